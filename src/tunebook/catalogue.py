@@ -1,7 +1,7 @@
 """Dated facts about the service: models, limits, training types, prices, retirement dates.
 
-They stand in `catalogue.toml` beside this module, each with a source and a date, and change without a release:
-lay an own file of the same shape over it with the environment variable `TUNEBOOK_CATALOGUE`.
+They stand in `catalogue.toml` beside this module, each with a source and a date. To change one at once, lay an own
+file of the same shape over it with the environment variable `TUNEBOOK_CATALOGUE`.
 """
 
 from __future__ import annotations

@@ -1,0 +1,132 @@
+"""Connecting: explicit arguments, the environment, or the embedded service on this machine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from html import escape
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from openai import AzureOpenAI, OpenAI
+
+from tunebook.errors import ServiceError
+from tunebook.service.embedded import running_instance
+from tunebook.service.files import Files
+from tunebook.service.jobs import Jobs
+
+_ENTRA_SCOPE = "https://cognitiveservices.azure.com/.default"
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+NOT_CONFIGURED = (
+    "AZURE_OPENAI_ENDPOINT is not set: using the embedded service on this machine, which trains a small practice "
+    "model on your file."
+)
+
+
+class Workspace:
+    """One resource and what is in it: `files`, `jobs`, and the openai `client` itself.
+
+    Made by `connect`. `name` is shown wherever something of this resource is shown; `embedded` says that the
+    service behind it is the stand-in on this machine; `poll_interval_s` are the shortest and the longest
+    pause, in seconds, between two looks at a job.
+    """
+
+    def __init__(self, client: OpenAI, *, name: str, endpoint: str, embedded: bool = False) -> None:
+        self.client = client
+        self.name = name
+        self.endpoint = endpoint
+        self.embedded = embedded
+        self.poll_interval_s = (0.25, 2.0) if embedded else (5.0, 60.0)
+
+    @cached_property
+    def files(self) -> Files:
+        return Files(self)
+
+    @cached_property
+    def jobs(self) -> Jobs:
+        return Jobs(self)
+
+    @property
+    def kind(self) -> str:
+        return "embedded service" if self.embedded else "Azure OpenAI resource"
+
+    def __repr__(self) -> str:
+        return f"<Workspace {self.name}: {self.kind} at {self.endpoint}>"
+
+    def _repr_html_(self) -> str:
+        return f"<b>{escape(self.name)}</b> · {self.kind} at <code>{escape(self.endpoint)}</code>"
+
+
+def connect(
+    endpoint: str | None = None,
+    *,
+    api_key: str | None = None,
+    api_version: str | None = None,
+    credential: Any = None,
+    state: str | os.PathLike[str] | None = None,
+    environ: Mapping[str, str] = os.environ,
+    say: Callable[[str], object] = print,
+) -> Workspace:
+    """Open a resource: `endpoint` if given, else the environment's, else the embedded service.
+
+    endpoint: `https://<resource>.openai.azure.com` or a Foundry project's address; `"local"` is the embedded
+        service; None reads `AZURE_OPENAI_ENDPOINT` and, when that is not set, says so and uses `"local"`.
+    api_key: None reads `AZURE_OPENAI_API_KEY`; when that is not set either, `credential` (an azure-identity
+        credential, by default `DefaultAzureCredential`) signs in with Entra ID.
+    api_version: a dated version such as `2025-04-01-preview` chooses the dated addresses; None is `/openai/v1/`.
+    state: folder of the embedded service, by default `TUNEBOOK_STATE` or the user's data folder.
+
+    Nothing is sent yet, except that the embedded service is started if it does not run.
+    Raises ServiceError for an address that cannot be one, and when the embedded service does not start.
+    """
+    if endpoint is None:
+        endpoint = environ.get("AZURE_OPENAI_ENDPOINT") or None
+        if endpoint is None:
+            say(NOT_CONFIGURED)
+            endpoint = "local"
+    if endpoint == "local":
+        instance = running_instance(Path(state) if state else None, environ=environ)
+        client = _client(instance.endpoint, instance.api_key, api_version)
+        return Workspace(client, name="embedded", endpoint=instance.endpoint, embedded=True)
+    address, name = _address(endpoint)
+    key = api_key or environ.get("AZURE_OPENAI_API_KEY") or None
+    client = _client(address, key or _entra_token(credential), api_version)
+    return Workspace(client, name=name, endpoint=address, embedded=urlsplit(address).hostname in _LOOPBACK)
+
+
+def _address(endpoint: str) -> tuple[str, str]:
+    """The endpoint without its API path, and the resource's name."""
+    address = endpoint.strip().rstrip("/")
+    for tail in ("/openai/v1", "/openai"):
+        address = address.removesuffix(tail)
+    parts = urlsplit(address)
+    host = parts.hostname or ""
+    plain_but_local = parts.scheme == "http" and host in _LOOPBACK
+    if not host or not (parts.scheme == "https" or plain_but_local) or parts.username or parts.query:
+        raise ServiceError(
+            f"endpoint {endpoint!r}: an address such as https://my-resource.openai.azure.com is needed "
+            "(https, no key in it). It stands in the portal under Keys and Endpoint."
+        )
+    project = parts.path.rpartition("/projects/")[2] if "/projects/" in parts.path else ""
+    return address, "/".join(filter(None, (host.split(".")[0] if not plain_but_local else host, project)))
+
+
+def _client(address: str, key: str | Callable[[], str], api_version: str | None) -> OpenAI:
+    if api_version is None:
+        return OpenAI(base_url=f"{address}/openai/v1/", api_key=key)
+    if "/projects/" in address:
+        raise ServiceError(
+            f"api_version={api_version!r}: a Foundry project's address takes none. Leave it out, or use the "
+            "resource's own address, https://<resource>.openai.azure.com."
+        )
+    if callable(key):
+        return AzureOpenAI(azure_endpoint=address, azure_ad_token_provider=key, api_version=api_version)
+    return AzureOpenAI(azure_endpoint=address, api_key=key, api_version=api_version)
+
+
+def _entra_token(credential: Any) -> Callable[[], str]:
+    from azure.identity import DefaultAzureCredential, get_bearer_token_provider
+
+    return get_bearer_token_provider(credential or DefaultAzureCredential(), _ENTRA_SCOPE)

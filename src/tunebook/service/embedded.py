@@ -1,0 +1,106 @@
+"""Finding, or starting, the embedded service: a process of its own, reached over HTTP alone.
+
+Notebooks on one machine share one instance. It is found through `service.json` in its state folder, asked whether it
+lives, and started when it does not; it ends by itself after an hour without a request or a running job.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from platformdirs import user_data_path
+
+from tunebook.errors import ServiceError
+
+_START_TIMEOUT_S = 30.0
+_ANSWER_TIMEOUT_S = 3.0
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A running embedded service. The key is kept out of the repr."""
+
+    endpoint: str
+    api_key: str = field(repr=False)
+
+
+def state_folder(environ: Mapping[str, str] = os.environ) -> Path:
+    """Where the embedded service keeps its state: `TUNEBOOK_STATE`, else the user's data folder."""
+    chosen = environ.get("TUNEBOOK_STATE")
+    return Path(chosen) if chosen else user_data_path("tunebook", appauthor=False) / "service"
+
+
+def running_instance(state: Path | None = None, *, environ: Mapping[str, str] = os.environ) -> Instance:
+    """The instance of this state folder, started if none lives. Raises ServiceError when it does not start."""
+    folder = state or state_folder(environ)
+    instance = _recorded(folder)
+    if instance is not None and _lives(instance):
+        return instance
+    return _start(folder)
+
+
+def _recorded(folder: Path) -> Instance | None:
+    try:
+        record = json.loads((folder / "service.json").read_text("utf-8"))
+        return Instance(str(record["endpoint"]), str(record["api_key"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # never started, or stopped half-way through writing: starting anew mends both
+
+
+def _lives(instance: Instance) -> bool:
+    request = urllib.request.Request(  # noqa: S310 - the address came from our own file; checked below
+        f"{instance.endpoint}/openai/v1/models", headers={"api-key": instance.api_key}
+    )
+    if request.host.split(":")[0] != "127.0.0.1":
+        return False
+    try:
+        with urllib.request.urlopen(request, timeout=_ANSWER_TIMEOUT_S) as reply:  # noqa: S310
+            return reply.status == 200
+    except (OSError, urllib.error.URLError):
+        return False
+
+
+def _start(folder: Path) -> Instance:
+    command = [sys.executable, "-m", "tunebook.local", "--state", str(folder), "--json"]
+    with tempfile.TemporaryFile("w+") as complaints:  # a pipe nobody reads would block the service one day
+        process = subprocess.Popen(  # noqa: S603 - our own module, no shell
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=complaints,
+            start_new_session=True,  # Ctrl-C in the notebook stops the cell, not the service
+            text=True,
+        )
+        line = _first_line(process, _START_TIMEOUT_S)
+        try:
+            record = json.loads(line)
+            return Instance(record["endpoint"], record["api_key"])
+        except (ValueError, KeyError, TypeError):
+            process.kill()
+            process.wait()
+            complaints.seek(0)
+            said = complaints.read().strip() or line.strip() or "it said nothing."
+        raise ServiceError(
+            f"The embedded service did not start in {folder}: {said.splitlines()[-1]} "
+            "Choose another folder with TUNEBOOK_STATE, or try `tunebook serve` to see it start."
+        )
+
+
+def _first_line(process: subprocess.Popen[str], timeout_s: float) -> str:
+    """The first line the process prints, "" when it ends or says nothing within the time."""
+    stopper = threading.Timer(timeout_s, process.kill)
+    stopper.start()
+    try:
+        return process.stdout.readline() if process.stdout else ""
+    finally:
+        stopper.cancel()

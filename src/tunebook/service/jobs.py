@@ -1,0 +1,180 @@
+"""Fine-tuning jobs: create, find, look at, steer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from html import escape
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from tunebook.analysis.results import Results, load_results
+from tunebook.analysis.run import Run
+from tunebook.errors import JobNotFinished, RequestError
+from tunebook.service.request import JobRequest
+
+if TYPE_CHECKING:
+    from openai.types.fine_tuning import FineTuningJob, FineTuningJobEvent
+    from openai.types.fine_tuning.jobs import FineTuningJobCheckpoint
+
+    from tunebook.service.connection import Workspace
+
+# Status is an open vocabulary: what is not one of these is still going.
+TERMINAL = frozenset({"succeeded", "failed", "cancelled"})
+_PAGE = 100
+
+
+class Jobs:
+    """`ws.jobs`: create a job, retrieve one by its id, list the newest."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._api = workspace.client.fine_tuning.jobs
+
+    def create(self, request: JobRequest) -> Job:
+        """Send the request. Raises RequestError, before anything is sent, for what the service would refuse.
+
+        `job.differences` then says where what was accepted is not what was asked.
+        """
+        refused = [problem for problem in request.problems() if problem.severity == "error"]
+        if refused:
+            raise RequestError("This job would be refused. " + " ".join(map(str, refused)))
+        body = request.to_json()
+        named = {key: body.pop(key) for key in ("model", "training_file")}
+        return Job(self._workspace, self._api.create(**named, extra_body=body), asked=request)
+
+    def retrieve(self, job_id: str) -> Job:
+        return Job(self._workspace, self._api.retrieve(job_id))
+
+    def list(self, limit: int = 20) -> list[Job]:
+        """The newest jobs of the resource, newest first."""
+        return [Job(self._workspace, job) for job in islice(self._api.list(limit=min(limit, _PAGE)), limit)]
+
+    def __repr__(self) -> str:
+        return f"<fine-tuning jobs of {self._workspace.name}>"
+
+
+class Job:
+    """A handle on one job: its id, the SDK's object as last read (`job`), and what can be asked and done.
+
+    Everything is asked of the service when it is called; only `refresh` and the steering calls change `job`.
+    """
+
+    def __init__(self, workspace: Workspace, job: FineTuningJob, *, asked: JobRequest | None = None) -> None:
+        self.workspace = workspace
+        self.job = job
+        self.differences = _differences(asked, as_json(job)) if asked else ()
+
+    @property
+    def id(self) -> str:
+        return self.job.id
+
+    @property
+    def status(self) -> str:
+        return str(self.job.status)
+
+    @property
+    def ended(self) -> bool:
+        return self.status in TERMINAL
+
+    def refresh(self) -> Job:
+        """Read the job anew."""
+        return self._read(self._api.retrieve(self.id))
+
+    def cancel(self) -> Job:
+        return self._read(self._api.cancel(self.id))
+
+    def pause(self) -> Job:
+        """Pause a running job that has trained at least one step; a deployable checkpoint is made."""
+        return self._read(self._api.pause(self.id))
+
+    def resume(self) -> Job:
+        return self._read(self._api.resume(self.id))
+
+    def events(self, after: str | None = None) -> list[FineTuningJobEvent]:
+        """Events, oldest first; `after` is an event id: only what came later (the service lists newest first)."""
+        newer = []
+        for event in self._api.list_events(self.id, limit=_PAGE):
+            if event.id == after:
+                break
+            newer.append(event)
+        return newer[::-1]
+
+    def checkpoints(self) -> list[FineTuningJobCheckpoint]:
+        """The checkpoints the service kept, earliest first."""
+        return sorted(self._api.checkpoints.list(self.id, limit=_PAGE), key=lambda c: c.step_number)
+
+    def results(self) -> Results:
+        """The result file, which may be partial while the job runs; before there is one, what the events say.
+
+        Raises JobNotFinished when not even a first step has been trained.
+        """
+        if files := list(self.job.result_files or ()):
+            content = self.workspace.files.content(files[0])
+            if content.strip():
+                return load_results(content, name=self.id)
+        results = Results.from_events([as_json(event) for event in self.events()], name=self.id)
+        if not len(results):
+            raise JobNotFinished(
+                f"{self.id} is {self.status} and has no results yet: they begin with its first training step. "
+                "Watch it with tb.watch(job), or ask again later."
+            )
+        return results
+
+    def run(self) -> Run:
+        """The job with its results, checkpoints and events as plain data, for analysis without the service."""
+        self.refresh()
+        try:
+            results = self.results()
+        except JobNotFinished:
+            results = None
+        return Run(
+            job=as_json(self.job),
+            results=results,
+            checkpoints=tuple(as_json(c) for c in self.checkpoints()),
+            events=tuple(as_json(e) for e in self.events()),
+        )
+
+    @property
+    def _api(self) -> Any:
+        return self.workspace.client.fine_tuning.jobs
+
+    def _read(self, job: FineTuningJob) -> Job:
+        self.job = job
+        return self
+
+    def __repr__(self) -> str:
+        return f"<Job {self.id}: {self.status}, {self.job.model} at {self.workspace.name}>"
+
+    def _repr_html_(self) -> str:
+        said = {"job": self.id, "status": self.status, "model": self.job.model, "at": self.workspace.name}
+        rows = "".join(
+            f"<tr><th scope='row' style='text-align:left'>{key}</th>"
+            f"<td style='text-align:left'>{escape(str(value))}</td></tr>"
+            for key, value in said.items()
+        )
+        warnings = "".join(f"<p>⚠ {escape(difference)}</p>" for difference in self.differences)
+        return f"<table><caption>Fine-tuning job</caption>{rows}</table>{warnings}"
+
+
+def as_json(record: Any) -> dict[str, Any]:
+    """An SDK object as the service sent it, extra keys included."""
+    return record.to_dict(mode="json")
+
+
+def _differences(asked: JobRequest, accepted: Mapping[str, Any]) -> tuple[str, ...]:
+    """Where what was accepted is not what was asked. -1 and "auto" mean not resolved yet."""
+    method = accepted.get("method") or {}
+    settings = (method.get(method.get("type")) or {}).get("hyperparameters") or {}
+    resolved = {**(accepted.get("hyperparameters") or {}), **settings}
+    wanted: dict[str, Any] = {**asked.hyperparameters, "seed": asked.seed, "suffix": asked.suffix}
+    got = {**resolved, "seed": accepted.get("seed"), "suffix": _suffix(accepted)}
+    return tuple(
+        f"{name}: asked for {json.dumps(value)}, the service accepted {json.dumps(got[name])}."
+        for name, value in wanted.items()
+        if value is not None and got.get(name) not in (None, -1, "auto", value)
+    )
+
+
+def _suffix(accepted: Mapping[str, Any]) -> str | None:
+    return accepted.get("suffix") or accepted.get("user_provided_suffix")

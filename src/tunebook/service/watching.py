@@ -1,0 +1,233 @@
+"""Watching jobs: one poller for any number of them, one frozen picture of each.
+
+A tick costs one list call, plus one events call for each job that can have news. A status that is not known is not
+an end. A transient error keeps the last good picture and says since when it is stale; the SDK has retried by then.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from openai import APIConnectionError, APIStatusError, InternalServerError, RateLimitError
+
+from tunebook.analysis.results import Results
+from tunebook.service.jobs import TERMINAL, Job, as_json
+from tunebook.service.pacing import next_interval
+
+if TYPE_CHECKING:
+    from tunebook.service.connection import Workspace
+
+_LISTED = 100
+
+# What each state means, for a person; Azure's nine, then the names OpenAI itself uses.
+STATES: Mapping[str, str] = {
+    "created": "Accepted; it will be put in the queue.",
+    "pending": "Waiting in the queue, or its files are being checked. Minutes to hours are normal.",
+    "running": "Training.",
+    "pausing": "Pausing: the checkpoint is being made and evaluated for safety.",
+    "paused": "Paused. Its checkpoint can be deployed; resume it to finish.",
+    "resuming": "Going on from its checkpoint.",
+    "succeeded": "Done. The model and its checkpoints can be deployed.",
+    "cancelled": "Cancelled. What had been trained until then is billed.",
+    "failed": "Failed. The error says why.",
+    "validating_files": "The files are being checked.",
+    "queued": "Waiting in the queue.",
+}
+_CAN_HAVE_NEWS_ONCE_PAUSED = frozenset({"paused"})
+
+
+@dataclass(frozen=True)
+class JobSnapshot:
+    """One job at one moment. Times are Unix seconds; `step` and `epoch` count from what was reported last.
+
+    events are plain mappings, oldest first; `results` is what events have said so far, the result file after
+    the end. `stale_since` is set while the service cannot be reached, `problem` says why.
+    """
+
+    job_id: str
+    status: str
+    job: Mapping[str, Any]
+    read_at: float
+    events: tuple[Mapping[str, Any], ...] = ()
+    checkpoints: tuple[Mapping[str, Any], ...] = ()
+    results: Results | None = None
+    n_train: int | None = None
+    stale_since: float | None = None
+    problem: str | None = None
+
+    @property
+    def ended(self) -> bool:
+        return self.status in TERMINAL
+
+    @property
+    def status_text(self) -> str:
+        return STATES.get(self.status, f"The service says {self.status!r}; it is still going.")
+
+    @property
+    def step(self) -> int | None:
+        """The last step reported; None before the first."""
+        return int(self.results.frame["step"].iloc[-1]) if self.results is not None and len(self.results) else None
+
+    @property
+    def last_losses(self) -> dict[str, float]:
+        """The newest train and validation loss reported, by their names for people."""
+        if self.results is None:
+            return {}
+        columns = {"train loss": "train_loss", "valid loss": "valid_loss"}
+        known = {label: self.results.frame[c].dropna() for label, c in columns.items() if c in self.results.frame}
+        return {label: float(values.iloc[-1]) for label, values in known.items() if len(values)}
+
+    @property
+    def n_epochs(self) -> int | None:
+        return _positive(self._hyperparameters.get("n_epochs"))
+
+    @property
+    def total_steps(self) -> int | None:
+        """Steps of the whole job: as the service said, or from rows, batch size and epochs when all are known."""
+        for event in reversed(self.events):
+            if total := (event.get("data") or {}).get("total_steps"):
+                return int(total)
+        batch = _positive(self._hyperparameters.get("batch_size"))
+        if self.n_epochs and batch and self.n_train:
+            return self.n_epochs * -(-self.n_train // batch)
+        return None
+
+    @property
+    def epoch(self) -> float | None:
+        """Epochs trained so far, as a fraction: 1.5 is the middle of the second."""
+        if self.step is None or not self.total_steps or not self.n_epochs:
+            return None
+        return self.step / self.total_steps * self.n_epochs
+
+    @property
+    def error(self) -> str | None:
+        """Why a job failed, in the service's words."""
+        said = self.job.get("error") or {}
+        return said.get("message") or None
+
+    @property
+    def trained_tokens(self) -> int | None:
+        return self.job.get("trained_tokens")
+
+    @property
+    def created_at(self) -> int | None:
+        return self.job.get("created_at")
+
+    @property
+    def finished_at(self) -> int | None:
+        return self.job.get("finished_at")
+
+    @property
+    def estimated_finish(self) -> int | None:
+        return self.job.get("estimated_finish")
+
+    @property
+    def _hyperparameters(self) -> Mapping[str, Any]:
+        method = self.job.get("method") or {}
+        own = (method.get(method.get("type")) or {}).get("hyperparameters") or {}
+        return {**(self.job.get("hyperparameters") or {}), **own}
+
+    def line(self) -> str:
+        """The picture in one line, for a terminal."""
+        parts = [self.status]
+        if self.step is not None:
+            parts.append(f"step {self.step}" + (f"/{self.total_steps}" if self.total_steps else ""))
+            parts += [f"{label} {value:.3f}" for label, value in self.last_losses.items()]
+        if self.error:
+            parts.append(self.error)
+        if self.problem:
+            parts.append(f"last reached at {time.strftime('%H:%M:%S', time.localtime(self.read_at))}: {self.problem}")
+        return ", ".join(parts)
+
+
+def follow(
+    workspace: Workspace,
+    job_ids: Iterable[str],
+    *,
+    n_train: int | None = None,
+    sleep: Callable[[float], object] = time.sleep,
+    clock: Callable[[], float] = time.time,
+) -> Iterator[Mapping[str, JobSnapshot]]:
+    """Pictures of the jobs, one mapping (id -> JobSnapshot) a tick, until all have ended.
+
+    n_train: rows of the training file, if known: progress can then be told where the service does not say it.
+    Pauses between ticks grow while nothing changes. Stopping the iteration stops the watching, never a job.
+    Raises the SDK's error for what watching on cannot mend: a wrong key, no rights, a job that does not exist.
+    """
+    wanted = tuple(dict.fromkeys(job_ids))
+    seen: dict[str, JobSnapshot] = {}
+    shortest, longest = workspace.poll_interval_s
+    pause = shortest
+    while True:
+        now = clock()
+        before = dict(seen)
+        try:
+            for job in _read_jobs(workspace, [i for i in wanted if i not in seen or not seen[i].ended]):
+                seen[job.id] = _advance(seen.get(job.id), job, now, n_train)
+        except (APIConnectionError, RateLimitError, InternalServerError) as error:
+            for job_id, snapshot in seen.items():
+                if not snapshot.ended:
+                    since = snapshot.stale_since or now
+                    seen[job_id] = replace(snapshot, stale_since=since, problem=_why(error))
+            if not seen:
+                raise
+        yield dict(seen)
+        if len(seen) == len(wanted) and all(snapshot.ended for snapshot in seen.values()):
+            return
+        changed = any(_news(before.get(i), snapshot) for i, snapshot in seen.items())
+        pause = next_interval(pause, changed=changed, shortest_s=shortest, longest_s=longest)
+        sleep(pause)
+
+
+def _read_jobs(workspace: Workspace, job_ids: list[str]) -> Iterator[Job]:
+    """The jobs as they are now: one list call, and one more for each that is too old to be in the list."""
+    listed = {}
+    if len(job_ids) > 1:
+        page = workspace.client.fine_tuning.jobs.list(limit=_LISTED)
+        listed = {job.id: job for job in page.data}  # this page alone: iterating would walk all of them
+    for job_id in job_ids:
+        yield Job(workspace, listed[job_id]) if job_id in listed else workspace.jobs.retrieve(job_id)
+
+
+def _advance(previous: JobSnapshot | None, job: Job, now: float, n_train: int | None) -> JobSnapshot:
+    """The next picture of a job. Asks for events only when there can be new ones."""
+    still = previous is not None and previous.status == job.status and job.status in _CAN_HAVE_NEWS_ONCE_PAUSED
+    events = previous.events if previous else ()
+    results = previous.results if previous else None
+    checkpoints = previous.checkpoints if previous else ()
+    if not still:
+        new = [as_json(event) for event in job.events(after=events[-1]["id"] if events else None)]
+        events += tuple(new)
+        if new:
+            results = Results.from_events(list(events), name=job.id)
+        if job.status == "paused" or job.ended:
+            results = job.results() if job.job.result_files else results
+            checkpoints = tuple(as_json(c) for c in job.checkpoints())
+    return JobSnapshot(
+        job_id=job.id,
+        status=job.status,
+        job=as_json(job.job),
+        read_at=now,
+        events=events,
+        checkpoints=checkpoints,
+        results=results if results is not None and len(results) else None,
+        n_train=n_train,
+    )
+
+
+def _news(before: JobSnapshot | None, after: JobSnapshot) -> bool:
+    return before is None or (before.status, len(before.events)) != (after.status, len(after.events))
+
+
+def _why(error: APIConnectionError | APIStatusError) -> str:
+    if isinstance(error, APIStatusError):
+        return f"the service answers {error.status_code}"
+    return "the service cannot be reached"
+
+
+def _positive(value: Any) -> int | None:
+    """-1 and "auto" mean that the service has not resolved it yet."""
+    return int(value) if isinstance(value, (int, float)) and value > 0 else None
