@@ -1,0 +1,176 @@
+"""The `tunebook` command: each verb is a thin door to a function that a notebook calls as well.
+
+Errors are one message without a traceback, and an exit code that is not 0: 1 for bad input and what the service
+refuses, 2 for a wrong command line, 130 for Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from tunebook.errors import TunebookError
+
+_REPOSITORY = Path(__file__).parents[2]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments[:1] == ["serve"]:  # the embedded service reads its own options
+        from tunebook.local.server import main as serve
+
+        return serve(arguments[1:])
+    options = _parser().parse_args(arguments)
+    try:
+        return options.run(options)
+    except TunebookError as error:
+        return _fail(str(error))
+    except KeyboardInterrupt:
+        return _fail("Interrupted.", code=130)
+    except BrokenPipeError:  # `tunebook check … | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        if type(error).__module__.split(".")[0] != "openai":
+            raise
+        return _fail(f"The service refused or could not be reached: {error}")
+
+
+def _fail(message: str, code: int = 1) -> int:
+    print(f"tunebook: {message}", file=sys.stderr)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="tunebook", description="Fine-tuning on Azure OpenAI: check, start, watch, diagnose, compare, report."
+    )
+    verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB")
+
+    def verb(name: str, run: Callable[[argparse.Namespace], int], help_: str) -> argparse.ArgumentParser:
+        sub = verbs.add_parser(name, help=help_, description=help_)
+        sub.set_defaults(run=run)
+        return sub
+
+    demo = verb("demo", _demo, "Do the whole job on this machine, without an account, and write a report.")
+    demo.add_argument("--train", type=Path, metavar="FILE", help="your training file (default: example data)")
+    demo.add_argument("--valid", type=Path, metavar="FILE", help="your validation file (default: a fifth is split off)")
+    demo.add_argument("--all", action="store_true", help="use all examples, not only the first 600")
+    demo.add_argument("--out", type=Path, default=Path("tunebook-demo"), metavar="DIR", help="where the report goes")
+
+    lab = verb("lab", _lab, "Open JupyterLab at the quickstart notebook.")
+    lab.add_argument("--folder", type=Path, help="where to copy the notebooks when installed without the repository")
+    lab.add_argument("arguments", nargs=argparse.REMAINDER, help="anything more is for JupyterLab")
+
+    verbs.add_parser("serve", help="Run the embedded service in the foreground (`tunebook serve --help`).")
+
+    check = verb("check", _check, "Check a training file; exit code 1 when the service would refuse it.")
+    check.add_argument("file", type=Path)
+    check.add_argument("--method", choices=("supervised", "dpo", "reinforcement"))
+    check.add_argument("--model", help="check against this base model's limits")
+    check.add_argument("--validation", type=Path, metavar="FILE", help="look for examples that stand in both files")
+    check.add_argument("--json", action="store_true")
+
+    diagnose = verb("diagnose", _diagnose, "Say of result files whether the job overfits, one line a file.")
+    diagnose.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    diagnose.add_argument("--json", action="store_true")
+
+    compare = verb("compare", _compare, "Compare the runs in a folder and rank them.")
+    compare.add_argument("folder", type=Path)
+    compare.add_argument("--json", action="store_true")
+
+    report = verb("report", _report, "Write a report of the runs in a folder, as .html, .md or .pdf.")
+    report.add_argument("folder", type=Path)
+    report.add_argument("-o", "--output", type=Path, default=Path("report.html"))
+    report.add_argument("--title")
+    return parser
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from tunebook.demo import DemoOptions, run_demo
+
+    train = options.train or _examples() / "data" / "support_tickets.jsonl"
+    run_demo(DemoOptions(train=train, valid=options.valid, all_examples=options.all, out=options.out))
+    return 0
+
+
+def _lab(options: argparse.Namespace) -> int:
+    home = _examples()
+    if home != _REPOSITORY:  # installed as a package: work on a copy the user owns
+        folder = options.folder or Path.cwd() / "tunebook-notebooks"
+        for part in ("notebooks", "data"):
+            if not (folder / part).exists():
+                shutil.copytree(home / part, folder / part)
+        print(f"The notebooks and their data are in {folder}.")
+        home = folder
+    notebook = home / "notebooks" / "01_quickstart.ipynb"
+    command = [sys.executable, "-m", "jupyterlab", f"--notebook-dir={home}", str(notebook), *options.arguments]
+    return subprocess.run(command, check=False).returncode  # noqa: S603 - our own interpreter, no shell
+
+
+def _check(options: argparse.Namespace) -> int:
+    from tunebook.data import read_dataset
+
+    dataset = read_dataset(options.file, method=options.method)
+    validation = read_dataset(options.validation, method=options.method) if options.validation else None
+    report = dataset.check(model=options.model, validation=validation)
+    print(json.dumps(report.to_json(), ensure_ascii=False, indent=2) if options.json else report)
+    return 1 if report.errors else 0
+
+
+def _diagnose(options: argparse.Namespace) -> int:
+    from tunebook.analysis import diagnose, load_results
+
+    found: list[dict[str, Any]] = []
+    for file in options.files:
+        record: dict[str, Any] = {"file": str(file)}
+        try:
+            diagnosis = diagnose(load_results(file))
+            record |= diagnosis.to_json()
+            line = f"{file}: {diagnosis.verdict.replace('_', ' ')}. {diagnosis.reason}"
+        except TunebookError as error:
+            record["error"] = str(error)
+            line = f"{file}: cannot be read. {error}"
+        found.append(record)
+        if not options.json:
+            print(line)
+    if options.json:
+        print(json.dumps(found, ensure_ascii=False, indent=2))
+    return 1 if any("error" in record and record["error"] for record in found) else 0
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from tunebook.analysis import compare
+    from tunebook.experiments import read_runs
+
+    comparison = compare(read_runs(options.folder))
+    print(json.dumps(comparison.to_json(), ensure_ascii=False, indent=2) if options.json else comparison)
+    return 0
+
+
+def _report(options: argparse.Namespace) -> int:
+    from tunebook.experiments import read_runs
+    from tunebook.report import write_report
+
+    print(write_report(read_runs(options.folder), options.output, title=options.title))
+    return 0
+
+
+def _examples() -> Path:
+    """Where the notebooks and example data are: the repository, or the copy inside the installed package."""
+    if (_REPOSITORY / "notebooks" / "01_quickstart.ipynb").is_file():
+        return _REPOSITORY
+    return Path(str(files("tunebook"))) / "examples"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

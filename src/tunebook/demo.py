@@ -1,0 +1,206 @@
+"""The main job, end to end, on the embedded service: `tunebook demo`.
+
+Read, check, split, upload, start four jobs, follow them, load their results, diagnose, compare, report. Each step is the
+one call a notebook would make.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+from tqdm import tqdm
+
+from tunebook.analysis import Comparison, compare
+from tunebook.data import Dataset, read_dataset
+from tunebook.errors import DataError, ServiceError
+from tunebook.experiments import archive, read_runs
+from tunebook.report import write_report
+from tunebook.service import JobRequest, JobSnapshot, Workspace, connect, follow
+from tunebook.service.jobs import Job
+
+MODEL = "gpt-4.1-nano-2025-04-14"
+GRID = {"n_epochs": (2, 6), "learning_rate_multiplier": (0.05, 0.2)}
+FIRST_EXAMPLES = 600  # of the user's file, so that four jobs take well under a minute on two cores
+
+Say = Callable[[str], object]
+
+
+@dataclass(frozen=True)
+class DemoOptions:
+    """What `tunebook demo` was asked for; `train` None means the example data that come with the package."""
+
+    train: Path
+    valid: Path | None = None
+    all_examples: bool = False
+    out: Path = Path("tunebook-demo")
+    state: Path | None = None
+
+
+def run_demo(options: DemoOptions, say: Say = print) -> Path:
+    """Do the main job and return the report's path. Interrupted, it cancels the jobs it started."""
+    started = time.monotonic()
+    _make_folder(options.out)
+    train, valid = _prepare(options, say)
+    workspace = connect("local", state=options.state)
+    say(f"Embedded service at {workspace.endpoint}: it trains a small practice model here, not {MODEL}.")
+    jobs = _start_jobs(workspace, train, valid)
+    say(f"Started {len(jobs)} jobs: {len(train)} training and {len(valid)} validation examples each.")
+    try:
+        _follow_jobs(workspace, jobs, len(train))
+        runs_folder = options.out / "runs"
+        shutil.rmtree(runs_folder, ignore_errors=True)  # of an earlier demo: its jobs are not these
+        archive(jobs, runs_folder)
+    except BaseException:
+        _cancel(jobs)
+        raise
+    comparison = compare(read_runs(runs_folder))
+    report = write_report(comparison, options.out / "report.html", title=f"Fine-tuning on {train.name}")
+    for line in summary(comparison, report, time.monotonic() - started):
+        say(line)
+    return report
+
+
+def summary(comparison: Comparison, report: Path, seconds: float) -> Iterable[str]:
+    """What was found, in five lines, and what to do next."""
+    verdicts = comparison.frame["verdict"].value_counts()
+    yield ""
+    yield f"1. {len(comparison.runs)} jobs trained and compared in {seconds:.0f} s."
+    yield "2. Verdicts: " + ", ".join(
+        f"{count} {str(verdict).replace('_', ' ')}" for verdict, count in verdicts.items()
+    )
+    yield f"3. {comparison.sentence}"
+    winner = comparison.diagnoses.get(comparison.winner or "")
+    if winner is not None:
+        yield f"4. {winner.reason}"
+        if winner.checkpoint is not None:
+            yield f"5. Deploy {winner.checkpoint.name or f'the checkpoint at step {winner.checkpoint.step}'}."
+    yield ""
+    yield f"The report: {report}"
+    yield "Next: `tunebook lab` does the same in a notebook, by cells and widgets."
+    yield "      On Azure: set AZURE_OPENAI_ENDPOINT (and AZURE_OPENAI_API_KEY, or sign in with `az login`)."
+
+
+def _prepare(options: DemoOptions, say: Say) -> tuple[Dataset, Dataset]:
+    """The training and validation examples, checked."""
+    given = read_dataset(options.train)
+    valid = read_dataset(options.valid) if options.valid else None
+    for dataset in filter(None, (given, valid)):
+        report = dataset.check(model=MODEL)
+        if report.errors:
+            worst = report.errors[0]
+            where = f"line {worst.line}" if worst.line else "the file"
+            raise DataError(
+                f"{dataset.path}, {where}: {worst.message} {worst.fix} "
+                f"({len(report.errors)} error(s) in all: `tunebook check {dataset.path}` lists them.)"
+            )
+        say(f"{dataset.name}: {report.examples} examples, {report.tokens:,} tokens, {len(report.warnings)} warnings.")
+    if not options.all_examples and len(given) > FIRST_EXAMPLES:
+        say(f"Using the first {FIRST_EXAMPLES} of {len(given)} training examples; --all uses all.")
+        given = given.head(FIRST_EXAMPLES)
+    if valid is not None:
+        return given, valid
+    train, valid = given.split(valid=0.2, seed=0)
+    say(f"Split into {len(train)} training and {len(valid)} validation examples (seed 0).")
+    return train, valid
+
+
+def _start_jobs(workspace: Workspace, train: Dataset, valid: Dataset) -> list[Job]:
+    files = [
+        workspace.files.upload(part, name=f"{name}.jsonl").id for part, name in ((train, "train"), (valid, "valid"))
+    ]
+    jobs: list[Job] = []
+    try:
+        for n_epochs, rate in product(*GRID.values()):
+            request = JobRequest(
+                model=MODEL,
+                training_file=files[0],
+                validation_file=files[1],
+                n_epochs=n_epochs,
+                learning_rate_multiplier=rate,
+                seed=1,
+                suffix=f"e{n_epochs}-lr{str(rate).replace('.', '_')}",
+            )
+            jobs.append(workspace.jobs.create(request))
+    except BaseException:
+        _cancel(jobs)
+        raise
+    return jobs
+
+
+def _follow_jobs(workspace: Workspace, jobs: list[Job], n_train: int) -> None:
+    """One progress line a job: bars in a terminal, else a line whenever a status changes."""
+    labels = {job.id: str(getattr(job.job, "suffix", None) or job.id) for job in jobs}
+    show = _Bars(labels) if sys.stderr.isatty() else _Lines(labels)
+    last: dict[str, JobSnapshot] = {}
+    for pictures in follow(workspace, labels, n_train=n_train):
+        last = dict(pictures)
+        show(last)
+    show.close()
+    failed = [f"{labels[s.job_id]}: {s.error or s.status}" for s in last.values() if s.status != "succeeded"]
+    if len(failed) == len(last):
+        raise ServiceError("No job succeeded. " + " ".join(failed))
+
+
+class _Bars:
+    """A tqdm bar for each job."""
+
+    def __init__(self, labels: dict[str, str]) -> None:
+        width = max(map(len, labels.values()))
+        layout = "{desc}  {bar:24}  {postfix}"
+        self._bars = {
+            job_id: tqdm(total=1.0, desc=label.ljust(width), position=place, bar_format=layout, leave=True)
+            for place, (job_id, label) in enumerate(labels.items())
+        }
+
+    def __call__(self, pictures: dict[str, JobSnapshot]) -> None:
+        for job_id, snapshot in pictures.items():
+            bar = self._bars[job_id]
+            done = (snapshot.step or 0) / snapshot.total_steps if snapshot.total_steps else 0.0
+            bar.n = 1.0 if snapshot.status == "succeeded" else min(done, 1.0)
+            bar.set_postfix_str(snapshot.line(), refresh=True)
+
+    def close(self) -> None:
+        for bar in self._bars.values():
+            bar.close()
+
+
+class _Lines:
+    """A printed line for each change of status."""
+
+    def __init__(self, labels: dict[str, str]) -> None:
+        self._labels = labels
+        self._said: dict[str, str] = {}
+
+    def __call__(self, pictures: dict[str, JobSnapshot]) -> None:
+        for job_id, snapshot in pictures.items():
+            if self._said.get(job_id) != snapshot.status:
+                self._said[job_id] = snapshot.status
+                print(f"{self._labels[job_id]}: {snapshot.line()}", file=sys.stderr)
+
+    def close(self) -> None:
+        """Lines need no closing."""
+
+
+def _cancel(jobs: Iterable[Job]) -> None:
+    """Cancel what still runs: nobody will read its results, and it would hold up the next demo."""
+    for job in jobs:
+        try:
+            if not job.refresh().ended:
+                job.cancel()
+        except Exception:  # noqa: S112 - the error that brought us here is the one to show
+            continue
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ServiceError(
+            f"{folder}: this folder for the report cannot be made: {error.strerror}. Choose another with --out."
+        ) from error
