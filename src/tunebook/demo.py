@@ -1,7 +1,7 @@
 """The main job, end to end, on the embedded service: `tunebook demo`.
 
-Read, check, split, upload, start four jobs, follow them, load their results, diagnose, compare, report. Each step is the
-one call a notebook would make.
+Read, check, split, upload, start four jobs, follow them, load their results, diagnose, compare, report: each step is
+the one call a notebook would make.
 """
 
 from __future__ import annotations

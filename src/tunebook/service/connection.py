@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from html import escape
@@ -105,8 +106,9 @@ def _address(endpoint: str) -> tuple[str, str]:
     host = parts.hostname or ""
     plain_but_local = parts.scheme == "http" and host in _LOOPBACK
     if not host or not (parts.scheme == "https" or plain_but_local) or parts.username or parts.query:
+        shown = re.sub(r"//[^/]*@|\?.*", "…", endpoint)  # people paste addresses with a key in them
         raise ServiceError(
-            f"endpoint {endpoint!r}: an address such as https://my-resource.openai.azure.com is needed "
+            f"endpoint {shown!r}: an address such as https://my-resource.openai.azure.com is needed "
             "(https, no key in it). It stands in the portal under Keys and Endpoint."
         )
     project = parts.path.rpartition("/projects/")[2] if "/projects/" in parts.path else ""
