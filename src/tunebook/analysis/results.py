@@ -1,0 +1,244 @@
+"""Result files: read from any dialect into one shape, with what was understood said in notes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tunebook.analysis.reading import ALWAYS, CANONICAL, MAX_ROWS, canonical_name, read_table
+from tunebook.errors import ResultsError
+
+# "Step 300/300: training loss=0.15, validation loss=0.27, full validation loss=0.40"; numbers may be 3.8E-06.
+_STEP_MESSAGE = re.compile(r"^\s*step\s+(\d+)(?:\s*/\s*(\d+))?\s*:(.*)$", re.IGNORECASE | re.DOTALL)
+_PAIR = re.compile(r"([A-Za-z][A-Za-z _]*?)\s*=\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|nan|inf(?:inity)?)", re.I)
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """The measurements of one training run.
+
+    `frame` has one row a step, ascending: `step`, `train_loss`, `train_mean_token_accuracy`, `valid_loss`,
+    `valid_mean_token_accuracy` (a small batch of the validation file), `full_valid_loss`,
+    `full_valid_mean_token_accuracy` (the whole validation file) always; error rates, rewards, `timestamp` and columns
+    unknown here where the file has them. Accuracies and error rates are fractions; missing is NaN; an infinite
+    training loss is kept. `notes` say what was understood while reading. `name` is the file's name.
+    A file that holds several jobs keeps all its rows: see `parts`.
+    """
+
+    frame: pd.DataFrame
+    notes: tuple[str, ...] = ()
+    name: str = "results"
+
+    @classmethod
+    def from_frame(cls, frame: pd.DataFrame, name: str = "results") -> Results:
+        """Measurements from a table in any dialect's column names; the table is copied, never changed."""
+        return _tidy(frame.rename(columns=lambda column: canonical_name(str(column))), [], name)
+
+    @classmethod
+    def from_events(cls, events: Iterable[Any], name: str = "events") -> Results:
+        """Measurements from a job's events (objects or mappings, any order), so that a running job can be read.
+
+        Takes the `data` of metrics events and the numbers in messages such as `Step 10: training loss=0.68`.
+        Events with neither are passed over.
+        """
+        rows: dict[float, dict[str, float]] = {}
+        for event in events:
+            for step, values in _measurements(event):
+                rows.setdefault(step, {}).update(values)
+        frame = pd.DataFrame([{"step": step, **rows[step]} for step in sorted(rows)], dtype=float)
+        if frame.empty:
+            frame = pd.DataFrame({"step": pd.Series(dtype=float)})
+        return _tidy(frame, [f"Built from events: {len(frame)} steps, each as it was announced."], name)
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def has(self, column: str) -> bool:
+        """Whether any value of that column was measured."""
+        return column in self.frame and bool(self.frame[column].notna().any())
+
+    @property
+    def parts(self) -> tuple[Results, ...]:
+        """The jobs in the file, in order: itself alone, or one for each set of steps when every step repeats."""
+        if "part" not in self.frame:
+            return (self,)
+        return tuple(
+            Results(
+                rows.drop(columns="part").reset_index(drop=True),
+                (*self.notes, f"Part {int(part) + 1} of {self.name}."),
+                f"{self.name} [{int(part) + 1}]",
+            )
+            for part, rows in ((p, self.frame[self.frame["part"] == p]) for p in sorted(self.frame["part"].unique()))
+        )
+
+    def __repr__(self) -> str:
+        measured = [column for column in CANONICAL if column != "step" and self.has(column)]
+        return f"Results({self.name!r}: {_span(self.frame)}; {', '.join(measured) or 'no measurements'})"
+
+    def _repr_html_(self) -> str:
+        rows = []
+        for column in (c for c in CANONICAL if c != "step" and self.has(c)):
+            values = self.frame[column].dropna()
+            cells = (f"{len(values):,}", *(f"{v:.4g}" for v in (values.iloc[0], values.min(), values.iloc[-1])))
+            rows.append(f"<tr><th scope='row'>{column}</th>" + "".join(f"<td>{c}</td>" for c in cells) + "</tr>")
+        notes = "".join(f"<li>{escape(note)}</li>" for note in self.notes)
+        head = "".join(f"<th scope='col'>{h}</th>" for h in ("", "measured", "first", "lowest", "last"))
+        return (
+            f"<table><caption>{escape(self.name)}: {_span(self.frame)}</caption><thead><tr>{head}</tr></thead>"
+            f"<tbody>{''.join(rows)}</tbody></table>" + (f"<ul>{notes}</ul>" if notes else "")
+        )
+
+
+def load_results(source: Any, *, name: str | None = None, max_rows: int = MAX_ROWS) -> Results:
+    """Read a result file from a path, its bytes or text, a buffer, a table, or a job (anything with `.results()`).
+
+    Every dialect found in public files is understood (see `tunebook.analysis.reading`). Steps are put in order; rows
+    that say the same twice are dropped; a step told twice after a restart keeps the later row; a file in which most
+    steps repeat holds several jobs and keeps all rows, with a column `part`. Each of these is said in `notes`.
+
+    Raises `ResultsError` naming file, line and value for what cannot be read. A header without rows is not an error:
+    a job that has just started has no row yet.
+    """
+    if isinstance(source, Results):
+        return source
+    if isinstance(source, pd.DataFrame):
+        return Results.from_frame(source, name or "frame")
+    if isinstance(source, str | Path) and not (isinstance(source, str) and "\n" in source):
+        path = Path(source)
+        name = name or path.name
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise ResultsError(f"{path}: cannot be opened ({error.strerror or error}).") from None
+    elif isinstance(source, str):
+        data = source.encode()
+    elif isinstance(source, bytes | bytearray | memoryview):
+        data = bytes(source)
+    elif hasattr(source, "read"):
+        content = source.read()
+        data = content.encode() if isinstance(content, str) else bytes(content)
+        name = name or Path(str(getattr(source, "name", "results"))).name
+    elif hasattr(source, "results"):
+        results = source.results() if callable(source.results) else source.results
+        if results is None:
+            raise ResultsError(f"{source!r} has no results yet; ask again when it has trained a step.")
+        return load_results(results, name=name, max_rows=max_rows)
+    else:
+        raise ResultsError(f"Cannot read results from {type(source).__name__}: give a path, bytes or a job.")
+    name = name or "results"
+    frame, notes = read_table(data, name, max_rows=max_rows)
+    return _tidy(frame, notes, name)
+
+
+def _tidy(frame: pd.DataFrame, notes: list[str], name: str) -> Results:
+    """Steps in order, each once (or in parts), the usual columns first."""
+    if "step" not in frame:
+        raise ResultsError(f"{name}: no step column among {', '.join(map(str, frame.columns))!r}.")
+    step = pd.to_numeric(frame["step"], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+    keep = np.isfinite(step)
+    if not keep.all():
+        notes.append(f"Left out {int((~keep).sum())} rows without a step.")
+        frame, step = frame[keep], step[keep]
+    if len(step) > 1 and (np.diff(step) <= 0).any():
+        frame, step = _order(frame.assign(step=step), notes)
+    measured = frame.columns
+    columns: dict[str, Any] = {"step": _as_integers(step)}
+    if "part" in measured:
+        columns["part"] = frame["part"].to_numpy()
+    for column in (*CANONICAL[1:], *(c for c in measured if c not in CANONICAL and c != "part")):
+        if column in measured:
+            columns[column] = frame[column].array
+        elif column in ALWAYS:
+            columns[column] = np.full(len(step), np.nan)
+    gaps = _gaps(step)
+    if gaps:
+        notes.append(gaps)
+    if not len(step):
+        notes.append("No rows: no step was measured yet.")
+    return Results(pd.DataFrame(columns), tuple(notes), name)
+
+
+def _order(frame: pd.DataFrame, notes: list[str]) -> tuple[pd.DataFrame, np.ndarray]:
+    total = len(frame)
+    frame = frame.drop_duplicates()
+    if len(frame) < total:
+        notes.append(f"Left out {total - len(frame)} rows that repeat another row exactly.")
+    occurrence = frame.groupby("step", sort=False).cumcount().to_numpy()
+    repeated = int((occurrence > 0).sum())
+    distinct = len(frame) - repeated
+    in_order = bool((np.diff(frame["step"].to_numpy()) > 0).all())
+    if repeated >= distinct / 2 and repeated > 1:
+        jobs = int(occurrence.max()) + 1
+        notes.append(
+            f"{repeated} of {distinct} steps occur more than once: the file holds {jobs} jobs. "
+            "Nothing was averaged; take them one by one from results.parts."
+        )
+        frame = frame.assign(part=occurrence).sort_values(["part", "step"], kind="stable")
+        return frame, frame["step"].to_numpy(dtype=float)
+    if repeated:
+        notes.append(f"{repeated} steps are told twice (a restart?); the later row of each is kept.")
+        frame = frame.drop_duplicates("step", keep="last")
+    elif not in_order:
+        notes.append("Rows were out of order; sorted by step.")
+    frame = frame.sort_values("step", kind="stable")
+    return frame, frame["step"].to_numpy(dtype=float)
+
+
+def _as_integers(step: np.ndarray) -> np.ndarray:
+    whole = step.astype(np.int64)
+    return whole if (whole == step).all() else step
+
+
+def _gaps(step: np.ndarray) -> str:
+    """Steps that are missing where most follow each other at one distance."""
+    if len(step) < 4:
+        return ""
+    distance = np.diff(step)
+    usual = float(np.median(distance))
+    holes = int((distance > 1.5 * usual).sum()) if usual > 0 else 0
+    return f"Steps are missing at {holes} places." if 0 < holes <= len(step) / 4 else ""
+
+
+def _span(frame: pd.DataFrame) -> str:
+    if not len(frame):
+        return "no rows yet"
+    step = frame["step"]
+    return f"{len(frame):,} rows, steps {step.iloc[0]:,} to {step.iloc[-1]:,}"
+
+
+def _measurements(event: Any) -> list[tuple[float, dict[str, float]]]:
+    """(step, {column: value}) of one event; nothing when it announces no measurement."""
+    data, message = _field(event, "data"), _field(event, "message")
+    found = []
+    if isinstance(message, str) and (match := _STEP_MESSAGE.match(message)):
+        values = {_spoken_name(key): float(value) for key, value in _PAIR.findall(match[3])}
+        found.append((float(match[1]), {k: v for k, v in values.items() if k in CANONICAL}))
+    if not isinstance(data, Mapping):
+        data = data.to_dict() if hasattr(data, "to_dict") else getattr(data, "__dict__", None)
+    if isinstance(data, Mapping) and _is_number(data.get("step")):
+        values = {canonical_name(str(k)): float(v) for k, v in data.items() if k != "step" and _is_number(v)}
+        values.pop("total_steps", None)
+        # The service writes -1 for what it did not measure; of rewards it may be a value.
+        kept = {k: v for k, v in values.items() if v != -1 or "reward" in k}
+        found.append((float(data["step"]), kept))
+    return found
+
+
+def _field(event: Any, name: str) -> Any:
+    return event.get(name) if isinstance(event, Mapping) else getattr(event, name, None)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _spoken_name(words: str) -> str:
+    """`full validation loss` -> `full_valid_loss`, `training token accuracy` -> `train_mean_token_accuracy`."""
+    return canonical_name("_".join(words.strip().lower().split()))

@@ -1,0 +1,133 @@
+"""A run: one job with everything it left behind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from html import escape
+from typing import Any
+
+from tunebook.analysis.results import Results
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A fine-tuning job and its results.
+
+    `job` is the job object as the service sent it (JSON), `checkpoints` and `events` likewise; `results` is None when
+    the job left none. Properties read the job object in any of the service's dialects and give None for what it does
+    not say.
+    """
+
+    job: Mapping[str, Any]
+    results: Results | None = None
+    checkpoints: tuple[Mapping[str, Any], ...] = ()
+    events: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
+
+    @property
+    def id(self) -> str:
+        return str(self.job.get("id", ""))
+
+    @property
+    def model(self) -> str:
+        """The base model the job started from."""
+        return str(self.job.get("model") or "")
+
+    @property
+    def status(self) -> str:
+        return str(self.job.get("status") or "")
+
+    @property
+    def method(self) -> str:
+        """supervised, dpo or reinforcement; supervised when the job does not say."""
+        method = self.job.get("method")
+        if isinstance(method, Mapping):
+            return str(method.get("type") or "supervised")
+        return str(method or "supervised")
+
+    @property
+    def seed(self) -> int | None:
+        return self.job.get("seed")
+
+    @property
+    def hyperparameters(self) -> dict[str, Any]:
+        """What the job trained with: `n_epochs`, `batch_size`, `learning_rate_multiplier` and any others.
+
+        None stands for a value the service chose and did not tell (`"auto"`, null, `-1`).
+        """
+        found: dict[str, Any] = {"n_epochs": None, "batch_size": None, "learning_rate_multiplier": None}
+        method = self.job.get("method")
+        nested = method.get(self.method) if isinstance(method, Mapping) else None
+        for source in (nested, self.job):
+            values = source.get("hyperparameters") if isinstance(source, Mapping) else None
+            if isinstance(values, Mapping):
+                found.update({k: v for k, v in values.items() if _told(v)})
+        return found
+
+    @property
+    def training_file(self) -> str | None:
+        return self.job.get("training_file") or None
+
+    @property
+    def validation_file(self) -> str | None:
+        return self.job.get("validation_file") or None
+
+    @property
+    def trained_tokens(self) -> int | None:
+        return self.job.get("trained_tokens")
+
+    @property
+    def fine_tuned_model(self) -> str | None:
+        return self.job.get("fine_tuned_model") or None
+
+    @property
+    def suffix(self) -> str | None:
+        """The suffix of the model's name (Azure sends `suffix`, OpenAI `user_provided_suffix`)."""
+        return self.job.get("suffix") or self.job.get("user_provided_suffix") or None
+
+    @property
+    def ended(self) -> bool:
+        """Whether the job has come to its end: succeeded, failed or cancelled."""
+        return self.status in ("succeeded", "failed", "cancelled")
+
+    @property
+    def total_steps(self) -> int | None:
+        """Steps of the whole job: its last step when it succeeded, else what its events announce, else None."""
+        if self.status == "succeeded" and self.results is not None and len(self.results):
+            return int(self.results.frame["step"].iloc[-1])
+        for event in self.events:
+            data = event.get("data") if isinstance(event, Mapping) else None
+            if isinstance(data, Mapping) and isinstance(data.get("total_steps"), int | float):
+                return int(data["total_steps"])
+        return None
+
+    def __repr__(self) -> str:
+        steps = f"{len(self.results)} steps" if self.results is not None else "no results"
+        return f"Run({self.id!r}, {self.model!r}, {self.status or 'status unknown'}, {steps})"
+
+    def _repr_html_(self) -> str:
+        settings = ", ".join(
+            f"{k} {'chosen by the service' if v is None else v}" for k, v in self.hyperparameters.items()
+        )
+        facts = {
+            "model": self.model,
+            "status": self.status,
+            "suffix": self.suffix,
+            "method": self.method,
+            "hyperparameters": settings,
+            "seed": self.seed,
+            "trained tokens": None if self.trained_tokens is None else f"{self.trained_tokens:,}",
+            "results": repr(self.results) if self.results is not None else "none",
+            "checkpoints": len(self.checkpoints),
+        }
+        rows = "".join(
+            f"<tr><th scope='row'>{escape(k)}</th><td>{escape(str(v))}</td></tr>"
+            for k, v in facts.items()
+            if v not in (None, "")
+        )
+        return f"<table><caption>Run {escape(self.id)}</caption><tbody>{rows}</tbody></table>"
+
+
+def _told(value: Any) -> bool:
+    """Whether a hyperparameter's value is a number that was told, not a stand-in for "the service chooses"."""
+    return value is not None and value != "auto" and value != -1

@@ -1,0 +1,85 @@
+"""Which measurements speak about generalisation, and on what scale to compare them.
+
+Everything is turned so that less is better: losses and error rates on a logarithmic scale, where a rise is a fraction;
+rewards, of which more is better, as their negative in units of their own size.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+# Added to a loss before its logarithm, as a share of the median: an exact zero or a tiny loss stays finite.
+_OFFSET = 0.02
+
+
+@dataclass(frozen=True, eq=False)
+class Signal:
+    """One series: `name` of its column, `kind` (loss, accuracy, reward), `step`, `value`, and `y` (less is better)."""
+
+    name: str
+    kind: str
+    step: np.ndarray
+    value: np.ndarray
+    y: np.ndarray
+    offset: float
+    scale: float
+
+    def __len__(self) -> int:
+        return len(self.step)
+
+    def to_units(self, y: np.ndarray) -> np.ndarray:
+        """From the scale of comparison back to the column's own units."""
+        if self.kind == "reward":
+            return -y * self.scale
+        level = np.exp(np.clip(y, -700, 700)) - self.offset
+        return 1 - level if self.kind == "accuracy" else level
+
+    def as_fraction(self, rise: float) -> float:
+        """A rise on the scale of comparison as a fraction of the best value."""
+        return float(rise if self.kind == "reward" else np.expm1(min(rise, 50.0)))
+
+
+# In order of preference: (kind, training, batch of the validation file, whole validation file).
+_CHOICES = (
+    ("loss", "train_loss", "valid_loss", "full_valid_loss"),
+    ("reward", "train_mean_reward", "valid_mean_reward", "full_valid_mean_reward"),
+    (
+        "accuracy",
+        "train_mean_token_accuracy",
+        "valid_mean_token_accuracy",
+        "full_valid_mean_token_accuracy",
+    ),
+)
+
+
+def choose(frame: pd.DataFrame) -> tuple[str, str, str, str]:
+    """The (kind, training, batch, full) columns to judge by: the first kind with validation, else with training."""
+    for choice in _CHOICES:
+        if any(column in frame and frame[column].notna().any() for column in choice[2:]):
+            return choice
+    for choice in _CHOICES:
+        if choice[1] in frame and frame[choice[1]].notna().any():
+            return choice
+    return _CHOICES[0]
+
+
+def series(frame: pd.DataFrame, column: str, kind: str) -> Signal:
+    """The finite measurements of a column; empty when it has none or the frame lacks it."""
+    if column not in frame or not len(frame):
+        return Signal(column, kind, np.empty(0), np.empty(0), np.empty(0), 0.0, 1.0)
+    value = frame[column].to_numpy(dtype=float)
+    step = frame["step"].to_numpy(dtype=float)
+    keep = np.isfinite(value)
+    value, step = value[keep], step[keep]
+    if kind == "reward":
+        low, middle, high = np.quantile(value, (0.05, 0.5, 0.95)) if len(value) else (0.0, 0.0, 1.0)
+        scale = float(max(abs(middle), abs(high), high - low)) or 1.0
+        return Signal(column, kind, step, value, -value / scale, 0.0, scale)
+    level = np.clip(1 - value if kind == "accuracy" else value, 0, None)
+    offset = _OFFSET * float(np.median(level)) if len(level) else 0.0
+    if len(level) and offset == 0:  # more than half exact zeros
+        offset = _OFFSET * float(level.mean()) or 1e-12
+    return Signal(column, kind, step, value, np.log(level + offset), offset, 1.0)
