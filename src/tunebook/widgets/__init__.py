@@ -1,0 +1,26 @@
+"""What you click: the job form, the live cell, the board of jobs, the connect form.
+
+Everything here reads values and writes values; what a widget does can be done in a cell without it.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+_HOME = {
+    "LiveCell": "live_cell",
+    "watch": "watching",
+    "watched": "watching",
+}
+__all__ = sorted(_HOME)
+
+if TYPE_CHECKING:
+    from tunebook.widgets.live_cell import LiveCell
+    from tunebook.widgets.watching import watch, watched
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -1,0 +1,393 @@
+"""The live cell of one job: its parts as widgets, its buttons, and the thread that feeds it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets
+
+from tunebook.widgets import live_view
+from tunebook.widgets.clicks import Clicks, in_thread
+from tunebook.widgets.markup import esc, field, note
+from tunebook.widgets.outputs import Shown, cell_and_count
+from tunebook.widgets.states import may
+from tunebook.widgets.style import style_tag
+from tunebook.widgets.watcher import Follow, Watcher, replace_watchers
+
+if TYPE_CHECKING:
+    from tunebook.analysis import Diagnosis
+    from tunebook.service import JobSnapshot, Workspace
+
+_KEEP_EVERY_S = 30.0  # how old the saved picture may be while nothing but the curves moves
+_DIAGNOSIS_SHARE = 20  # a diagnosis may take at most one part in this many of the watching thread's time
+
+
+class LiveCell:
+    """One job, live: state, progress, curves, verdict so far, checkpoints, events, and buttons to steer it.
+
+    Made by `watch` and by the form. `snapshot` is the last picture; `close()` ends the watching, never the job. All
+    calls to the service are made on threads; `show_snapshot` is the only writer of what is seen.
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        job_id: str,
+        *,
+        notes: Iterable[str] = (),
+        n_train: int | None = None,
+        follow: Follow | None = None,
+        clock: Callable[[], float] = time.time,
+        spawn: Callable[[Callable[[], None]], None] = in_thread,
+    ) -> None:
+        self.workspace, self.job_id = workspace, job_id
+        self.snapshot: JobSnapshot | None = None
+        self.diagnosis: Diagnosis | None = None
+        self.ended = threading.Event()  # set when watching is over: the job ended, or the cell was closed
+        self.problem: str | None = None
+        self._notes, self._n_train, self._follow, self._clock = tuple(notes), n_train, follow, clock
+        self._lock = threading.RLock()
+        self._watcher: Watcher | None = None
+        self._closed = False
+        self._judged: tuple[Any, ...] | None = None
+        self._judge_again_at = 0.0
+        self._kept: tuple[Any, ...] = ()
+        self._kept_at = 0.0
+        self._shown_in: int | None = None
+        self._make_widgets()
+        self._make_layout()
+        self._connect(spawn)
+
+    # ---- widgets
+
+    def _make_widgets(self) -> None:
+        self._style = ipywidgets.HTML()
+        self._status = ipywidgets.HTML(_wrap(f'<div class="tb-line">Reading {esc(self.job_id)} …</div>'))
+        size = live_view.CHART_SIZE
+        self._chart = ipywidgets.HTML(_wrap(f'<div style="height:{size[1]}px"></div>'))
+        self._side = ipywidgets.HTML()
+        self._checkpoints = ipywidgets.HTML()
+        self._events = ipywidgets.HTML(_wrap(live_view.events_html((), now=0)))
+        self._message = ipywidgets.HTML()
+        self.pause_button = _button("Pause", "Save a checkpoint and pause; nothing is billed while paused")
+        self.resume_button = _button("Resume", "Go on with the training from where it was paused")
+        self.cancel_button = _button("Cancel job …", "Stop the training for good; asks first")
+        self.deploy_button = _button("Deploy checkpoint …", "Make a checkpoint answer requests; asks for a name")
+        self.refresh_button = _button("Refresh", "Look at the service now")
+        self.confirm_button = _button("Yes, cancel the job", "What was trained until now is billed", style="danger")
+        self.keep_button = _button("No, keep training", "")
+        self.checkpoint_choice = ipywidgets.Dropdown(description="checkpoint", layout=_wide("420px"))
+        self.deployment_name = ipywidgets.Text(
+            description="name", placeholder="deployment name", layout=_wide("280px"), continuous_update=False
+        )
+        self.deploy_now_button = _button(
+            "Deploy", "A deployment is billed by the hour until it is deleted", style="primary"
+        )
+        self.deploy_close_button = _button("Close", "")
+
+    # ---- layout
+
+    def _make_layout(self) -> None:
+        wrap = ipywidgets.Layout(flex_flow="row wrap", align_items="flex-start", margin="0", grid_gap="0 20px")
+        self._chart.layout = ipywidgets.Layout(flex="1 1 420px", min_width="280px", max_width="640px", margin="0")
+        self._side.layout = ipywidgets.Layout(flex="1 1 230px", min_width="220px", min_height="150px", margin="0")
+        for part in (self._style, self._status, self._checkpoints, self._events, self._message):
+            part.layout = ipywidgets.Layout(margin="0", width="auto")
+        self._style.layout.display = "none"
+        row = ipywidgets.Layout(flex_flow="row wrap", align_items="center", margin="4px 0 0 0")
+        steering = [self.pause_button, self.resume_button, self.cancel_button, self.deploy_button, self.refresh_button]
+        self._asking = ipywidgets.HBox(
+            [
+                ipywidgets.HTML(_wrap("Cancel this job for good? What was trained until now is billed.")),
+                self.confirm_button,
+                self.keep_button,
+            ],
+            layout=ipywidgets.Layout(display="none", flex_flow="row wrap", align_items="center"),
+        )
+        self._deploying = ipywidgets.HBox(
+            [self.checkpoint_choice, self.deployment_name, self.deploy_now_button, self.deploy_close_button],
+            layout=ipywidgets.Layout(display="none", flex_flow="row wrap", align_items="center"),
+        )
+        self.widget = ipywidgets.VBox(
+            [
+                self._style,
+                self._status,
+                ipywidgets.HBox([self._chart, self._side], layout=wrap),
+                self._checkpoints,
+                self._events,
+                ipywidgets.HBox(steering, layout=row),
+                self._asking,
+                self._deploying,
+                self._message,
+            ],
+            layout=ipywidgets.Layout(max_width="980px", overflow="hidden"),
+        )
+        self._shown = Shown(self.widget)
+        self._style.value = style_tag() + self._shown.hiding_style
+        self._set_buttons()
+
+    # ---- connections
+
+    def _connect(self, spawn: Callable[[Callable[[], None]], None]) -> None:
+        self._clicks = Clicks(self._message, self._busy, spawn)
+        on = {
+            self.pause_button: lambda _: self._steer("Pausing …", "pause"),
+            self.resume_button: lambda _: self._steer("Resuming …", "resume"),
+            self.cancel_button: lambda _: self._open(self._asking),
+            self.keep_button: lambda _: self._open(None),
+            self.confirm_button: lambda _: self._steer("Cancelling …", "cancel"),
+            self.deploy_button: lambda _: self._open(self._deploying),
+            self.deploy_close_button: lambda _: self._open(None),
+            self.deploy_now_button: lambda _: self._deploy(),
+            self.refresh_button: lambda _: self.refresh(),
+        }
+        for button, callback in on.items():
+            button.on_click(self._clicks.guard(callback))
+
+    def _open(self, row: Any) -> None:
+        for each in (self._asking, self._deploying):
+            each.layout.display = "flex" if each is row else "none"
+
+    def _busy(self, active: bool) -> None:
+        self._set_buttons(active)
+
+    def _set_buttons(self, active: bool = False) -> None:
+        status = self.snapshot.status if self.snapshot else None
+        known = self.snapshot is not None
+        for button, action in (
+            (self.pause_button, "pause"),
+            (self.resume_button, "resume"),
+            (self.cancel_button, "cancel"),
+        ):
+            button.disabled = active or not known or not may(action, status)
+        self.confirm_button.disabled = self.cancel_button.disabled
+        none = self.snapshot is None or not self.snapshot.checkpoints or not hasattr(self.workspace, "deployments")
+        self.deploy_button.disabled = self.deploy_now_button.disabled = active or none
+
+    def _steer(self, words: str, action: str) -> None:
+        self._open(None)
+
+        def work() -> str:
+            job = getattr(self.workspace.jobs.retrieve(self.job_id), action)()
+            self._look_again()
+            return f"The service took the request to {action} the job; it says “{job.status}”."
+
+        self._clicks.do(words, work)
+
+    def _deploy(self) -> None:
+        name, model = self.deployment_name.value.strip(), self.checkpoint_choice.value
+        if not name:
+            self._clicks.say("A deployment needs a name: letters, digits, - and _.", "bad")
+            return
+
+        def work() -> str:
+            self.workspace.deployments.create(model, name=name)  # type: ignore[attr-defined]
+            return f"Deployed {model} as {name}. It is billed by the hour until it is deleted."
+
+        self._clicks.do(f"Deploying {model} as {name}; this can take minutes …", work)
+
+    # ---- what is seen
+
+    def show_snapshot(self, snapshot: JobSnapshot) -> None:
+        """Show this picture of the job. Safe from any thread; touches this cell's own widgets and display only."""
+        with self._lock:
+            if self._closed:
+                return
+            self.snapshot, self.problem = snapshot, None
+            self._judge(snapshot)
+            seen = self._parts()
+            for widget, html in (
+                (self._status, seen.status),
+                (self._chart, seen.chart),
+                (self._side, seen.side),
+                (self._checkpoints, seen.checkpoints),
+                (self._events, seen.events),
+            ):
+                if (value := _wrap(html)) != widget.value:
+                    widget.value = value
+            self._offer_checkpoints(snapshot)
+            if not self._clicks.active:
+                self._set_buttons()
+            self._keep(snapshot, seen)
+            if snapshot.ended:
+                self.ended.set()
+
+    def _parts(self) -> live_view.Parts:
+        assert self.snapshot is not None  # noqa: S101 - callers hold a snapshot
+        return live_view.parts(
+            self.snapshot,
+            diagnosis=self.diagnosis,
+            resource=self.workspace.name,
+            now=self._clock(),
+            notes=self._notes,
+        )
+
+    def _judge(self, snapshot: JobSnapshot) -> None:
+        """Diagnose anew when there are new validation values, as often as its own cost allows."""
+        if snapshot.results is None:
+            return
+        frame = snapshot.results.frame
+        measured = (int(frame[c].notna().sum()) for c in ("valid_loss", "full_valid_loss") if c in frame)
+        new = (*measured, snapshot.ended, len(snapshot.checkpoints))
+        began = time.perf_counter()
+        if new == self._judged or (began < self._judge_again_at and not snapshot.ended):
+            return
+        self._judged = new
+        from tunebook.analysis import Run, diagnose
+
+        run = Run(snapshot.job, snapshot.results, snapshot.checkpoints, snapshot.events)
+        self.diagnosis = diagnose(run)
+        took = time.perf_counter() - began
+        self._judge_again_at = began + _DIAGNOSIS_SHARE * took
+
+    def _offer_checkpoints(self, snapshot: JobSnapshot) -> None:
+        offered = tuple(
+            (f"step {field(c, 'step_number')}: {name}", name)
+            for c in snapshot.checkpoints
+            if (name := field(c, "fine_tuned_model_checkpoint"))
+        )
+        if offered != tuple(self.checkpoint_choice.options):
+            best = field(getattr(self.diagnosis, "checkpoint", None), "name")
+            self.checkpoint_choice.options = offered
+            names = [name for _, name in offered]
+            if names:
+                self.checkpoint_choice.value = best if best in names else names[-1]
+
+    def _keep(self, snapshot: JobSnapshot, seen: live_view.Parts) -> None:
+        what = (snapshot.status, len(snapshot.checkpoints), snapshot.problem, snapshot.ended)
+        now = self._clock()
+        if what != self._kept or now - self._kept_at >= _KEEP_EVERY_S:
+            self._kept, self._kept_at = what, now
+            self._shown.keep(seen.static(self._code()), seen.plain)
+
+    def show_problem(self, error: BaseException) -> None:
+        """Say why watching stopped; the last picture stays, and Refresh starts again."""
+        with self._lock:
+            if self._closed:
+                return
+            self._clicks.fail(error)
+            self.problem = self._message.value
+            self._message.value += _wrap(note("Watching has stopped; the job has not. Refresh tries again."))
+            if self.snapshot is not None:
+                seen = self._parts()
+                self._shown.keep(self.problem + seen.static(self._code()), seen.plain)
+            else:
+                self._status.value = _wrap(f'<div class="tb-line">{esc(self.job_id)} could not be read.</div>')
+                self._shown.keep(self.problem, f"{self.job_id} could not be read.")
+            self.ended.set()
+
+    def _code(self) -> str:
+        return f"tb.watch('{self.job_id}')"
+
+    # ---- watching
+
+    def start(self, *, cell: str | None = None, count: int | None = None) -> LiveCell:
+        """Begin watching on a thread of its own, in place of what an earlier run of the cell started."""
+        replace_watchers(cell, count, (self.job_id,))
+        self._watcher = Watcher(
+            self.workspace,
+            (self.job_id,),
+            receive=self._receive,
+            failed=self.show_problem,
+            on_stop=self.close,
+            cell=cell,
+            count=count,
+            follow=self._follow,
+            n_train=self._n_train,
+        )
+        self.ended.clear()
+        self._watcher.start()
+        return self
+
+    def _receive(self, pictures: Mapping[str, JobSnapshot]) -> None:
+        if self.job_id in pictures:
+            self.show_snapshot(pictures[self.job_id])
+
+    def _look_again(self) -> None:
+        if self._watcher is not None and self._watcher.is_alive():
+            self._watcher.refresh()
+        elif self._watcher is not None and not self._closed:
+            self.start(cell=self._watcher.cell, count=self._watcher.count)
+
+    def refresh(self, wait_s: float = 2.0) -> None:
+        """Look at the service now, and send everything shown again: some front ends drop background updates."""
+        self._clicks.clear()
+        if self._watcher is not None:
+            self._look_again()
+            self._watcher.ticked.clear()
+            self._watcher.ticked.wait(wait_s)
+        for part in (self._status, self._chart, self._side, self._checkpoints, self._events):
+            part.send_state("value")
+
+    def close(self) -> None:
+        """Stop watching and free the widgets. The job goes on; the saved picture stays."""
+        with self._lock:
+            if self._closed:
+                return
+            if self.snapshot is not None:
+                seen = self._parts()
+                self._shown.keep(seen.static(self._code()), seen.plain)
+            self._closed = True
+        if self._watcher is not None:
+            self._watcher.stop()
+        self.ended.set()
+        for widget in _all_widgets(self.widget):
+            widget.close()
+
+    # ---- display
+
+    def show(self) -> None:
+        """Display the cell in the notebook cell that runs now."""
+        self._shown_in = cell_and_count()[1]
+        html, plain = self._static()
+        self._shown.show(html, plain)
+
+    def _static(self) -> tuple[str, str]:
+        if self.snapshot is None:
+            plain = f"Watching {self.job_id} at {self.workspace.name}: no picture yet."
+            return f'<div class="tb-line">{esc(plain)}</div>', plain
+        seen = self._parts()
+        return seen.static(self._code()), seen.plain
+
+    def _ipython_display_(self) -> None:
+        """Shown once per execution: `watch` has shown it when the cell's last line is the call itself."""
+        if self._shown_in is None or self._shown_in != cell_and_count()[1]:
+            self.show()
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        html, plain = self._static()
+        view = {"version_major": 2, "version_minor": 0, "model_id": self.widget.model_id}
+        bundle = {"text/html": f'{style_tag()}<div class="tb">{html}</div>', "text/plain": plain}
+        return bundle if self._closed else bundle | {"application/vnd.jupyter.widget-view+json": view}
+
+    def __repr__(self) -> str:
+        status = self.snapshot.line() if self.snapshot else "not read yet"
+        return f"<LiveCell of {self.job_id} at {self.workspace.name}: {status}>"
+
+
+def _wrap(html: str) -> str:
+    return f'<div class="tb">{html}</div>' if html else ""
+
+
+def _wide(width: str) -> ipywidgets.Layout:
+    return ipywidgets.Layout(width=width)
+
+
+def _button(words: str, tooltip: str, style: str = "") -> ipywidgets.Button:
+    return ipywidgets.Button(
+        description=words, tooltip=tooltip, button_style=style, layout=ipywidgets.Layout(width="auto")
+    )
+
+
+def _all_widgets(root: Any) -> list[Any]:
+    """`root` and everything inside it, with layouts and styles, so that none stays in the widget register."""
+    found = [root]
+    for child in getattr(root, "children", ()):
+        found += _all_widgets(child)
+    for extra in ("layout", "style"):
+        if (part := getattr(root, extra, None)) is not None and hasattr(part, "close"):
+            found.append(part)
+    return found

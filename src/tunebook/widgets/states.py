@@ -1,0 +1,60 @@
+"""How each state of a job is shown: a word, a symbol and a tone. What it means stands in `service.watching.STATES`.
+
+The vocabulary is open: a state that is not known here is shown as the service wrote it and never taken for an end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tunebook.widgets.markup import esc
+
+
+@dataclass(frozen=True)
+class State:
+    """`word` and `symbol` are always shown together; `tone` is go, wait, rest, good or bad."""
+
+    word: str
+    symbol: str
+    tone: str
+    ended: bool = False
+
+
+STATES = {
+    "created": State("Created", "○", "wait"),
+    "pending": State("Waiting", "○", "wait"),
+    "validating_files": State("Checking", "○", "wait"),
+    "queued": State("Queued", "○", "wait"),
+    "running": State("Running", "▶\ufe0e", "go"),
+    "pausing": State("Pausing", "‖", "wait"),
+    "paused": State("Paused", "‖", "rest"),
+    "resuming": State("Resuming", "▷\ufe0e", "wait"),
+    "succeeded": State("Succeeded", "✓\ufe0e", "good", ended=True),
+    "cancelled": State("Cancelled", "■\ufe0e", "rest", ended=True),
+    "failed": State("Failed", "✕\ufe0e", "bad", ended=True),
+}
+
+
+def state(name: str | None) -> State:
+    """The state called `name`; an unknown one keeps its own name and counts as still going."""
+    key = str(name or "unknown")
+    return STATES.get(key) or State(key.replace("_", " ").capitalize(), "?", "wait")
+
+
+def may(action: str, name: str | None) -> bool:
+    """Whether `action` (pause, resume, cancel) makes sense in this state; the service has the last word."""
+    if action == "pause":
+        return name == "running"
+    if action == "resume":
+        return name == "paused"
+    return not state(name).ended
+
+
+def chip(name: str | None, *, small: bool = False) -> str:
+    """The state as a small framed label: symbol, word, and a tone that only repeats them."""
+    shown = state(name)
+    extra = " tb-chip-small" if small else ""
+    return (
+        f'<span class="tb-chip{extra} tb-{shown.tone}">'
+        f'<span class="tb-sign" aria-hidden="true">{shown.symbol}</span> {esc(shown.word)}</span>'
+    )
