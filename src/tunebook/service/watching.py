@@ -158,28 +158,51 @@ def follow(
     Raises the SDK's error for what watching on cannot mend: a wrong key, no rights, a job that does not exist.
     """
     wanted = tuple(dict.fromkeys(job_ids))
-    seen: dict[str, JobSnapshot] = {}
+    seen: Mapping[str, JobSnapshot] = {}
     shortest, longest = workspace.poll_interval_s
     pause = shortest
     while True:
-        now = clock()
-        before = dict(seen)
-        try:
-            for job in _read_jobs(workspace, [i for i in wanted if i not in seen or not seen[i].ended]):
-                seen[job.id] = _advance(seen.get(job.id), job, now, n_train)
-        except (APIConnectionError, RateLimitError, InternalServerError) as error:
-            for job_id, snapshot in seen.items():
-                if not snapshot.ended:
-                    since = snapshot.stale_since or now
-                    seen[job_id] = replace(snapshot, stale_since=since, problem=_why(error))
-            if not seen:
-                raise
-        yield dict(seen)
+        before, seen = seen, look(workspace, wanted, seen, now=clock(), n_train=n_train)
+        yield seen
         if len(seen) == len(wanted) and all(snapshot.ended for snapshot in seen.values()):
             return
-        changed = any(_news(before.get(i), snapshot) for i, snapshot in seen.items())
-        pause = next_interval(pause, changed=changed, shortest_s=shortest, longest_s=longest)
+        pause = next_interval(pause, changed=news(before, seen), shortest_s=shortest, longest_s=longest)
         sleep(pause)
+
+
+def look(
+    workspace: Workspace,
+    job_ids: Iterable[str],
+    seen: Mapping[str, JobSnapshot],
+    *,
+    now: float,
+    n_train: int | None = None,
+) -> dict[str, JobSnapshot]:
+    """One tick: the pictures in `seen` brought up to date; jobs that have ended are not asked about again.
+
+    While the service cannot be reached, the last pictures come back marked stale; with none yet, the error is raised.
+    """
+    pictures = dict(seen)
+    try:
+        for job in _read_jobs(workspace, [i for i in job_ids if i not in seen or not seen[i].ended]):
+            pictures[job.id] = _advance(seen.get(job.id), job, now, n_train)
+    except (APIConnectionError, RateLimitError, InternalServerError) as error:
+        if not pictures:
+            raise
+        for job_id, snapshot in pictures.items():
+            if not snapshot.ended:
+                since = snapshot.stale_since or now
+                pictures[job_id] = replace(snapshot, stale_since=since, problem=_why(error))
+    return pictures
+
+
+def news(before: Mapping[str, JobSnapshot], after: Mapping[str, JobSnapshot]) -> bool:
+    """Whether a status changed or an event came between two ticks."""
+    return any(
+        job_id not in before
+        or (before[job_id].status, len(before[job_id].events)) != (snapshot.status, len(snapshot.events))
+        for job_id, snapshot in after.items()
+    )
 
 
 def _read_jobs(workspace: Workspace, job_ids: list[str]) -> Iterator[Job]:
@@ -216,10 +239,6 @@ def _advance(previous: JobSnapshot | None, job: Job, now: float, n_train: int | 
         results=results if results is not None and len(results) else None,
         n_train=n_train,
     )
-
-
-def _news(before: JobSnapshot | None, after: JobSnapshot) -> bool:
-    return before is None or (before.status, len(before.events)) != (after.status, len(after.events))
 
 
 def _why(error: APIConnectionError | APIStatusError) -> str:
