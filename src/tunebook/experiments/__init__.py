@@ -1,4 +1,4 @@
-"""What runs over time and survives restarts: the archive of runs."""
+"""What runs over time and survives restarts: sweeps and the archive of runs."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 _HOME = {
+    "Sweep": "sweep",
     "archive": "archive",
     "read_run": "archive",
     "read_runs": "archive",
@@ -13,6 +14,7 @@ _HOME = {
 __all__ = sorted(_HOME)
 
 if TYPE_CHECKING:
+    from tunebook.experiments.sweep import Sweep
     from tunebook.experiments.archive import archive, read_run, read_runs
 
 

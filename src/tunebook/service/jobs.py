@@ -31,9 +31,11 @@ class Jobs:
         self._workspace = workspace
         self._api = workspace.client.fine_tuning.jobs
 
-    def create(self, request: JobRequest) -> Job:
+    def create(self, request: JobRequest, *, retries: int | None = None) -> Job:
         """Send the request. Raises RequestError, before anything is sent, for what the service would refuse.
 
+        retries: how often the SDK sends again after a connection error, its default when None. A request that was
+        carried out although its answer was lost makes a second job then; 0 leaves that question to the caller.
         `job.differences` then says where what was accepted is not what was asked.
         """
         refused = [problem for problem in request.problems() if problem.severity == "error"]
@@ -41,7 +43,10 @@ class Jobs:
             raise RequestError("This job would be refused. " + " ".join(map(str, refused)))
         body = request.to_json()
         named = {key: body.pop(key) for key in ("model", "training_file")}
-        return Job(self._workspace, self._api.create(**named, extra_body=body), asked=request)
+        client = self._workspace.client
+        if retries is not None:
+            client = client.with_options(max_retries=retries)
+        return Job(self._workspace, client.fine_tuning.jobs.create(**named, extra_body=body), asked=request)
 
     def retrieve(self, job_id: str) -> Job:
         return Job(self._workspace, self._api.retrieve(job_id))

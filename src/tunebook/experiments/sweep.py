@@ -1,0 +1,250 @@
+"""Running a sweep without losing a job: within the quota, through restarts and errors, each job sent once."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import openai
+import pandas as pd
+
+from tunebook.analysis.run import Run
+from tunebook.catalogue import load_catalogue
+from tunebook.errors import RequestError
+from tunebook.experiments.archive import archive, read_runs
+from tunebook.experiments.manifest import FILE, OPEN, Entry, Manifest, read_manifest
+from tunebook.experiments.plan import check_budget, draw, grid, plan_frame, trials
+from tunebook.service.connection import Workspace
+from tunebook.service.pacing import next_interval
+from tunebook.service.request import JobRequest
+from tunebook.service.watching import JobSnapshot, look, news
+
+# What a person may do about a running job on the grounds of its picture: None, "pause" or "cancel".
+Guard = Callable[[JobSnapshot], str | None]
+Show = Callable[[Manifest, Mapping[str, JobSnapshot]], object]
+
+# Whether the request arrived is not known after one of these.
+_IN_DOUBT = (openai.APIConnectionError, openai.InternalServerError)
+_AWAY = (*_IN_DOUBT, openai.RateLimitError)
+_MOST_AWAY_S = 900.0
+
+
+class Sweep:
+    """Jobs that differ in hyperparameters, planned from one request.
+
+    base: the request all share. space: `{name: [values]}` for a grid, or with `draws=N` lists and scipy.stats
+    distributions; or a list of settings, e.g. from `tunebook.analysis.suggest`. seeds: replicates of each.
+    file_tokens: tokens of the training file, for the cost. budget_tokens, budget_usd: never exceeded; a plan that would
+    is refused. folder: where the manifest and the archived runs go, by default `sweeps/<identity>`.
+
+    `plan` is a frame, known before anything is sent. `run(ws)` sends, follows and archives; it may be interrupted and
+    called again, or reopened with `Sweep.open(folder)`.
+    """
+
+    def __init__(
+        self,
+        base: JobRequest,
+        space: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+        *,
+        seeds: int = 1,
+        draws: int | None = None,
+        seed: int = 0,
+        file_tokens: int | None = None,
+        budget_tokens: float | None = None,
+        budget_usd: float | None = None,
+        folder: str | os.PathLike[str] | None = None,
+    ) -> None:
+        if not isinstance(space, Mapping):
+            settings = [dict(setting) for setting in space]
+        elif draws is None:
+            settings = grid(space)
+        else:
+            settings = draw(space, draws, seed=seed)
+        identity = secrets.token_hex(3)
+        path = Path(folder) if folder else Path("sweeps") / identity
+        if (path / FILE).exists():
+            raise RequestError(
+                f"{path}: a sweep is there already. Go on with Sweep.open({str(path)!r}), or choose another."
+            )
+        planned = trials(base, settings, identity=identity, seeds=seeds)
+        self.manifest = Manifest(path, tuple(map(Entry, planned)), file_tokens)
+        check_budget(self.plan, budget_tokens=budget_tokens, budget_usd=budget_usd)
+
+    @classmethod
+    def open(cls, folder: str | os.PathLike[str]) -> Sweep:
+        """A sweep that was run before, from its manifest: nothing that was sent will be sent again."""
+        sweep = cls.__new__(cls)
+        sweep.manifest = read_manifest(folder)
+        return sweep
+
+    @property
+    def folder(self) -> Path:
+        return self.manifest.folder
+
+    @property
+    def plan(self) -> pd.DataFrame:
+        """One row a job: settings, seed, `tokens` and `usd` (NaN when not known), `state`, `job_id`."""
+        entries = self.manifest.entries
+        frame = plan_frame([entry.trial for entry in entries], file_tokens=self.manifest.file_tokens)
+        frame["state"] = [entry.state for entry in entries]
+        frame["job_id"] = pd.Series([entry.job_id for entry in entries], index=frame.index, dtype="object")
+        return frame
+
+    def run(
+        self,
+        workspace: Workspace,
+        *,
+        at_once: int | None = None,
+        guard: Guard | None = None,
+        show: Show | None = None,
+        sleep: Callable[[float], object] = time.sleep,
+        clock: Callable[[], float] = time.time,
+    ) -> Sweep:
+        """Send what has not been sent, follow everything to its end, archive each job. Returns the sweep.
+
+        at_once: jobs at the service at the same time; by default as many as may run and queue. guard: called with the
+        picture of each running job; what it answers ("pause", "cancel") is done. show: called once a tick. Ctrl-C
+        stops the watching and no job; `run` again goes on.
+        """
+        limit = at_once or _quota()
+        pictures: Mapping[str, JobSnapshot] = {}
+        shortest, longest = workspace.poll_interval_s
+        pause, away_since = shortest, None
+        self.manifest.write()
+        if self.manifest.count("sending"):
+            sleep(shortest)  # what a killed process sent last may still be on its way
+        while self.manifest.count(*OPEN):
+            before, noted = pictures, self.manifest
+            try:
+                self._settle_doubts(workspace)
+                self._submit(workspace, limit)
+                pictures = self._look(workspace, before, clock())
+                self._steer(workspace, pictures, guard)
+                self._put_away(workspace, pictures)
+                away_since = None
+            except _AWAY:
+                away_since = away_since if away_since is not None else clock()
+                if abs(clock() - away_since) > _MOST_AWAY_S:
+                    raise
+            if show is not None:
+                show(self.manifest, pictures)
+            if self.manifest.count(*OPEN):
+                changed = self.manifest is not noted or news(before, pictures)
+                pause = next_interval(pause, changed=changed, shortest_s=shortest, longest_s=longest)
+                sleep(pause)
+        return self
+
+    def resume(self, workspace: Workspace, **how: Any) -> Sweep:
+        """Take up a stopped or interrupted sweep again; `how` as in `run`."""
+        for entry in self.manifest.having("stopped"):
+            state = "sent" if entry.job_id else "planned"
+            self.manifest = self.manifest.update(entry.trial.index, state=state)
+        return self.run(workspace, **how)
+
+    def stop(self, workspace: Workspace) -> None:
+        """Cancel what is at the service and send no more. What was planned is remembered for `resume`."""
+        self._settle_doubts(workspace)
+        for entry in self.manifest.having("planned"):
+            self.manifest = self.manifest.update(entry.trial.index, state="stopped")
+        for entry in self.manifest.having("sent"):
+            job = workspace.jobs.retrieve(entry.job_id or "")
+            if not job.ended:
+                job.cancel()
+            archive(job, self._runs_folder)
+            self.manifest = self.manifest.update(entry.trial.index, state="ended", note=job.status)
+
+    def runs(self) -> list[Run]:
+        """The archived jobs, failed and cancelled ones too, for `tb.compare`."""
+        return read_runs(self._runs_folder)
+
+    @property
+    def _runs_folder(self) -> Path:
+        return self.folder / "runs"
+
+    def _settle_doubts(self, workspace: Workspace) -> None:
+        """Ask the service which of the requests in doubt it has: those are `sent`, the others `planned` again."""
+        doubtful = {entry.trial.identity: entry for entry in self.manifest.having("sending")}
+        if not doubtful:
+            return
+        arrived = {}
+        for job in workspace.client.fine_tuning.jobs.list(limit=100):
+            suffix = getattr(job, "suffix", None) or getattr(job, "user_provided_suffix", None)
+            if suffix in doubtful:
+                arrived[suffix] = job.id
+        for identity, entry in doubtful.items():
+            state = "sent" if identity in arrived else "planned"
+            self.manifest = self.manifest.update(entry.trial.index, state=state, job_id=arrived.get(identity))
+
+    def _submit(self, workspace: Workspace, limit: int) -> None:
+        """Send planned jobs while there is room for them."""
+        for entry in self.manifest.having("planned"):
+            if self.manifest.count("sent", "sending") >= limit:
+                return
+            index = entry.trial.index
+            self.manifest = self.manifest.update(index, state="sending")
+            try:
+                job = workspace.jobs.create(entry.trial.request, retries=0)
+            except _IN_DOUBT:
+                return  # it stays `sending` and is asked for at the next tick
+            except openai.APIStatusError as error:
+                if _quota_is_full(error):
+                    self.manifest = self.manifest.update(index, state="planned")
+                    return
+                self.manifest = self.manifest.update(index, state="refused", note=error.message)
+            else:
+                self.manifest = self.manifest.update(index, state="sent", job_id=job.id)
+
+    def _look(self, workspace: Workspace, before: Mapping[str, JobSnapshot], now: float) -> Mapping[str, JobSnapshot]:
+        while True:
+            ids = [entry.job_id for entry in self.manifest.having("sent") if entry.job_id]
+            try:
+                return look(workspace, ids, {i: s for i, s in before.items() if i in ids}, now=now) if ids else before
+            except openai.NotFoundError:
+                self._drop_missing(workspace)
+
+    def _drop_missing(self, workspace: Workspace) -> None:
+        for entry in self.manifest.having("sent"):
+            try:
+                workspace.jobs.retrieve(entry.job_id or "")
+            except openai.NotFoundError:
+                note = "deleted at the service meanwhile"
+                self.manifest = self.manifest.update(entry.trial.index, state="gone", note=note)
+
+    def _steer(self, workspace: Workspace, pictures: Mapping[str, JobSnapshot], guard: Guard | None) -> None:
+        for job_id, snapshot in pictures.items():
+            verdict = guard(snapshot) if guard and snapshot.status == "running" else None
+            if verdict in ("pause", "cancel"):
+                getattr(workspace.jobs.retrieve(job_id), verdict)()
+
+    def _put_away(self, workspace: Workspace, pictures: Mapping[str, JobSnapshot]) -> None:
+        """Archive what has ended; only then is it `ended`, so that a crash in between archives it again."""
+        for entry in self.manifest.having("sent"):
+            picture = pictures.get(entry.job_id or "")
+            if picture is not None and picture.ended:
+                archive(workspace.jobs.retrieve(picture.job_id), self._runs_folder)
+                self.manifest = self.manifest.update(entry.trial.index, state="ended", note=picture.status)
+
+    def __repr__(self) -> str:
+        states = self.plan["state"].value_counts()
+        told = ", ".join(f"{count} {state}" for state, count in states.items())
+        return f"<Sweep of {len(self.manifest.entries)} jobs in {self.folder}: {told}>"
+
+    def _repr_html_(self) -> str:
+        plan = self.plan.dropna(axis="columns", how="all")
+        total = f"{plan['tokens'].sum():,.0f} tokens in all" if "tokens" in plan else "cost not known: give file_tokens"
+        table = plan.to_html(escape=True, max_rows=24, border=0, na_rep="")
+        return f"<p>Sweep of {len(plan)} jobs in <code>{escape(str(self.folder))}</code>, {total}</p>{table}"
+
+
+def _quota() -> int:
+    facts = load_catalogue()
+    return facts.limit("running_jobs") + facts.limit("queued_jobs")
+
+
+def _quota_is_full(error: openai.APIStatusError) -> bool:
+    return error.status_code == 429 or error.code in ("quotaExceeded", "tooManyRequests")
