@@ -1,0 +1,523 @@
+"""Compare runs: what may be compared is grouped and ranked, what may not is named with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from tunebook.analysis.diagnosis import Diagnosis, diagnose
+from tunebook.analysis.importance import Importance, importance
+from tunebook.analysis.ranking import Ranking, noise_sentence, rank_jobs
+from tunebook.analysis.run import Run
+
+USUAL = ("n_epochs", "batch_size", "learning_rate_multiplier")
+
+# A loss that a file rounds to nought still has a logarithm.
+SMALLEST_LOSS = 1e-5
+
+
+@dataclass(frozen=True)
+class Score:
+    """One job's value at its recommended checkpoint.
+
+    `value` is the loss (or, for `measure` "reward", the reward) and `sd` the sd of its logarithm (of the reward
+    itself) from having been measured on part of the validation file; `source` is the column it comes from.
+    """
+
+    value: float
+    sd: float
+    step: float
+    accuracy: float
+    measure: Literal["loss", "reward"]
+    source: str
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs that may be compared: one base model, training file, validation file and method.
+
+    `ids` are its ranked jobs, best first; `ranking` and `importance` say what they show.
+    """
+
+    label: str
+    model: str
+    training_file: str
+    validation_file: str
+    method: str
+    ids: tuple[str, ...]
+    ranking: Ranking = field(repr=False)
+    importance: Importance = field(repr=False)
+    sentence: str = field(repr=False)
+
+    @property
+    def winner(self) -> str:
+        return self.ranking.winner
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """What a set of runs shows together.
+
+    `frame` has one row a job, ranked ones first: `id`, `suffix`, `model`, the hyperparameters (`n_epochs`,
+    `batch_size`, `learning_rate_multiplier` always), `seed`, `status`, `verdict`, `recommended_step`,
+    `checkpoint` (name of the checkpoint's model), `observed` (own loss at that step), `loss`, `loss_low`,
+    `loss_high` (what to expect of the configuration, 90 % interval), `accuracy` (fraction), `rank`, `rank_low`,
+    `rank_high` (among configurations), `p_best`, `behind` (fraction above the winner), `indistinguishable`,
+    `trained_tokens`, `cost_usd` (NaN where no price is known), `group`. For rewards the loss columns hold
+    rewards (see `measure`).
+
+    `winner` is the best job of the largest group, `indistinguishable` the jobs that cannot be told from it,
+    `left_out` maps every other job to the reason it is not ranked against them.
+    """
+
+    frame: pd.DataFrame
+    winner: str | None
+    sentence: str
+    indistinguishable: tuple[str, ...]
+    groups: tuple[Group, ...]
+    left_out: Mapping[str, str]
+    importance: Importance | None
+    runs: tuple[Run, ...]
+    diagnoses: Mapping[str, Diagnosis]
+    hyperparameters: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def group(self) -> Group | None:
+        """The group the winner belongs to."""
+        return self.groups[0] if self.groups else None
+
+    @property
+    def measure(self) -> Literal["loss", "reward"]:
+        return self.groups[0].ranking.measure.name if self.groups else "loss"
+
+    def run(self, job_id: str) -> Run:
+        """The run of that id; KeyError names the ids there are."""
+        for run, known in zip(self.runs, run_ids(self.runs), strict=True):
+            if known == job_id:
+                return run
+        raise KeyError(f"No run {job_id!r} in this comparison; there are {', '.join(run_ids(self.runs))}.")
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON: sentence, winner, indistinguishable, rows, importance, left_out, groups, notes, measure."""
+        rows = self.frame.astype(object)
+        return {
+            "sentence": self.sentence,
+            "winner": self.winner,
+            "indistinguishable": list(self.indistinguishable),
+            "measure": self.measure,
+            "rows": [
+                {key: _plain(value) for key, value in row.items()}
+                for row in rows.where(rows.notna(), None).to_dict("records")
+            ],
+            "importance": None if self.importance is None else self.importance.to_json(),
+            "left_out": dict(self.left_out),
+            "groups": [
+                {
+                    "group": group.label,
+                    "model": group.model,
+                    "training_file": group.training_file,
+                    "validation_file": group.validation_file,
+                    "method": group.method,
+                    "jobs": list(group.ids),
+                    "winner": group.winner,
+                    "seed_noise": _plain(group.ranking.noise_sd),
+                    "seed_noise_known_from": group.ranking.noise_source,
+                    "sentence": group.sentence,
+                }
+                for group in self.groups
+            ],
+            "notes": list(self.notes),
+        }
+
+    def __repr__(self) -> str:
+        return f"Comparison({len(self.runs)} runs: {self.sentence})"
+
+    def _repr_html_(self) -> str:
+        from tunebook.analysis.comparison_html import comparison_html
+
+        return comparison_html(self)
+
+
+def compare(
+    runs: Iterable[Run],
+    *,
+    diagnoses: Mapping[str, Diagnosis] | None = None,
+    files: Mapping[str, str] | None = None,
+    price: Callable[[str, str], float | None] | None = None,
+    level: float = 0.9,
+    noise_sd: float | None = None,
+    seed: int = 0,
+) -> Comparison:
+    """Compare runs; see `Comparison`. Nothing is dropped silently and nothing raises for runs that cannot be ranked.
+
+    `diagnoses` maps ids to diagnoses made before (made here otherwise); `files` maps file ids to what stands for
+    their content (a hash, a name), so that the same file uploaded twice counts as the same; `price` gives US
+    dollars per million trained tokens for a base model and training type, None when unknown; `level` is the
+    coverage of the intervals; `noise_sd` the luck of a seed if known from elsewhere (fraction of loss).
+    """
+    runs, notes = _distinct(runs)
+    ids = run_ids(runs)
+    made = dict(diagnoses or {})
+    left_out: dict[str, str] = {}
+    scores: dict[str, Score] = {}
+    for job_id, run in zip(ids, runs, strict=True):
+        reason = _not_ranked(run)
+        if not reason:
+            if job_id not in made:
+                made[job_id] = diagnose(run, seed=seed)
+            found = score_run(run, made[job_id])
+            if found is None:
+                reason = "no validation values: without a validation file nothing says how good it is"
+            else:
+                scores[job_id] = found
+        if reason:
+            left_out[job_id] = reason
+    hyperparameters = _hyperparameters(runs)
+    frame = _facts(runs, ids, hyperparameters, made, scores, price)
+    groups = _groups(
+        frame, dict(zip(ids, runs, strict=True)), scores, hyperparameters, files or {}, level, noise_sd, seed
+    )
+    for group in groups[1:]:
+        left_out.update({job_id: _other_data(group, groups[0]) for job_id in group.ids})
+    frame = _ranked(frame, groups)
+    sources = {scores[job_id].source for group in groups[:1] for job_id in group.ids}
+    if len(sources) > 1:
+        notes.append(
+            "Some jobs have a loss on the whole validation file and some only on batches of it; the latter carry "
+            "the wider error of their smoothed curve."
+        )
+    if groups:
+        notes.append(noise_sentence(groups[0].ranking))
+    return Comparison(
+        frame=frame,
+        winner=groups[0].winner if groups else None,
+        sentence=_sentence(groups, left_out, len(runs)),
+        indistinguishable=groups[0].ranking.indistinguishable if groups else (),
+        groups=groups,
+        left_out=left_out,
+        importance=groups[0].importance if groups else None,
+        runs=runs,
+        diagnoses=made,
+        hyperparameters=hyperparameters,
+        notes=tuple(notes),
+    )
+
+
+def run_ids(runs: Iterable[Run]) -> tuple[str, ...]:
+    """The runs' ids; one without gets its place, "run 3"."""
+    return tuple(run.id or f"run {place}" for place, run in enumerate(runs, 1))
+
+
+def _distinct(runs: Iterable[Run]) -> tuple[tuple[Run, ...], list[str]]:
+    kept: dict[str, Run] = {}
+    again = []
+    for place, run in enumerate(runs, 1):
+        key = run.id or f"run {place}"
+        if key in kept:
+            again.append(key)
+        else:
+            kept[key] = run
+    notes = [f"Given more than once and counted once: {', '.join(sorted(set(again)))}."] if again else []
+    return tuple(kept.values()), notes
+
+
+def _not_ranked(run: Run) -> str:
+    if run.status in ("failed", "cancelled"):
+        return f"{run.status}{_error_of(run)}"
+    if run.status and run.status != "succeeded":
+        return f"not finished (status {run.status})"
+    if run.results is None or not len(run.results):
+        return "no results"
+    return ""
+
+
+def _error_of(run: Run) -> str:
+    error = run.job.get("error")
+    message = error.get("message") if isinstance(error, Mapping) else None
+    return f": {message}" if message else ""
+
+
+def score_run(run: Run, diagnosis: Diagnosis) -> Score | None:
+    """The run's value at the checkpoint the diagnosis recommends; None when nothing was measured on validation rows.
+
+    The loss on the whole validation file if there is one (the value nearest that step), else the smoothed curve of
+    the batches with its error. Rewards of reinforcement runs are taken as they are: more is better.
+    """
+    if run.results is None:
+        return None
+    table = run.results.frame
+    step = _deployable_step(diagnosis)
+    reward = run.method == "reinforcement" and any(
+        run.results.has(c) for c in ("full_valid_mean_reward", "valid_mean_reward")
+    )
+    measure: Literal["loss", "reward"] = "reward" if reward else "loss"
+    names = ("full_valid_mean_reward", "valid_mean_reward") if reward else ("full_valid_loss", "valid_loss")
+    whole = _at(table, names[0], step)
+    if whole is not None:
+        at, value = whole
+        return Score(_positive(value, measure), 0.0, at, _accuracy(table, at, whole=True), measure, names[0])
+    batches = _curve_at(diagnosis, step, measure)
+    if batches is None:
+        batches = _last_batches(table, names[1], measure)
+    if batches is None:
+        return None
+    at, value, sd = batches
+    return Score(_positive(value, measure), sd, at, _accuracy(table, at, whole=False), measure, names[1])
+
+
+def _positive(value: float, measure: str) -> float:
+    return max(value, SMALLEST_LOSS) if measure == "loss" else value
+
+
+def _at(table: pd.DataFrame, column: str, step: float | None) -> tuple[float, float] | None:
+    """(step, value) of the finite value of `column` nearest to `step` (the last one when that is not known)."""
+    if column not in table:
+        return None
+    found = table.loc[np.isfinite(table[column].to_numpy(float)), ["step", column]]
+    if found.empty:
+        return None
+    steps = found["step"].to_numpy(float)
+    place = int(np.abs(steps - step).argmin()) if step is not None else -1
+    return float(steps[place]), float(found[column].iloc[place])
+
+
+def _curve_at(diagnosis: Diagnosis, step: float | None, measure: str) -> tuple[float, float, float] | None:
+    """(step, smoothed value, sd on the modelled scale) from the diagnosis's curve with its 90 % band."""
+    curve = diagnosis.curve
+    if curve is None or curve.empty or "valid_smooth" not in curve:
+        return None
+    curve = curve[np.isfinite(curve["valid_smooth"].to_numpy(float))]
+    if curve.empty:
+        return None
+    steps = curve["step"].to_numpy(float)
+    row = curve.iloc[int(np.abs(steps - step).argmin()) if step is not None else -1]
+    value, low, high = float(row["valid_smooth"]), float(row["valid_low"]), float(row["valid_high"])
+    if measure == "loss":
+        value, low, high = (max(v, SMALLEST_LOSS) for v in (value, low, high))
+        width = np.log(high) - np.log(low)
+    else:
+        width = high - low
+    return float(row["step"]), value, float(width / 3.29) if np.isfinite(width) else 0.0
+
+
+def _last_batches(
+    table: pd.DataFrame, column: str, measure: str, *, last: int = 8
+) -> tuple[float, float, float] | None:
+    """(step, mean, sd on the modelled scale) of the last batch values, for curves too short to be smoothed."""
+    if column not in table:
+        return None
+    found = table.loc[np.isfinite(table[column].to_numpy(float)), ["step", column]].tail(last)
+    if found.empty:
+        return None
+    values = found[column].to_numpy(float)
+    modelled = np.log(np.maximum(values, SMALLEST_LOSS)) if measure == "loss" else values
+    # One or two batches say little of their spread; a batch value scatters by about 20 % (public result files).
+    spread = float(np.std(modelled, ddof=1)) if len(values) > 2 else 0.2
+    return float(found["step"].iloc[-1]), float(values.mean()), spread / np.sqrt(len(values))
+
+
+def _accuracy(table: pd.DataFrame, step: float, *, whole: bool) -> float:
+    columns = ["full_valid_mean_token_accuracy", "valid_mean_token_accuracy"]
+    for column in columns if whole else columns[::-1]:
+        found = _at(table, column, step)
+        if found is not None:
+            return found[1]
+    return float("nan")
+
+
+def _hyperparameters(runs: Iterable[Run]) -> tuple[str, ...]:
+    """The usual three, then any other that some run was given a plain value for."""
+    others = {
+        name
+        for run in runs
+        for name, value in run.hyperparameters.items()
+        if name not in USUAL and isinstance(value, int | float | str | bool)
+    }
+    return (*USUAL, *sorted(others))
+
+
+def _facts(
+    runs: tuple[Run, ...],
+    ids: tuple[str, ...],
+    hyperparameters: tuple[str, ...],
+    diagnoses: Mapping[str, Diagnosis],
+    scores: Mapping[str, Score],
+    price: Callable[[str, str], float | None] | None,
+) -> pd.DataFrame:
+    """One row a job, before any comparison."""
+    rows = []
+    for job_id, run in zip(ids, runs, strict=True):
+        diagnosis, score = diagnoses.get(job_id), scores.get(job_id)
+        settings = run.hyperparameters
+        rows.append(
+            {
+                "id": job_id,
+                "suffix": run.suffix,
+                "model": run.model,
+                **{name: settings.get(name) for name in hyperparameters},
+                "seed": run.seed,
+                "status": run.status,
+                "verdict": diagnosis.verdict if diagnosis else None,
+                "recommended_step": score.step if score else None,
+                "checkpoint": _checkpoint_name(run, diagnosis),
+                "observed": score.value if score else np.nan,
+                "observed_sd": score.sd if score else np.nan,
+                "accuracy": score.accuracy if score else np.nan,
+                "trained_tokens": run.trained_tokens,
+                "cost_usd": _cost(run, price),
+            }
+        )
+    return pd.DataFrame(rows, columns=None if rows else ["id", *hyperparameters, "observed"])
+
+
+def _checkpoint_name(run: Run, diagnosis: Diagnosis | None) -> str | None:
+    """The model to deploy: the recommended checkpoint's, else the job's own."""
+    kept = diagnosis.checkpoint if diagnosis else None
+    return (kept or {}).get("name") or run.fine_tuned_model
+
+
+def _deployable_step(diagnosis: Diagnosis) -> float | None:
+    """The step a user gets: the recommended checkpoint's; where none was kept, the best of the curve."""
+    kept = diagnosis.checkpoint
+    return kept["step"] if kept else diagnosis.recommended_step
+
+
+def _cost(run: Run, price: Callable[[str, str], float | None] | None) -> float:
+    """Training price in US dollars: trained tokens times the price; NaN when either is not known."""
+    tier = run.job.get("trainingType") or run.job.get("training_type") or "Standard"
+    per_million = price(run.model, str(tier)) if price else None
+    if per_million is None or run.trained_tokens is None:
+        return float("nan")
+    return run.trained_tokens * per_million / 1e6
+
+
+def _groups(
+    frame: pd.DataFrame,
+    runs: Mapping[str, Run],
+    scores: Mapping[str, Score],
+    hyperparameters: tuple[str, ...],
+    files: Mapping[str, str],
+    level: float,
+    noise_sd: float | None,
+    seed: int,
+) -> tuple[Group, ...]:
+    """Comparable groups of the scored jobs, largest first, each ranked."""
+    members: dict[tuple[str, str, str, str, str], list[str]] = {}
+    for job_id, score in scores.items():
+        run = runs[job_id]
+        training, validation = run.training_file or "", run.validation_file or ""
+        data = files.get(training, training), files.get(validation, validation)
+        key: tuple[str, str, str, str, str] = (run.model, *data, run.method, score.measure)
+        members.setdefault(key, []).append(job_id)
+    groups = []
+    for place, (key, ids) in enumerate(sorted(members.items(), key=lambda item: -len(item[1]))):
+        jobs = frame[frame["id"].isin(ids)]
+        measure: Any = key[4]
+        ranking = rank_jobs(jobs, hyperparameters, measure=measure, level=level, noise_sd=noise_sd, seed=seed)
+        jobs = jobs.assign(observed=jobs["id"].map(ranking.frame["observed"]))
+        groups.append(
+            Group(
+                label=_letter(place),
+                model=key[0],
+                training_file=key[1],
+                validation_file=key[2],
+                method=key[3],
+                ids=tuple(ranking.frame.index),
+                ranking=ranking,
+                importance=importance(jobs, hyperparameters, ranking.surface, seed=seed),
+                sentence=_group_sentence(ranking, frame.set_index("id")),
+            )
+        )
+    return tuple(groups)
+
+
+def _letter(place: int) -> str:
+    return chr(ord("A") + place) if place < 26 else f"{_letter(place // 26 - 1)}{_letter(place % 26)}"
+
+
+def _ranked(frame: pd.DataFrame, groups: tuple[Group, ...]) -> pd.DataFrame:
+    """The facts with each group's ranking beside them, ranked jobs first."""
+    columns = [
+        "loss",
+        "loss_low",
+        "loss_high",
+        "rank",
+        "rank_low",
+        "rank_high",
+        "p_best",
+        "behind",
+        "indistinguishable",
+    ]
+    if groups:
+        found = pd.concat([group.ranking.frame[columns].assign(group=group.label) for group in groups])
+    else:
+        found = pd.DataFrame(columns=[*columns, "group"])
+    joined = frame.join(found, on="id")
+    for column in ("rank", "rank_low", "rank_high"):
+        joined[column] = joined[column].astype("Int64")
+    joined["indistinguishable"] = joined["indistinguishable"].eq(True)
+    order = {job_id: place for place, job_id in enumerate(job_id for group in groups for job_id in group.ids)}
+    places = joined["id"].map(order).fillna(len(order))
+    return joined.iloc[places.argsort(kind="stable")].reset_index(drop=True)
+
+
+def _other_data(group: Group, first: Group) -> str:
+    names = {
+        "model": "base model",
+        "training_file": "training file",
+        "validation_file": "validation file",
+        "method": "method",
+    }
+    differing = [
+        f"other {said} ({getattr(group, name) or 'none'})"
+        for name, said in names.items()
+        if getattr(group, name) != getattr(first, name)
+    ]
+    why = ", ".join(differing) or "other measure"
+    return f"{why}: not comparable with group {first.label}, ranked in group {group.label}"
+
+
+def _group_sentence(ranking: Ranking, frame: pd.DataFrame) -> str:
+    best = ranking.frame.loc[ranking.winner]
+    name = frame.loc[ranking.winner, "suffix"]
+    who = f"{ranking.winner} ({name})" if isinstance(name, str) and name else ranking.winner
+    measure = "validation loss" if ranking.measure.name == "loss" else "validation reward"
+    value = f"{best['loss']:.4g} ({ranking.level:.0%} interval {best['loss_low']:.4g}–{best['loss_high']:.4g})"
+    others = len(ranking.frame) - 1
+    if not others:
+        return f"Only {who} can be ranked: {measure} {value}."
+    if len(ranking.surface.values) == 1:
+        return f"All {others + 1} jobs share one configuration: only luck sets them apart from {measure} {value}."
+    alike = len(ranking.indistinguishable)
+    rest = (
+        "every other job is worse beyond doubt"
+        if not alike
+        else f"{alike} of the {others} others cannot be told apart from it"
+    )
+    return f"{who} is the best guess: {measure} {value}, best with probability {best['p_best']:.0%}; {rest}."
+
+
+def _sentence(groups: tuple[Group, ...], left_out: Mapping[str, str], total: int) -> str:
+    if not total:
+        return "There are no runs to compare."
+    if not groups:
+        reasons = sorted(set(left_out.values()))
+        return f"None of the {total} runs can be ranked: {'; '.join(reasons[:3])}."
+    said = groups[0].sentence
+    if left_out:
+        said = said[:-1] + f" ({len(left_out)} of {total} jobs are not ranked with these)."
+    return said
+
+
+def _plain(value: Any) -> Any:
+    """numpy scalars -> Python's; NaN -> None."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value

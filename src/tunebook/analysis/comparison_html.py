@@ -1,0 +1,105 @@
+"""A comparison as a small HTML table, for notebooks and pages: no script, no fixed colours, all text escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from tunebook.analysis.importance import show_value
+
+if TYPE_CHECKING:
+    from tunebook.analysis.comparison import Comparison
+
+_RULE = "var(--jp-border-color2, currentColor)"
+_MARKS = {
+    "overfitting": "▲",
+    "healthy": "●",
+    "not_converged": "◐",
+    "diverged": "✕",
+    "inconclusive": "?",
+}
+
+
+def comparison_html(comparison: Comparison, *, most_rows: int = 60) -> str:
+    """The sentence, one row a ranked job, what mattered, what was left out, and the notes."""
+    parts = [f"<p><strong>{escape(comparison.sentence)}</strong></p>"]
+    if len(comparison.frame):
+        parts.append(table_html(comparison, most_rows=most_rows))
+    if comparison.importance is not None and len(comparison.frame) > 1:
+        parts.append(comparison.importance._repr_html_())
+    if comparison.left_out:
+        parts.append(_left_out(comparison, most_rows))
+    parts += [f"<p>{escape(note)}</p>" for note in comparison.notes]
+    return f'<div style="color:var(--jp-ui-font-color1, currentColor)">{"".join(parts)}</div>'
+
+
+def table_html(comparison: Comparison, *, most_rows: int = 60) -> str:
+    """One row a ranked job of every group, best first."""
+    frame = comparison.frame[comparison.frame["rank"].notna()]
+    shown = frame.head(most_rows)
+    names = [name for name in comparison.hyperparameters if frame[name].nunique(dropna=False) > 1]
+    several = len(comparison.groups) > 1
+    value = "Loss" if comparison.measure == "loss" else "Reward"
+    head = [*(["Group"] if several else []), "Rank", "Job", *names]
+    head += [f"{value} (90 %)", "Behind best", "P(best)", "Own value", "Accuracy", "Verdict", "Step", "Tokens"]
+    cells = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
+    rows = "".join(_row(row, names, several, comparison.winner) for row in shown.to_dict("records"))
+    more = f", the first {len(shown)} of them shown" if len(frame) > len(shown) else ""
+    return (
+        '<table style="border-collapse:collapse">'
+        f'<caption style="text-align:left">{len(frame)} ranked jobs{more}</caption>'
+        f'<thead><tr style="border-bottom:1px solid {_RULE}">{cells}</tr></thead><tbody>{rows}</tbody></table>'
+    )
+
+
+def _row(row: Mapping[Any, Any], names: list[str], several: bool, winner: str | None) -> str:
+    low, high = row["rank_low"], row["rank_high"]
+    place = f"{row['rank']}" if low == high else f"{row['rank']} ({low}–{high})"
+    standing = "★ " if row["id"] == winner else "≈ " if row["indistinguishable"] else ""
+    job = escape(str(row["id"])) + (f" <small>{escape(str(row['suffix']))}</small>" if row["suffix"] else "")
+    verdict = str(row["verdict"] or "")
+    texts = [
+        *([escape(str(row["group"]))] if several else []),
+        f"{standing}{place}",
+        None,
+        *(escape("not told" if _missing(row[name]) else show_value(row[name])) for name in names),
+        f"{row['loss']:.4g} <small>{row['loss_low']:.4g}–{row['loss_high']:.4g}</small>",
+        "" if row["id"] == winner else f"{row['behind']:+.1%}",
+        _bar(row["p_best"]),
+        f"{row['observed']:.4g}",
+        "" if _missing(row["accuracy"]) else f"{row['accuracy']:.1%}",
+        f"{_MARKS.get(verdict, '')} {escape(verdict.replace('_', ' '))}",
+        "" if _missing(row["recommended_step"]) else f"{row['recommended_step']:g}",
+        "" if _missing(row["trained_tokens"]) else f"{row['trained_tokens']:,.0f}",
+    ]
+    line = f' style="border-bottom:1px solid {_RULE}"'
+    cells = "".join(f'<th scope="row">{job}</th>' if text is None else f"<td>{text}</td>" for text in texts)
+    return f"<tr{line}>{cells}</tr>"
+
+
+def _bar(share: float) -> str:
+    """A number with a bar behind it that needs no colour to be read."""
+    return (
+        f'{share:.0%} <span aria-hidden="true" style="display:inline-block;height:.6em;width:{share * 4:.2f}em;'
+        'background:currentColor;opacity:.35"></span>'
+    )
+
+
+def _missing(value: Any) -> bool:
+    return value is None or bool(pd.isna(value))
+
+
+def _left_out(comparison: Comparison, most_rows: int) -> str:
+    items = list(comparison.left_out.items())
+    rows = "".join(
+        f'<tr><th scope="row">{escape(str(job_id))}</th><td>{escape(reason)}</td></tr>'
+        for job_id, reason in items[:most_rows]
+    )
+    more = f", the first {most_rows} of them shown" if len(items) > most_rows else ""
+    return (
+        f'<table><caption style="text-align:left">{len(items)} jobs left out{more}</caption><thead><tr>'
+        f'<th scope="col">Job</th><th scope="col">Why</th></tr></thead><tbody>{rows}</tbody></table>'
+    )

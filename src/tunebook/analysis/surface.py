@@ -1,0 +1,392 @@
+"""The loss as a smooth function of the hyperparameters: a Gaussian process whose own settings are averaged over.
+
+A sweep has 5-50 jobs, too few to fix length scales and noise at one best guess: intervals from a plug-in fit
+are too narrow. So the settings (a length scale per hyperparameter, signal, noise, lack of fit, kernel) are
+drawn from their posterior by adaptive importance sampling, and every statement averages over those draws.
+
+Model, on y = log loss: configuration i has theta_i = level + g(x_i) + h_i, with g a Gaussian process over the
+unit box, h_i what a smooth surface misses, and each job adds seed noise and a known evaluation noise.
+Priors are on the relative scale of a loss (0.02 = 2 %); they are weak, named below, and matter with few jobs.
+
+Sources: Rasmussen & Williams 2006, Gaussian Processes for Machine Learning, chapters 2 and 5; Cornuet, Marin,
+Mira & Robert 2012, Adaptive multiple importance sampling (the mixture weights).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import gammaln, ndtri
+from scipy.stats import qmc
+
+Array = NDArray[np.floating[Any]]
+
+# Swept over factors, so their effect is even on a log scale (doubling, not adding).
+LOG_SCALED = frozenset({"batch_size", "learning_rate_multiplier", "beta", "learning_rate", "l2_multiplier"})
+# A positive number that spans this factor within a sweep was chosen by factors.
+LOG_FACTOR = 8.0
+
+# Log-normal priors (median, sd of the log). Unit box for lengths; log loss for the rest.
+LENGTH_PRIOR = (0.9, 0.9)  # 95 %: 0.15-5 box widths; beyond about 3 the hyperparameter does nothing
+SIGNAL_PRIOR = (0.15, 1.0)  # 95 %: a sweep moves the loss by 2 %-110 %
+NOISE_PRIOR = (0.02, 0.9)  # 95 %: the same job with another seed differs by 0.3 %-12 %
+MISFIT_PRIOR = (0.3, 1.0)  # in units of the seed noise
+LEVEL_SD = 2.0  # the level itself is as good as unknown
+
+MOST_CONFIGURATIONS = 80  # settings are learned on at most this many configurations (cost grows with the cube)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How one hyperparameter maps to the unit interval.
+
+    `kind` is "linear", "log" or "category"; `low` and `high` are in the hyperparameter's own unit; `levels` are
+    the distinct values tried, sorted (for a category: the codes are the positions).
+    """
+
+    name: str
+    kind: str
+    low: float
+    high: float
+    levels: tuple[Any, ...]
+
+    @property
+    def varied(self) -> bool:
+        return len(self.levels) > 1
+
+    def unit(self, values: Sequence[Any] | NDArray[Any]) -> Array:
+        """Values in the hyperparameter's own unit -> position in the box (0 and 1 are the tried extremes)."""
+        if self.kind == "category":
+            places = {level: place for place, level in enumerate(self.levels)}
+            return np.array([places.get(value, len(places)) for value in values], float)
+        numbers = np.asarray(values, float)
+        if self.kind == "log":
+            numbers, low, high = np.log(numbers), np.log(self.low), np.log(self.high)
+        else:
+            low, high = self.low, self.high
+        return (numbers - low) / (high - low) if high > low else np.zeros(len(numbers))
+
+    def own(self, unit: Array) -> NDArray[Any]:
+        """Position in the box -> value in the hyperparameter's own unit (the inverse of `unit`)."""
+        if self.kind == "category":
+            return np.array(self.levels, object)[np.clip(np.rint(unit).astype(int), 0, len(self.levels) - 1)]
+        if self.kind == "log":
+            return np.exp(np.log(self.low) + unit * (np.log(self.high) - np.log(self.low)))
+        return self.low + unit * (self.high - self.low)
+
+
+def scale_for(name: str, values: Sequence[Any]) -> Scale:
+    """The scale of one hyperparameter from the values tried.
+
+    Text and booleans are categories; positive numbers are logarithmic when the hyperparameter is one that is
+    swept by factors (`LOG_SCALED`) or when the values span a factor of 8; other numbers are linear.
+    """
+    if any(isinstance(value, str | bool) for value in values):
+        levels = tuple(sorted(set(values), key=str))
+        return Scale(name, "category", 0.0, float(len(levels) - 1), levels)
+    numbers = tuple(sorted({float(value) for value in values}))
+    low, high = (numbers[0], numbers[-1]) if numbers else (0.0, 0.0)
+    by_factors = low > 0 and (name in LOG_SCALED or high / low >= LOG_FACTOR)
+    return Scale(name, "log" if by_factors else "linear", low, high, numbers)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Draws from the posterior of the process's settings; arrays of length S (`lengths`: S x d)."""
+
+    lengths: Array
+    signal: Array
+    noise: Array
+    misfit: Array
+    rough: NDArray[np.bool_]
+    effective: float = field(default=0.0)
+
+    def __len__(self) -> int:
+        return len(self.signal)
+
+
+@dataclass(frozen=True)
+class Surface:
+    """A fitted response surface: log loss over the unit box, averaged over `settings`.
+
+    `points` (K x d) and `values` (K,) are the configurations and their mean log losses; `noise_variance` is the
+    S x K variance of those means; `theta_mean` (S x K) and `theta_covariance` (S x K x K) say what is known about
+    the configurations' true values under each draw of the settings.
+    """
+
+    scales: tuple[Scale, ...]
+    points: Array
+    values: Array
+    center: float
+    settings: Settings
+    noise_variance: Array
+    theta_mean: Array
+    theta_covariance: Array
+    _inverse: Array = field(repr=False)
+    _weights: Array = field(repr=False)
+
+    @property
+    def noise_sd(self) -> float:
+        """Seed noise, posterior median: sd of one job's log loss around what its configuration gives on average."""
+        return float(np.median(self.settings.noise))
+
+    def draw(self, n: int, rng: np.random.Generator) -> Array:
+        """`n` draws of the configurations' true log losses, shape (n, K), over all settings."""
+        per = -(-n // len(self.settings))
+        size = self.theta_mean.shape[1]
+        jitter = 1e-10 * np.eye(size)
+        roots = np.linalg.cholesky(self.theta_covariance + jitter)
+        normal = rng.standard_normal((len(self.settings), per, size))
+        draws = self.theta_mean[:, None, :] + normal @ roots.transpose(0, 2, 1)
+        return draws.reshape(-1, size)[:n] + self.center
+
+    def predict(self, points: Array, *, draws: slice = slice(None)) -> tuple[Array, Array]:
+        """Mean and variance of level + g at `points` (P x d in the box), each S x P: one row a draw of the settings."""
+        settings = _take(self.settings, draws)
+        cross = _kernel(_squares(points, self.points, self.scales), settings) + LEVEL_SD**2
+        mean = np.einsum("spk,sk->sp", cross, self._weights[draws]) + self.center
+        spread = np.einsum("spk,skl->spl", cross, self._inverse[draws])
+        variance = settings.signal[:, None] ** 2 + LEVEL_SD**2 - np.einsum("spl,spl->sp", spread, cross)
+        return mean, np.maximum(variance, 0.0)
+
+    def means(self, points: Array, *, weights: Array | None = None) -> Array:
+        """Mean surface at `points` (P x d in the box) under each draw of the settings, S x P.
+
+        `weights` (R x K) refits with each configuration counted so often (a bootstrap); row r uses settings draw
+        r, modulo S, and the answer is R x P.
+        """
+        settings, solved = self.settings, self._weights
+        if weights is not None:
+            which = np.arange(len(weights)) % len(self.settings)
+            settings = _take(self.settings, which)
+            noise = (self.noise_variance[which] + settings.misfit[:, None] ** 2) / np.maximum(weights, 1e-3)
+            smooth = _kernel(_squares(self.points, self.points, self.scales), settings) + LEVEL_SD**2
+            covariance = smooth + noise[:, :, None] * np.eye(len(self.values))
+            solved = np.linalg.solve(covariance, (self.values - self.center)[None, :, None])[..., 0]
+        cross = _kernel(_squares(points, self.points, self.scales), settings) + LEVEL_SD**2
+        return np.einsum("spk,sk->sp", cross, solved) + self.center
+
+    def mean_sd(self, points: Array) -> tuple[Array, Array]:
+        """Mean and sd of the surface at `points`, settings averaged out; each of shape (P,)."""
+        mean, variance = self.predict(points)
+        return mean.mean(0), np.sqrt(variance.mean(0) + mean.var(0))
+
+
+def fit_surface(
+    scales: Sequence[Scale],
+    points: Array,
+    values: Array,
+    *,
+    counts: Array | None = None,
+    within: tuple[float, int] = (0.0, 0),
+    evaluation_variance: Array | None = None,
+    seed: int = 0,
+    settings: int = 64,
+    priors: Mapping[str, tuple[float, float]] | None = None,
+) -> Surface:
+    """Fit the surface to `values` (K mean log losses) at `points` (K x d in the unit box of `scales`).
+
+    `counts` are the jobs behind each mean; `within` is (sum of squares, degrees of freedom) of the jobs around
+    their configuration's mean, which is what tells seed noise from surface; `evaluation_variance` is the known
+    variance of one job's own value; `settings` is how many posterior draws to keep. `priors` replaces
+    (median, log sd) of "length", "signal", "noise" or "misfit".
+    """
+    points = np.asarray(points, float).reshape(len(values), len(scales))
+    counts = np.ones(len(values)) if counts is None else np.asarray(counts, float)
+    known = np.zeros(len(values)) if evaluation_variance is None else np.asarray(evaluation_variance, float)
+    rng = np.random.default_rng(seed)
+    center = float(np.mean(values))
+    shifted = np.asarray(values, float) - center
+    few = _representatives(shifted, rng)
+    drawn = _posterior_settings(
+        _squares(points[few], points[few], scales),
+        shifted[few],
+        counts[few],
+        within,
+        known[few],
+        settings if len(values) <= MOST_CONFIGURATIONS else min(settings, 8),
+        seed,
+        dict(priors or {}),
+    )
+    noise = (drawn.noise[:, None] ** 2 + known) / counts
+    smooth = _kernel(_squares(points, points, scales), drawn) + LEVEL_SD**2
+    size = len(values)
+    theta = smooth + (drawn.misfit**2)[:, None, None] * np.eye(size)
+    inverse = np.linalg.inv(theta + noise[:, :, None] * np.eye(size))
+    gain = theta @ inverse
+    covariance = theta - gain @ theta
+    return Surface(
+        tuple(scales),
+        points,
+        np.asarray(values, float),
+        center,
+        drawn,
+        noise,
+        gain @ shifted,
+        (covariance + covariance.transpose(0, 2, 1)) / 2,
+        inverse,
+        inverse @ shifted,
+    )
+
+
+def _representatives(values: Array, rng: np.random.Generator) -> NDArray[np.intp]:
+    """Which configurations the settings are learned on: all, or the best quarter and a random rest."""
+    if len(values) <= MOST_CONFIGURATIONS:
+        return np.arange(len(values))
+    order = np.argsort(values)
+    best = order[: MOST_CONFIGURATIONS // 4]
+    rest = rng.choice(order[len(best) :], MOST_CONFIGURATIONS - len(best), replace=False)
+    return np.concatenate([best, rest])
+
+
+def _squares(left: Array, right: Array, scales: Sequence[Scale]) -> Array:
+    """Squared distance along each axis, d x P x K; two different categories are one apart."""
+    apart = left.T[:, :, None] - right.T[:, None, :]
+    for axis, scale in enumerate(scales):
+        if scale.kind == "category":
+            apart[axis] = apart[axis] != 0
+    return apart**2
+
+
+def _kernel(squares: Array, settings: Settings) -> Array:
+    """Covariance of g, S x P x K: squared exponential, or Matern 3/2 where a draw is rough."""
+    depth, rows, columns = squares.shape
+    distance = (settings.lengths**-2.0) @ squares.reshape(depth, rows * columns)
+    rough = settings.rough
+    shape = np.empty_like(distance)
+    shape[~rough] = np.exp(-0.5 * distance[~rough])
+    root = np.sqrt(3.0 * distance[rough])
+    shape[rough] = (1.0 + root) * np.exp(-root)
+    return (settings.signal[:, None] ** 2 * shape).reshape(len(settings), rows, columns)
+
+
+def _take(settings: Settings, which: Any) -> Settings:
+    return Settings(
+        settings.lengths[which],
+        settings.signal[which],
+        settings.noise[which],
+        settings.misfit[which],
+        settings.rough[which],
+        settings.effective,
+    )
+
+
+def _unpack(white: Array, rough: NDArray[np.bool_], depth: int, priors: Mapping[str, tuple[float, float]]) -> Settings:
+    """Standard normal coordinates -> settings under their log-normal priors."""
+
+    def value(name: str, default: tuple[float, float], column: Array) -> Array:
+        median, sd = priors.get(name, default)
+        return median * np.exp(sd * np.clip(column, -8, 8))
+
+    noise = value("noise", NOISE_PRIOR, white[:, depth + 1])
+    return Settings(
+        value("length", LENGTH_PRIOR, white[:, :depth]),
+        value("signal", SIGNAL_PRIOR, white[:, depth]),
+        noise,
+        noise * value("misfit", MISFIT_PRIOR, white[:, depth + 2]),
+        rough,
+    )
+
+
+def _log_likelihood(
+    settings: Settings, squares: Array, values: Array, counts: Array, within: tuple[float, int], known: Array
+) -> Array:
+    """Log marginal likelihood of the data under each draw, shape (S,)."""
+    size = len(values)
+    covariance = np.zeros((len(settings), size + 1, size + 1))
+    covariance[:, :size, :size] = _kernel(squares, settings) + LEVEL_SD**2
+    places = np.arange(size)
+    noise = (settings.noise[:, None] ** 2 + known) / counts
+    covariance[:, places, places] += noise + settings.misfit[:, None] ** 2 + 1e-10
+    # One more row holding y: the Cholesky factor's last row is then L^-1 y, so one factorisation gives both terms.
+    covariance[:, size, :size] = values
+    covariance[:, size, size] = 1e12
+    factor = np.linalg.cholesky(covariance)
+    fit = -0.5 * (factor[:, size, :size] ** 2).sum(1) - np.log(factor[:, places, places]).sum(1)
+    squares_within, freedom = within
+    if freedom:
+        one = settings.noise**2 + known.mean()
+        fit += -0.5 * freedom * np.log(one) - 0.5 * squares_within / one
+    return fit
+
+
+def _posterior_settings(
+    squares: Array,
+    values: Array,
+    counts: Array,
+    within: tuple[float, int],
+    known: Array,
+    keep: int,
+    seed: int,
+    priors: Mapping[str, tuple[float, float]],
+    *,
+    first: int = 384,
+    later: int = 256,
+    rounds: int = 3,
+) -> Settings:
+    """`keep` equally weighted draws of the settings: prior draws, then t proposals fitted to the weighted draws."""
+    depth = len(squares)
+    width = depth + 3
+    sequence = qmc.Sobol(width + 1, seed=seed)
+    uniform = np.clip(sequence.random(512)[:first], 1e-6, 1 - 1e-6)
+    white, rough = ndtri(uniform[:, :width]), uniform[:, width] < 0.5
+    fit = _log_likelihood(_unpack(white, rough, depth, priors), squares, values, counts, within, known)
+    densities = [(first, lambda at: _standard(at))]
+    weights = _weights(fit, white, densities)
+    for number in range(rounds):
+        # Tempered at first: one lucky prior draw must not decide where the next ones fall.
+        tempered = _normalised(np.log(weights + 1e-300) * (0.5 if number == 0 else 1.0))
+        mean = tempered @ white
+        spread = (white - mean).T @ ((white - mean) * tempered[:, None])
+        effective = 1.0 / (tempered**2).sum()
+        blend = effective / (effective + 2.0 * width)
+        spread = blend * spread + (1 - blend) * 0.25 * np.eye(width) + 0.01 * np.eye(width)
+        root = np.linalg.cholesky(1.2 * spread)
+        uniform = np.clip(sequence.random(later), 1e-6, 1 - 1e-6)
+        stretch = np.sqrt(5.0 / np.random.default_rng([seed, number]).chisquare(5.0, later))
+        fresh = mean + (ndtri(uniform[:, :width]) * stretch[:, None]) @ root.T
+        fresh_rough = uniform[:, width] < 0.5
+        settings = _unpack(fresh, fresh_rough, depth, priors)
+        fit = np.concatenate([fit, _log_likelihood(settings, squares, values, counts, within, known)])
+        white, rough = np.concatenate([white, fresh]), np.concatenate([rough, fresh_rough])
+        densities.append((later, _student(mean, root)))
+        weights = _weights(fit, white, densities)
+    places = (np.arange(keep) + 0.5) / keep
+    chosen = np.minimum(np.searchsorted(np.cumsum(weights), places), len(weights) - 1)
+    drawn = _unpack(white[chosen], rough[chosen], depth, priors)
+    return Settings(
+        drawn.lengths, drawn.signal, drawn.noise, drawn.misfit, drawn.rough, float(1.0 / (weights**2).sum())
+    )
+
+
+def _standard(at: Array) -> Array:
+    return -0.5 * (at**2).sum(1) - 0.5 * at.shape[1] * np.log(2 * np.pi)
+
+
+def _student(mean: Array, root: Array) -> Any:
+    """Log density of the multivariate t with 5 degrees of freedom."""
+    width = len(mean)
+    constant = gammaln((5 + width) / 2) - gammaln(2.5) - 0.5 * width * np.log(5 * np.pi) - np.log(np.diag(root)).sum()
+    inverse = np.linalg.inv(root)
+
+    def density(at: Array) -> Array:
+        squared = (((at - mean) @ inverse.T) ** 2).sum(1)
+        return constant - 0.5 * (5 + width) * np.log1p(squared / 5)
+
+    return density
+
+
+def _weights(fit: Array, white: Array, densities: Sequence[tuple[int, Any]]) -> Array:
+    """Importance weights against the mixture of all proposals so far (balance heuristic), summing to one."""
+    total = sum(count for count, _ in densities)
+    parts = np.array([np.log(count / total) + density(white) for count, density in densities])
+    return _normalised(fit + _standard(white) - np.logaddexp.reduce(parts, axis=0))
+
+
+def _normalised(log_weights: Array) -> Array:
+    weights = np.exp(log_weights - log_weights.max())
+    return weights / weights.sum()

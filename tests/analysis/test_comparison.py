@@ -1,0 +1,169 @@
+"""Runs are grouped, ranked and left out for a reason that is said."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from tunebook.analysis import Results, Run, compare
+
+
+def a_run(job_id, loss=0.5, *, epochs=2, rate=0.1, batch=8, status="succeeded", results=True, **job):
+    """A finished job whose whole-file loss falls to `loss` at its last step."""
+    frame = pd.DataFrame(
+        {
+            "step": range(1, 13),
+            "train_loss": [1.2 - 0.05 * k for k in range(12)],
+            "valid_loss": [loss * (1.6 - 0.05 * k) for k in range(12)],
+            "full_valid_loss": [None] * 5 + [loss * 1.1] + [None] * 5 + [loss],
+            "full_valid_mean_token_accuracy": [None] * 5 + [0.7] + [None] * 5 + [0.8],
+        }
+    ).astype(float)
+    known = {
+        "id": job_id,
+        "model": "gpt-4.1-mini-2025-04-14",
+        "status": status,
+        "training_file": "file-t",
+        "validation_file": "file-v",
+        "seed": 1,
+        "trained_tokens": 1000 * epochs,
+        "method": {
+            "type": "supervised",
+            "supervised": {
+                "hyperparameters": {"n_epochs": epochs, "batch_size": batch, "learning_rate_multiplier": rate}
+            },
+        },
+    }
+    return Run(known | job, Results.from_frame(frame, f"{job_id}.csv") if results else None)
+
+
+def test_the_job_with_the_lowest_loss_by_far_wins_and_the_frame_has_it_first():
+    comparison = compare([a_run("a", 0.9), a_run("b", 0.5, rate=0.3), a_run("c", 0.8, rate=1.0)])
+
+    assert comparison.winner == "b"
+    assert comparison.frame["id"].tolist()[0] == "b"
+    assert comparison.frame["observed"].tolist() == [0.5, 0.8, 0.9]
+    assert comparison.frame["accuracy"].tolist() == [0.8, 0.8, 0.8]
+
+
+def test_every_run_that_is_not_ranked_has_its_reason():
+    comparison = compare(
+        [
+            a_run("good", 0.5),
+            a_run("better", 0.4, rate=0.3),
+            a_run("failed", status="failed", results=False, error={"message": "out of memory"}),
+            a_run("stopped", status="cancelled"),
+            a_run("going", status="running"),
+            a_run("empty", results=False),
+            a_run("other", training_file="file-x"),
+        ]
+    )
+
+    assert comparison.left_out == {
+        "failed": "failed: out of memory",
+        "stopped": "cancelled",
+        "going": "not finished (status running)",
+        "empty": "no results",
+        "other": "other training file (file-x): not comparable with group A, ranked in group B",
+    }
+    assert len(comparison.frame) == 7
+    assert "5 of 7 jobs are not ranked" in comparison.sentence
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("model", "gpt-4o-mini-2024-07-18"),
+        ("training_file", "file-x"),
+        ("validation_file", "file-x"),
+        ("method", {"type": "dpo"}),
+    ],
+)
+def test_runs_on_other_data_models_or_methods_are_not_ranked_together(key, value):
+    comparison = compare([a_run("a"), a_run("b"), a_run("c", 0.1, **{key: value})])
+
+    assert [group.ids for group in comparison.groups] == [("a", "b"), ("c",)]
+    assert comparison.winner == "a"
+
+
+def test_the_same_file_uploaded_twice_counts_as_the_same_when_its_content_is_told():
+    runs = [a_run("a"), a_run("b", 0.4, rate=0.3, training_file="file-t2")]
+
+    comparison = compare(runs, files={"file-t": "sha-1", "file-t2": "sha-1"})
+
+    assert len(comparison.groups) == 1
+
+
+def test_a_run_without_validation_values_is_left_out_not_ranked_by_training_loss():
+    blind = a_run("blind")
+    frame = blind.results.frame.drop(columns=["valid_loss", "full_valid_loss", "full_valid_mean_token_accuracy"])
+    comparison = compare([a_run("a"), Run(blind.job, Results.from_frame(frame))])
+
+    assert comparison.left_out == {
+        "blind": "no validation values: without a validation file nothing says how good it is"
+    }
+
+
+def test_nothing_to_compare_is_an_answer_not_an_error():
+    comparison = compare([])
+
+    assert comparison.winner is None
+    assert comparison.sentence == "There are no runs to compare."
+    assert comparison.to_json()["rows"] == []
+    assert "no runs" in comparison._repr_html_()
+
+
+def test_seeds_of_one_configuration_share_rank_and_expectation():
+    comparison = compare([a_run("a1", 0.50), a_run("a2", 0.51, seed=2), a_run("b", 0.9, rate=1.0)])
+
+    assert comparison.frame["rank"].tolist() == [1, 1, 2]
+    assert comparison.frame["loss"].iloc[0] == comparison.frame["loss"].iloc[1]
+    assert comparison.winner == "a1"
+
+
+def test_without_repeated_seeds_the_luck_of_a_seed_is_called_unknown():
+    comparison = compare([a_run("a", 0.5), a_run("b", 0.51, rate=0.3)])
+
+    assert "it is unknown" in comparison.notes[-1]
+
+
+def test_the_cost_is_trained_tokens_times_the_price_of_the_training_type():
+    prices = {("gpt-4.1-mini-2025-04-14", "GlobalStandard"): 5.0}
+    run = a_run("a", epochs=3, trainingType="GlobalStandard")
+
+    comparison = compare([run, a_run("b")], price=lambda *key: prices.get(key))
+
+    assert comparison.frame.set_index("id")["cost_usd"].fillna(-1).to_dict() == {"a": 0.015, "b": -1}
+
+
+def test_a_run_given_twice_counts_once_and_is_mentioned():
+    comparison = compare([a_run("a"), a_run("a"), a_run("b", rate=0.3)])
+
+    assert len(comparison.frame) == 2
+    assert "Given more than once and counted once: a." in comparison.notes
+
+
+def test_json_has_the_promised_keys_and_no_nan():
+    comparison = compare([a_run("a"), a_run("b", 0.4, rate=0.3), a_run("bad", status="failed", results=False)])
+
+    text = json.dumps(comparison.to_json(), allow_nan=False)
+
+    assert {"rows", "winner", "indistinguishable", "importance", "left_out"} <= set(json.loads(text))
+
+
+def test_what_came_from_outside_is_escaped():
+    evil = "<script>alert(1)</script>"
+    comparison = compare(
+        [a_run("a", suffix=evil), a_run(evil, rate=0.3), a_run("c", status="failed", error={"message": evil})]
+    )
+
+    assert "<script>" not in comparison._repr_html_()
+    assert "&lt;script&gt;" in comparison._repr_html_()
+
+
+def test_the_table_has_a_caption_and_header_cells():
+    html = compare([a_run("a"), a_run("b", rate=0.3)])._repr_html_()
+
+    assert "<caption" in html
+    assert 'scope="col"' in html
+    assert 'scope="row"' in html

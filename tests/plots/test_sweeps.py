@@ -1,0 +1,71 @@
+"""The pictures of a comparison: Axes in, Axes out, and drawn for every shape of comparison."""
+
+from io import BytesIO
+
+import pandas as pd
+import pytest
+from matplotlib import rcParams
+from matplotlib.figure import Figure
+
+from tunebook.analysis import Results, Run, compare
+from tunebook.plots import sweeps
+
+PLOTS = [sweeps.plot_sweep, sweeps.plot_ranking]
+
+
+def a_run(job_id, loss, *, rate=0.1, status="succeeded", **job):
+    frame = pd.DataFrame({"step": range(1, 13), "valid_loss": [loss * (1.6 - 0.05 * k) for k in range(12)]})
+    frame["full_valid_loss"] = [None] * 11 + [loss]
+    settings = {"n_epochs": 1, "batch_size": 8, "learning_rate_multiplier": rate}
+    known = {"id": job_id, "model": "m", "status": status, "seed": 1, "hyperparameters": settings}
+    return Run(known | job, Results.from_frame(frame.astype(float)))
+
+
+def axes():
+    return Figure().subplots()
+
+
+@pytest.fixture(scope="module")
+def comparison():
+    return compare([a_run("a", 0.5), a_run("b", 0.6, rate=0.3), a_run("c", 0.9, rate=1.0), a_run("a2", 0.51)])
+
+
+@pytest.mark.parametrize("plot", PLOTS)
+def test_a_plot_returns_the_axes_it_was_given_and_changes_no_style(plot, comparison):
+    before, ax = dict(rcParams), axes()
+
+    assert plot(comparison, ax=ax) is ax
+    assert dict(rcParams) == before
+
+
+@pytest.mark.parametrize("plot", PLOTS)
+@pytest.mark.parametrize("runs", [[], [a_run("only", 0.5)], [a_run("bad", 0.5, status="failed")]], ids=len)
+def test_a_plot_of_little_or_nothing_says_so_instead_of_failing(plot, runs):
+    figure = Figure()
+
+    plot(compare(runs), ax=figure.subplots())
+    figure.savefig(BytesIO())
+
+
+def test_each_level_of_the_hyperparameter_has_its_own_colour_marker_and_style(comparison):
+    legend = sweeps.plot_sweep(comparison, by="learning_rate_multiplier", ax=axes()).get_legend()
+    lines = legend.get_lines()
+
+    assert [text.get_text() for text in legend.get_texts()] == ["0.1", "0.3", "1"]
+    assert len({line.get_marker() for line in lines}) == 3
+    assert len({str(line.get_linestyle()) for line in lines}) == 3
+    assert len({tuple(line.get_color()) for line in lines}) == 3
+
+
+def test_the_ranking_has_one_row_a_configuration_best_first_with_its_seeds_counted(comparison):
+    ax = sweeps.plot_ranking(comparison, ax=axes())
+    labels = [text.get_text() for text in ax.get_yticklabels()]
+
+    assert [label.split("  ")[0] for label in labels] == ["★ a +1", "b", "c"]
+
+
+def test_dollars_in_names_are_text_not_mathematics():
+    figure = Figure()
+
+    sweeps.plot_ranking(compare([a_run("a", 0.5, suffix="$x_$"), a_run("b", 0.6, rate=1.0)]), ax=figure.subplots())
+    figure.savefig(BytesIO())
