@@ -1,0 +1,30 @@
+"""The numbers the service holds people to: the catalogue's, with what this instance was started with over them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tunebook.catalogue import load_catalogue
+
+UPLOAD_LIFE_S = 2 * 3600  # Azure authoring specification 2024-10-21: an upload expires two hours after creation
+EVENTS_PAGE, CHECKPOINTS_PAGE, JOBS_PAGE = 20, 10, 20  # defaults of the specifications
+LARGEST_PAGE = 10_000
+
+# The ranges of OpenAI's specification; Microsoft publishes none of its own.
+N_EPOCHS = (1, 50)
+BATCH_SIZE = (1, 256)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Look a limit up by its name in the catalogue; `overrides` are this instance's own."""
+
+    overrides: Mapping[str, int] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> int:
+        return self.overrides[name] if name in self.overrides else load_catalogue().limit(name)
+
+    def running(self, training_type: str) -> int:
+        """How many jobs of this training type's pool may run at once."""
+        return self["running_jobs_developer" if training_type == "Developer" else "running_jobs"]

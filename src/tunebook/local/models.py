@@ -1,0 +1,84 @@
+"""Which models there are: the catalogue's base models, and what jobs have made of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tunebook.catalogue import Model, load_catalogue
+from tunebook.local.records import Checkpoint, Job
+from tunebook.local.refusals import Refusal, invalid, not_found
+from tunebook.local.store import Store
+
+OWNER = "tunebook-embedded-stand-in"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A model that can be trained further or deployed. `weights` None: the base practice model itself."""
+
+    name: str
+    base: Model
+    weights: str | None = None
+    job: str | None = None
+
+
+def find_model(store: Store, name: str) -> Source | None:
+    """The model of this name or checkpoint id, in any state; None when there is none or its weights are gone."""
+    tuned = store.get(Checkpoint, id=name) or store.get(Checkpoint, name=name)
+    if tuned is not None:
+        base = load_catalogue().model(tuned.name)
+        return Source(tuned.name, base, tuned.weights, tuned.job) if base and tuned.weights else None
+    base = load_catalogue().model(name)
+    return Source(base.id, base) if base is not None and ".ft-" not in name else None
+
+
+def model_to_train(store: Store, name: str, method: str, training_type: str) -> Source:
+    """The model a job asks for, refused as the service refuses it."""
+    source = find_model(store, name)
+    if source is None:
+        known = ", ".join(model.id for model in load_catalogue().models)
+        raise invalid(f"The specified base model {name!r} does not exist. Known base models: {known}.", "model")
+    base = source.base
+    if source.job is not None and "Standard" not in base.training_types:
+        raise invalid(f"A model fine-tuned from {base.id} cannot be fine-tuned further.", "model")
+    if training_type not in base.training_types:
+        raise invalid(
+            f"The specified base model {base.id} does not support fine-tuning with {training_type} TrainingType.",
+            "trainingType",
+        )
+    if method not in base.methods:
+        if base.methods == ("reinforcement",):
+            raise invalid(f"Finetuning with {base.id} requires the reinforcement method of finetuning.", "method")
+        raise invalid(
+            f"The specified base model {base.id} does not support the {method} method of finetuning, "
+            f"only: {', '.join(base.methods)}.",
+            "method",
+        )
+    return source
+
+
+def visible_models(store: Store) -> list[tuple[Source, Job | None]]:
+    """Base models, then the models of succeeded jobs, newest first."""
+    bases: list[tuple[Source, Job | None]] = [(Source(m.id, m), None) for m in load_catalogue().models]
+    tuned = []
+    for job in store.all(Job, newest_first=True, status="succeeded"):
+        base = load_catalogue().model(job.base_model)
+        if base is not None:
+            tuned.append((Source(job.fine_tuned_model, base, job=job.id), job))
+    return [*bases, *tuned]
+
+
+def visible_model(store: Store, name: str) -> tuple[Source, Job | None]:
+    """One of them by its id, alias or checkpoint name."""
+    source = find_model(store, name)
+    if source is None:
+        raise not_found("model", name)
+    job = store.get(Job, id=source.job) if source.job else None
+    if job is not None and name == job.fine_tuned_model and job.status != "succeeded":
+        raise not_found("model", name)
+    return source, job
+
+
+def refuse_gone(name: str) -> Refusal:
+    """What is said of a checkpoint whose weights made room for newer ones."""
+    return invalid(f"The model {name!r} is not kept any more: a job keeps its three newest checkpoints.", "model")

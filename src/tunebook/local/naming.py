@@ -1,0 +1,29 @@
+"""Ids and model names, as the service writes them: `ftjob-` + 32 hex, `<base>.ft-<the same hex>[-suffix]`."""
+
+from __future__ import annotations
+
+import uuid
+
+_PREFIX = {
+    "file": "file-",
+    "job": "ftjob-",
+    "event": "ftevent-",
+    "checkpoint": "ftchkpt-",
+    "upload": "upload_",
+    "part": "uplprt-",
+}
+
+
+def new_id(kind: str) -> str:
+    """A fresh id of this kind."""
+    return _PREFIX[kind] + uuid.uuid4().hex
+
+
+def fine_tuned_name(base_model: str, job_id: str, suffix: str | None) -> str:
+    """The name of the model a job makes."""
+    return f"{base_model}.ft-{job_id.removeprefix(_PREFIX['job'])}" + (f"-{suffix}" if suffix else "")
+
+
+def checkpoint_name(fine_tuned_model: str, step: int) -> str:
+    """The name of the model as it was after `step`; the last checkpoint of a job has the model's own name."""
+    return f"{fine_tuned_model}:ckpt-step-{step}"

@@ -1,0 +1,150 @@
+"""What the service keeps: one frozen record a row of the store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+JSON = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class File:
+    """An uploaded, imported or result file. A result file has no blob: its text is made from its rows."""
+
+    id: str
+    created_at: int
+    filename: str
+    purpose: str
+    status: str
+    bytes: int | None = None
+    blob: str | None = None
+    lines: int | None = None  # examples counted by the syntax scan
+    status_details: str | None = None
+    expires_at: int | None = None
+    ready_at: float = 0.0  # on the clock; when the scan may end
+
+
+@dataclass(frozen=True)
+class Upload:
+    """An upload in parts (the Uploads API), and the file it became."""
+
+    id: str
+    created_at: int
+    expires_at: int
+    filename: str
+    purpose: str
+    bytes: int
+    mime_type: str
+    status: str
+    file: str | None = None
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of an upload."""
+
+    id: str
+    upload: str
+    created_at: int
+    block: str
+    bytes: int
+    blob: str
+
+
+@dataclass(frozen=True)
+class Job:
+    """A fine-tuning job: what was asked, and what has become of it.
+
+    `requested` and `resolved` hold hyperparameters before and after `auto` was decided; `worker` is the token
+    of the one process that may write about the job; `state` names the saved training state of step `state_step`.
+    """
+
+    id: str
+    created_at: int
+    status: str
+    model: str  # as the reply names it: dated base model, or the fine-tuned model it continues
+    base_model: str
+    fine_tuned_model: str
+    training_file: str
+    training_blob: str
+    seed: int
+    method: str
+    training_type: str
+    requested: JSON
+    method_body: JSON | None = None
+    validation_file: str | None = None
+    validation_blob: str | None = None
+    suffix: str | None = None
+    metadata: JSON | None = None
+    integrations: list[Any] | None = None
+    resolved: JSON | None = None
+    auto_learning_rate: float | None = None
+    start_weights: str | None = None
+    result_file: str | None = None
+    trained_tokens: int | None = None
+    started_at: float | None = None
+    finished_at: int | None = None
+    estimated_finish: int | None = None
+    error: JSON | None = None
+    step: int = 0
+    total_steps: int | None = None
+    state: str | None = None
+    state_step: int = 0
+    worker: str | None = None
+    crashes: int = 0
+
+
+@dataclass(frozen=True)
+class Event:
+    """One line of a job's history; `key` is its place in it, so that a repeated step says it only once."""
+
+    id: str
+    job: str
+    created_at: int
+    level: str
+    type: str
+    message: str
+    key: str
+    data: JSON | None = None
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A model as it was after `step`; `weights` is None once the file was given up for newer ones."""
+
+    id: str
+    job: str
+    created_at: int
+    step: int
+    name: str
+    metrics: JSON
+    weights: str | None
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A deployment of the management plane. `account` is the path of the resource that holds it."""
+
+    account: str
+    name: str
+    created_at: float
+    updated_at: float
+    model: str
+    body: JSON
+    base_model: str
+    weights: str | None = None
+    deleted_at: float | None = None
+    called_at: float | None = None
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A checkpoint's copy to another resource."""
+
+    job: str
+    checkpoint: str
+    destination: str
+    region: str
+    created_at: float

@@ -1,0 +1,162 @@
+"""Gives waiting jobs a worker process, as many at once as the quotas allow, and replaces workers that died.
+
+One thread in the server. It also ends the syntax scans of uploaded files, and knows whether anything is going on.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+import traceback
+import uuid
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+from tunebook.local.clock import Clock
+from tunebook.local.files import settle
+from tunebook.local.jobs import message_event
+from tunebook.local.limits import Limits
+from tunebook.local.records import File, Job
+from tunebook.local.states import WANTS_WORKER
+from tunebook.local.store import Store
+
+_TICK_S = 0.25
+_BUSY_TICK_S = 0.02  # while a worker runs or a file waits for its scan
+_CRASHES_ALLOWED = 3  # deaths in a row without a step between them
+_PATIENCE_S = 10.0  # for workers to save their state when the service stops
+_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+
+
+@dataclass
+class _Running:
+    process: subprocess.Popen[bytes]
+    token: str
+
+
+class Supervisor:
+    """Start it once the store is open; `wake` it after a change it should not wait for; `stop` it at the end."""
+
+    def __init__(self, store: Store, clock: Clock, limits: Limits, worker_options: Sequence[str] = ()) -> None:
+        self.store, self.clock, self.limits = store, clock, limits
+        self.worker_options = tuple(worker_options)
+        self._running: dict[str, _Running] = {}
+        self._scans: dict[str, Future[File]] = {}
+        self._scanner = ThreadPoolExecutor(1, "scan")
+        self._wake = threading.Event()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="supervisor", daemon=True)
+
+    def start(self) -> None:
+        """Forget the workers of an earlier server process, then begin."""
+        self.store.change(Job, {"status": WANTS_WORKER}, worker=None)
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Look at the jobs and files now."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Let the workers save their state and end."""
+        self._stop.set()
+        self._wake.set()
+        self._thread.join()
+        self._scanner.shutdown(wait=False, cancel_futures=True)
+        for running in self._running.values():
+            if running.process.stdin is not None:
+                running.process.stdin.close()  # the worker saves and ends
+        deadline = time.monotonic() + _PATIENCE_S
+        for running in self._running.values():
+            try:
+                running.process.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                running.process.kill()
+                running.process.wait()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a job has a worker or waits for one."""
+        return bool(self._running) or self.store.count(Job, status=WANTS_WORKER) > 0
+
+    # -- the thread ---------------------------------------------------------------------------------------
+
+    def _watch(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self._bury()
+                self._scan_files()
+                self._start_workers()
+            except Exception:  # a full disk, say: the next round may do better, and the service must go on
+                traceback.print_exc()
+                time.sleep(_TICK_S)
+            self._wake.wait(_BUSY_TICK_S if self._running or self._scans else _TICK_S)
+            self._wake.clear()
+
+    def _scan_files(self) -> None:
+        now = self.clock.now()
+        self._scans = {name: scan for name, scan in self._scans.items() if not scan.done()}
+        for file in self.store.all(File, status="pending"):
+            if file.ready_at <= now and file.id not in self._scans:
+                self._scans[file.id] = self._scanner.submit(settle, self.store, file)
+
+    def _bury(self) -> None:
+        """Take note of workers that have ended; a job that still wants one will get another."""
+        for job_id, running in list(self._running.items()):
+            code = running.process.poll()
+            if code is None:
+                continue
+            del self._running[job_id]
+            if running.process.stdin is not None:
+                running.process.stdin.close()
+            job = self.store.get(Job, id=job_id)
+            if job is None or job.worker != running.token:
+                continue
+            if code != 0 and job.crashes + 1 >= _CRASHES_ALLOWED and job.status in WANTS_WORKER:
+                self._give_up(job)
+            else:
+                self.store.change(Job, {"id": job_id}, worker=None, crashes=job.crashes + (code != 0))
+
+    def _give_up(self, job: Job) -> None:
+        message = "A system error was encountered, please try again later"
+        error = {"code": "internalFailure", "message": message, "param": None}
+        with self.store.transaction():
+            self.store.add(message_event(job, self.clock, message, key="gave-up", level="error"))
+            self.store.move(job.id, "fail", error=error, finished_at=int(self.clock.now()), worker=None)
+
+    def _start_workers(self) -> None:
+        waiting = self.store.all(Job, status=WANTS_WORKER, worker=None)
+        if not waiting:
+            return
+        taken = Counter(_pool(job) for job in self.store.all(Job, status=WANTS_WORKER) if job.worker is not None)
+        for job in waiting:  # oldest first
+            if job.id not in self._running and taken[_pool(job)] < self.limits.running(job.training_type):
+                self._start_worker(job)
+                taken[_pool(job)] += 1
+
+    def _start_worker(self, job: Job) -> None:
+        token = uuid.uuid4().hex
+        # Only while it is still wanted: it may have been cancelled or deleted this moment.
+        if not self.store.change(Job, {"id": job.id, "status": WANTS_WORKER, "worker": None}, worker=token):
+            return
+        command = [sys.executable, "-m", "tunebook.local.worker", "--state", str(self.store.folder), "--job", job.id]
+        try:
+            with (self.store.job_folder(job.id) / "worker.log").open("ab") as log:
+                process = subprocess.Popen(  # noqa: S603 - our own module, no shell
+                    [*command, "--token", token, *self.worker_options],
+                    stdin=subprocess.PIPE,
+                    stdout=log,
+                    stderr=log,
+                    env={**os.environ, **_ONE_THREAD},
+                )
+        except OSError:
+            self.store.change(Job, {"id": job.id, "worker": token}, worker=None)
+            raise
+        self._running[job.id] = _Running(process, token)
+
+
+def _pool(job: Job) -> str:
+    return "developer" if job.training_type == "Developer" else "standard and global"

@@ -1,0 +1,403 @@
+"""One training job in a process of its own: `python -m tunebook.local.worker --state DIR --job ID --token T`.
+
+The server starts it and holds the other end of its standard input; when that closes (the server stops, or was
+killed) the worker saves its state after the step at hand and ends. It writes through the store, in small
+transactions, and only while the job carries its token: a worker that was replaced finds that out at its next
+word and stops.
+
+Whatever it writes can be written again: rows, events and checkpoints have a place in the job, and a step
+repeated after a crash gives the same bytes, so a second telling changes nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tunebook.local.clock import Clock
+from tunebook.local.limits import Limits
+from tunebook.local.naming import checkpoint_name, new_id
+from tunebook.local.preprocessing import Unusable, billed_tokens, check_file, read_examples
+from tunebook.local.records import Checkpoint, Deployment, Event, File, Job
+from tunebook.local.store import Store, Superseded
+
+STEP_EVENT_EVERY = 10  # steps, beside the first; as recorded from the real service
+_TELL_S = 0.1  # how long finished steps may wait to be written together
+_SAVE_S = 1.0  # least time between two saved training states …
+_SAVE_SHARE = 0.05  # … and the largest share of the time that saving may take
+
+
+class Stopped(Exception):  # noqa: N818 - a word to the worker, not a fault
+    """The job was cancelled, paused or is to be continued by another process: nothing more to do here."""
+
+
+@dataclass
+class Worker:
+    """Runs one job. `stopping()` is true once the server is gone."""
+
+    store: Store
+    clock: Clock
+    limits: Limits
+    job_id: str
+    token: str
+    stopping: Callable[[], bool]
+    training: Any = None
+    rows: list[tuple[int, str]] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+
+    def run(self) -> None:
+        """The whole job, or what is left of it."""
+        job = self._job()
+        try:
+            examples, validation = self._read(job)
+            if job.status == "pending":
+                job = self._preprocess(job, examples)
+            job = self._begin(job)
+            self._train(job, examples, validation)
+            self._finish(job, examples)
+        except Unusable as error:
+            self._fail(error)
+        except Stopped:
+            return
+
+    def _job(self) -> Job:
+        job = self.store.get(Job, id=self.job_id)
+        if job is None or job.worker != self.token:
+            raise Superseded(self.job_id)
+        return job
+
+    # -- before training ----------------------------------------------------------------------------------
+
+    def _read(self, job: Job) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        validation = [] if job.validation_blob is None else read_examples(self.store.blobs / job.validation_blob)
+        return read_examples(self.store.blobs / job.training_blob), validation
+
+    def _preprocess(self, job: Job, examples: Sequence[Any]) -> Job:
+        from tunebook.local.trainer import resolve_hyperparameters
+
+        self._say("Preprocessing running for file training file.", "preprocessing")
+        self._rest()
+        self._check(job, job.training_blob, "training_file")
+        self._say("Preprocessing completed for file training file.", "preprocessed")
+        if job.validation_blob is not None:
+            self._rest()
+            self._check(job, job.validation_blob, "validation_file")
+            self._say("Preprocessing completed for file validation file.", "preprocessed-validation")
+        resolved = resolve_hyperparameters(job.requested, len(examples), job.method)
+        tokens = billed_tokens(examples, job.base_model) * int(resolved["n_epochs"])
+        if tokens > self.limits["job_tokens"]:
+            raise Unusable(
+                "invalidPayload",
+                f"The job would train {tokens} tokens (those of the training file x n_epochs {resolved['n_epochs']}), "
+                f"but a job may train {self.limits['job_tokens']}.",
+                "training_file",
+            )
+        self.store.advance(self.job_id, self.token, resolved=resolved)
+        return self._job()
+
+    def _check(self, job: Job, blob: str, param: str) -> None:
+        check_file(
+            self.store.blobs / blob, method=job.method, base_model=job.base_model, limits=self.limits, param=param
+        )
+
+    def _begin(self, job: Job) -> Job:
+        """Bring the job to running, as often as it takes: each message is said once."""
+        if job.status == "pending":
+            if self.store.move(self.job_id, "start", worker=self.token, started_at=self.clock.now()) is None:
+                raise Stopped
+        elif job.status == "resuming":
+            if self.store.move(self.job_id, "restart", worker=self.token) is None:
+                raise Stopped
+            self._say("Job resumed.", f"resumed:{self.token}")
+        for message in ("Job started.", "Data Import started.", "Finetuning started."):
+            self._say(message, message)
+        self._say("Job queued, waiting for GPUs.", "gpus")
+        if job.result_file is None:
+            self._rest()
+            self._create_result_file(job)
+        return self._job()
+
+    def _create_result_file(self, job: Job) -> None:
+        from tunebook.local.trainer import result_columns
+
+        header = ",".join(result_columns(job.method, job.validation_blob is not None))
+        file = File(
+            id=new_id("file"),
+            created_at=int(self.clock.now()),
+            filename="results.csv",
+            purpose="fine-tune-results",
+            status="processed",
+            bytes=0,
+        )
+        said = [
+            self._event("Training started.", "training"),
+            self._event(f"Created results file: {file.id}", "results"),
+        ]
+        with self.store.transaction():
+            self.store.advance(self.job_id, self.token, result_file=file.id)
+            self.store.add(file)
+            self.store.advance(self.job_id, self.token, rows=[(0, header)], events=said)
+
+    # -- training -----------------------------------------------------------------------------------------
+
+    def _train(self, job: Job, examples: Sequence[Any], validation: Sequence[Any]) -> None:
+        self.training = self._open_training(job, examples, validation)
+        self.store.advance(self.job_id, self.token, total_steps=self.training.total_steps)
+        started, told, saved = (time.monotonic(),) * 3
+        first = self.training.done
+        save_took = 0.0
+        for step in self.training.steps():
+            step_ended = self.clock.now()
+            self._note(job, step)
+            now = time.monotonic()
+            due = now - saved > max(_SAVE_S, save_took / _SAVE_SHARE)
+            stop = self.stopping()
+            if step.ends_epoch or due or stop or self.clock.pace_s or now - told > _TELL_S or step.step == 1:
+                pace_s = (now - started) / (step.step - first)
+                status = self._tell(job, step, seconds_per_step=pace_s)
+                told = time.monotonic()
+                if status == "cancelled":
+                    raise Stopped
+                if status == "pausing" and step.step >= job.step:
+                    self._pause(job, step)
+                if stop or due:
+                    self._save(step.step)
+                    saved = time.monotonic()
+                    save_took = saved - told
+            if stop:
+                raise Stopped
+            self.clock.wait_until(step_ended + self.clock.pace_s, unless=self._interrupted)
+
+    def _open_training(self, job: Job, examples: Sequence[Any], validation: Sequence[Any]) -> Any:
+        from tunebook.local.trainer import Training
+
+        grader = None
+        if job.method == "reinforcement" and job.method_body:
+            grader = job.method_body["reinforcement"].get("grader")
+        folder = self.store.job_folder(self.job_id)
+        weights = None if job.start_weights is None else self.store.jobs / job.start_weights
+        arguments: dict[str, Any] = {
+            "method": job.method,
+            "hyperparameters": job.resolved,
+            "seed": job.seed,
+            "weights": weights,
+            "grader": grader,
+        }
+        try:
+            if job.state is not None:
+                return Training.resume(folder / job.state, examples, validation or None, **arguments)
+            return Training(examples, validation or None, **arguments)
+        except ValueError as error:
+            raise Unusable(
+                "invalidPayload", f"The model cannot be trained on this file: {error}", "training_file"
+            ) from error
+
+    def _note(self, job: Job, step: Any) -> None:
+        from tunebook.local.trainer import format_row
+
+        self.rows.append((step.step, format_row(step.row)))
+        if step.step == 1 or step.step % STEP_EVENT_EVERY == 0:
+            self.events.append(step_event(job.id, self.clock, step.step, step.row))
+
+    def _tell(self, job: Job, step: Any, *, seconds_per_step: float) -> str:
+        """Write what has been done since the last time; the job's status as others have set it."""
+        left = self.training.total_steps - step.step
+        changes = {
+            "step": max(job.step, step.step),
+            "crashes": 0,
+            "estimated_finish": math.ceil(self.clock.now() + left * max(seconds_per_step, self.clock.pace_s)),
+        }
+        point = self._checkpoint(job, step) if step.ends_epoch else None
+        status = self.store.advance(
+            self.job_id, self.token, rows=self.rows, events=self.events, checkpoint=point, **changes
+        )
+        self.rows, self.events = [], []
+        if point is not None:
+            self._give_up_old_weights()
+        hours = (self.clock.now() - (job.started_at or self.clock.now())) / 3600
+        if hours > self.limits["job_hours"]:
+            raise Unusable("timeout", f"The job ran longer than {self.limits['job_hours']} hours.", "")
+        return status
+
+    def _checkpoint(self, job: Job, step: Any) -> Checkpoint:
+        weights = f"weights-{step.step}.npz"
+        self.training.save_weights(self.store.job_folder(self.job_id) / weights)
+        last = step.step == self.training.total_steps
+        return Checkpoint(
+            id=new_id("checkpoint"),
+            job=self.job_id,
+            created_at=int(self.clock.now()),
+            step=step.step,
+            name=job.fine_tuned_model if last else checkpoint_name(job.fine_tuned_model, step.step),
+            metrics=measured(step.row),
+            weights=f"{self.job_id}/{weights}",
+        )
+
+    def _pause(self, job: Job, step: Any) -> None:
+        """Save everything, make a checkpoint that can be deployed, and leave the job paused."""
+        point = self._checkpoint(job, step)
+        self._save(step.step)
+        with self.store.transaction():
+            self.store.advance(
+                self.job_id, self.token, checkpoint=point, events=[self._event("Job paused.", f"paused:{self.token}")]
+            )
+            self.store.move(self.job_id, "settle", worker=self.token, estimated_finish=None)
+        self._give_up_old_weights()
+        raise Stopped
+
+    def _save(self, step: int) -> None:
+        """The training as it is, to go on from; the older one is removed once this one is known."""
+        folder = self.store.job_folder(self.job_id)
+        self.training.save(folder / f"state-{step}.npz")
+        self.store.advance(self.job_id, self.token, state=f"state-{step}.npz", state_step=step)
+        for old in folder.glob("state-*.npz"):
+            if old.name != f"state-{step}.npz":
+                old.unlink(missing_ok=True)
+
+    def _give_up_old_weights(self) -> None:
+        """Keep the weights of the newest checkpoints, and of those deployed or being trained further."""
+        points = self.store.all(Checkpoint, job=self.job_id)
+        points.sort(key=lambda point: point.step, reverse=True)
+        for old in points[self.limits["checkpoints_kept"] :]:
+            if old.weights is None or self._in_use(old):
+                continue
+            self.store.change(Checkpoint, {"id": old.id}, weights=None)
+            (self.store.jobs / old.weights).unlink(missing_ok=True)
+
+    def _in_use(self, point: Checkpoint) -> bool:
+        deployed = self.store.count(Deployment, weights=point.weights, deleted_at=None)
+        continued = self.store.count(Job, start_weights=point.weights, finished_at=None)
+        return bool(deployed or continued)
+
+    # -- after training -----------------------------------------------------------------------------------
+
+    def _finish(self, job: Job, examples: Sequence[Mapping[str, Any]]) -> None:
+        tokens = billed_tokens(examples, job.base_model) * self.training.n_epochs
+        said = (
+            ("Job succeeded.", "succeeded"),
+            ("Model Evaluation Passed.", "evaluated"),
+            (f"Completed results file: {job.result_file}", "completed"),
+            (f"Training tokens billed: {tokens}", "billed"),
+        )
+        with self.store.transaction():
+            self.store.advance(self.job_id, self.token, events=[self._event(*each) for each in said])
+            ended = {"finished_at": int(self.clock.now()), "trained_tokens": tokens, "state": None}
+            if self.store.move(self.job_id, "succeed", worker=self.token, **ended) is None:
+                raise Stopped
+        self._clear_states()
+
+    def _fail(self, error: Unusable) -> None:
+        what = {"code": error.code, "message": error.message, "param": error.param or None}
+        with self.store.transaction():
+            event = self._event(f"Job failed. {error.message}", "failed", level="error")
+            self.store.advance(self.job_id, self.token, events=[event], rows=self.rows)
+            self.store.move(
+                self.job_id, "fail", worker=self.token, error=what, finished_at=int(self.clock.now()), state=None
+            )
+        self._clear_states()
+
+    def _clear_states(self) -> None:
+        for state in self.store.job_folder(self.job_id).glob("state-*.npz"):
+            state.unlink(missing_ok=True)
+        self.store.sweep()
+
+    # -- small words --------------------------------------------------------------------------------------
+
+    def _event(self, message: str, key: str, level: str = "info") -> Event:
+        return Event(
+            id=new_id("event"),
+            job=self.job_id,
+            created_at=int(self.clock.now()),
+            level=level,
+            type="message",
+            message=message,
+            key=key,
+        )
+
+    def _say(self, message: str, key: str) -> None:
+        if self.store.advance(self.job_id, self.token, events=[self._event(message, key)]) == "cancelled":
+            raise Stopped
+
+    def _rest(self) -> None:
+        """Let a stage take its time, when this instance has a pace."""
+        if self.clock.pace_s:
+            self.clock.wait_until(self.clock.now() + self.clock.pace_s, unless=self._interrupted)
+        if self.stopping():
+            raise Stopped
+
+    def _interrupted(self) -> bool:
+        return self.stopping() or self._job().status not in ("pending", "running")
+
+
+def step_event(job_id: str, clock: Clock, step: int, row: Mapping[str, float | None]) -> Event:
+    """What is said every ten steps: the loss in words, everything measured as data."""
+    name, words = ("train_loss", "training loss") if "train_loss" in row else ("train_mean_reward", "mean reward")
+    return Event(
+        id=new_id("event"),
+        job=job_id,
+        created_at=int(clock.now()),
+        level="info",
+        type="metrics",
+        message=f"Step {step}: {words}={as_dotnet(row.get(name))}",
+        key=f"step:{step}",
+        data={"step": step, **{key: value for key, value in measured(row).items() if key != "step"}},
+    )
+
+
+def measured(row: Mapping[str, float | None]) -> dict[str, float]:
+    """The finite numbers of a row; JSON has no word for the others."""
+    return {key: float(value) for key, value in row.items() if value is not None and math.isfinite(value)}
+
+
+def as_dotnet(value: float | None) -> str:
+    """A number as the service prints it: `3.8E-06`, `NaN`."""
+    if value is None:
+        return ""
+    return "NaN" if math.isnan(value) else repr(value).upper()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the job named on the command line; 0 when it ended or is to be continued elsewhere."""
+    parser = argparse.ArgumentParser(prog="tunebook.local.worker")
+    for name in ("--state", "--job", "--token"):
+        parser.add_argument(name, required=True)
+    parser.add_argument("--pace", type=float, default=0.0)
+    parser.add_argument("--clock", type=Path)
+    parser.add_argument("--limit", action="append", default=[])
+    options = parser.parse_args(argv)
+    if hasattr(os, "nice"):
+        os.nice(10)  # people waiting for an answer come first
+    gone = threading.Event()
+    threading.Thread(target=_await_end_of_input, args=[gone], daemon=True).start()
+    limits = Limits({name: int(value) for name, _, value in (each.partition("=") for each in options.limit)})
+    worker = Worker(
+        store=Store(Path(options.state)),
+        clock=Clock(options.pace, options.clock),
+        limits=limits,
+        job_id=options.job,
+        token=options.token,
+        stopping=gone.is_set,
+    )
+    try:
+        worker.run()
+    except Superseded:
+        return 0
+    return 0
+
+
+def _await_end_of_input(gone: threading.Event) -> None:
+    while os.read(0, 1024):  # not through sys.stdin: its lock would be held when the interpreter ends
+        pass
+    gone.set()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
