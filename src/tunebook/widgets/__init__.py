@@ -9,13 +9,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 _HOME = {
+    "JobForm": "form",
     "LiveCell": "live_cell",
+    "job_form": "form",
     "watch": "watching",
     "watched": "watching",
 }
 __all__ = sorted(_HOME)
 
 if TYPE_CHECKING:
+    from tunebook.widgets.form import JobForm, job_form
     from tunebook.widgets.live_cell import LiveCell
     from tunebook.widgets.watching import watch, watched
 

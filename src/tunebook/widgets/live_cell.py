@@ -42,6 +42,7 @@ class LiveCell:
         follow: Follow | None = None,
         clock: Callable[[], float] = time.time,
         spawn: Callable[[Callable[[], None]], None] = in_thread,
+        keep: Callable[[str, str], None] | None = None,
     ) -> None:
         self.workspace, self.job_id = workspace, job_id
         self.snapshot: JobSnapshot | None = None
@@ -59,6 +60,7 @@ class LiveCell:
         self._shown_in: int | None = None
         self._make_widgets()
         self._make_layout()
+        self._keep_picture = keep or self._shown.keep  # inside a form, the form's picture is the one to keep
         self._connect(spawn)
 
     # ---- widgets
@@ -261,7 +263,7 @@ class LiveCell:
         now = self._clock()
         if what != self._kept or now - self._kept_at >= _KEEP_EVERY_S:
             self._kept, self._kept_at = what, now
-            self._shown.keep(seen.static(self._code()), seen.plain)
+            self._keep_picture(seen.static(self._code()), seen.plain)
 
     def show_problem(self, error: BaseException) -> None:
         """Say why watching stopped; the last picture stays, and Refresh starts again."""
@@ -273,10 +275,10 @@ class LiveCell:
             self._message.value += _wrap(note("Watching has stopped; the job has not. Refresh tries again."))
             if self.snapshot is not None:
                 seen = self._parts()
-                self._shown.keep(self.problem + seen.static(self._code()), seen.plain)
+                self._keep_picture(self.problem + seen.static(self._code()), seen.plain)
             else:
                 self._status.value = _wrap(f'<div class="tb-line">{esc(self.job_id)} could not be read.</div>')
-                self._shown.keep(self.problem, f"{self.job_id} could not be read.")
+                self._keep_picture(self.problem, f"{self.job_id} could not be read.")
             self.ended.set()
 
     def _code(self) -> str:
@@ -329,7 +331,7 @@ class LiveCell:
                 return
             if self.snapshot is not None:
                 seen = self._parts()
-                self._shown.keep(seen.static(self._code()), seen.plain)
+                self._keep_picture(seen.static(self._code()), seen.plain)
             self._closed = True
         if self._watcher is not None:
             self._watcher.stop()

@@ -1,0 +1,474 @@
+"""`job_form`: a fine-tuning job filled in by hand, checked while typing, created once, then watched in its place."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets
+
+from tunebook.catalogue import Catalogue, load_catalogue
+from tunebook.widgets.clicks import Clicks, in_thread
+from tunebook.widgets.file_picker import FilePicker, local_files
+from tunebook.widgets.form_state import FormState, FormValues, resolve, values_of_job
+from tunebook.widgets.live_cell import LiveCell
+from tunebook.widgets.markup import esc, note, notice
+from tunebook.widgets.outputs import Shown, cell_and_count
+from tunebook.widgets.style import style_tag
+from tunebook.widgets.watcher import Follow
+
+if TYPE_CHECKING:
+    from tunebook.service import Job, JobRequest, Workspace
+
+_DESCRIBED = {"description_width": "110px"}
+_RECENT_JOBS = 20
+_METHOD_ROWS = {
+    "beta": ("dpo",),
+    "grader": ("reinforcement",),
+    "reasoning_effort": ("reinforcement",),
+    "compute_multiplier": ("reinforcement",),
+    "eval_interval": ("reinforcement",),
+    "eval_samples": ("reinforcement",),
+    "price": ("supervised", "dpo"),
+}
+
+
+def job_form(
+    workspace: Workspace,
+    *,
+    training: Any = None,
+    validation: Any = None,
+    again: Job | None = None,
+    continue_from: Job | None = None,
+    region: str = "",
+    ask_above_usd: float = 25.0,
+    **values: Any,
+) -> JobForm:
+    """A form for a new job at `workspace`. Shown when it is the last line of a cell, or with `display`.
+
+    training, validation: a Dataset, a path, or the id of an uploaded file. `values` fills further fields by name
+    (model, method, n_epochs, batch_size, learning_rate_multiplier, seed, suffix, training_type, …). again: start from
+    the settings of this job; continue_from: the same with its fine-tuned model as the base. region: where the resource
+    is, to warn of models it does not offer. An estimate above `ask_above_usd` is asked about before anything is sent.
+
+    Nothing is sent before "Create" is pressed. Afterwards the form is the job's live cell, and `form.job` the job.
+    Raises TypeError for a field the form does not have.
+    """
+    start = FormValues()
+    source = again or continue_from
+    if source is not None:
+        start = values_of_job(source.job.to_dict(mode="json"), go_on=continue_from is not None)
+    known = {f.name for f in dataclasses.fields(FormValues)} - {"training", "validation"}
+    if unknown := set(values) - known:
+        raise TypeError(f"job_form has no field {', '.join(sorted(unknown))}; it has {', '.join(sorted(known))}.")
+    texts = {name: _typed(value) for name, value in values.items()}
+    start = dataclasses.replace(start, region=region or start.region, **texts)  # type: ignore[arg-type]
+    files = {"training": training or start.training.file_id, "validation": validation or start.validation.file_id}
+    return JobForm(workspace, start, files, ask_above_usd=ask_above_usd)
+
+
+def _typed(value: Any) -> str:
+    """A value given in code as the text the field shows."""
+    if value is None or value == "auto":
+        return ""
+    if isinstance(value, dict):
+        import json
+
+        strings = all(isinstance(v, str) for v in value.values()) and "type" not in value
+        return "\n".join(f"{k} = {v}" for k, v in value.items()) if strings else json.dumps(value, indent=2)
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+class JobForm:
+    """The form. `state` follows from its fields; `request` is what Create would send, `job` what it made."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        values: FormValues | None = None,
+        files: dict[str, Any] | None = None,
+        *,
+        ask_above_usd: float = 25.0,
+        catalogue: Catalogue | None = None,
+        today: Callable[[], date] = date.today,
+        follow: Follow | None = None,
+        spawn: Callable[[Callable[[], None]], None] = in_thread,
+    ) -> None:
+        self.workspace = workspace
+        self.catalogue = catalogue or load_catalogue()
+        self.job: Job | None = None
+        self.live: LiveCell | None = None
+        self._ask_above, self._today, self._follow, self._spawn = ask_above_usd, today, follow, spawn
+        self._asked = False
+        self._settling = True  # no reaction to fields while they are being filled in code
+        self._cell: tuple[str | None, int | None] = (None, None)
+        self._recent: dict[str, Any] = {}
+        self._make_widgets(values or FormValues())
+        self._make_layout()
+        self._connect()
+        for name, given in (files or {}).items():
+            self._pickers[name].set(given or None)
+        self._settling = False
+        self.update()
+
+    # ---- widgets
+
+    def _make_widgets(self, values: FormValues) -> None:
+        text, choice = ipywidgets.Text, ipywidgets.Dropdown
+        models = [m.id for m in self.catalogue.models]
+        self.fields: dict[str, Any] = {
+            "model": ipywidgets.Combobox(description="base model", options=models, continuous_update=False),
+            "method": choice(description="method"),
+            "training_type": choice(description="training type"),
+            "n_epochs": text(description="n_epochs", placeholder="auto"),
+            "batch_size": text(description="batch_size", placeholder="auto"),
+            "learning_rate_multiplier": text(description="learning_rate …", placeholder="auto"),
+            "beta": text(description="beta", placeholder="auto"),
+            "grader": ipywidgets.Textarea(
+                description="grader", placeholder='{"type": "string_check", …}', rows=5, continuous_update=False
+            ),
+            "reasoning_effort": choice(
+                description="reasoning_effort",
+                options=[("left to the service", ""), *((e, e) for e in ("low", "medium", "high"))],
+            ),
+            "compute_multiplier": text(description="compute_multi…", placeholder="auto"),
+            "eval_interval": text(description="eval_interval", placeholder="auto"),
+            "eval_samples": text(description="eval_samples", placeholder="auto"),
+            "seed": text(description="seed", placeholder="chosen by the service"),
+            "suffix": text(description="suffix", placeholder="e.g. support-v1"),
+            "metadata": ipywidgets.Textarea(
+                description="metadata", placeholder="team = support", rows=2, continuous_update=False
+            ),
+            "price": text(description="$ a million", placeholder="price of the catalogue"),
+        }
+        self._region = values.region
+        self.fields["model"].value = values.model
+        self._offer_pairs(values.model, values.method, values.training_type)
+        for name, widget in self.fields.items():
+            if name not in ("model", "method", "training_type"):
+                widget.value = getattr(values, name)
+        self._pickers = {
+            name: FilePicker(
+                name,
+                required=name == "training",
+                changed=self.update,
+                model=lambda: self.fields["model"].value,
+                spawn=self._spawn,
+            )
+            for name in ("training", "validation")
+        }
+        self._style, self._title = ipywidgets.HTML(), ipywidgets.HTML()
+        self._notes = {name: ipywidgets.HTML() for name in (*self.fields, *self._pickers)}
+        self.start_from = ipywidgets.Dropdown(description="start from", options=[("an empty form", "")])
+        self._estimate, self._message, self._question = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
+        self.create_button = _button("Create job", "Send the request below to the service", "primary")
+        self.yes_button = _button("Yes, create it", "", "primary")
+        self.no_button = _button("No", "")
+        self._code = {name: ipywidgets.HTML() for name in ("Python", "curl", "JSON")}
+
+    # ---- layout
+
+    def _make_layout(self) -> None:
+        for widget in (*self.fields.values(), self.start_from):
+            widget.style = _DESCRIBED
+            widget.layout = ipywidgets.Layout(width="100%", margin="1px 0")
+        flat = ipywidgets.Layout(margin="0", width="auto")
+        for html in (self._title, self._estimate, self._message, self._question, *self._code.values()):
+            html.layout = flat
+        self._style.layout = ipywidgets.Layout(display="none")
+        self._rows = {name: _row(widget, self._notes[name]) for name, widget in self.fields.items()}
+        for name, picker in self._pickers.items():
+            self._rows[name] = _row(picker.widget, self._notes[name])
+        groups = (
+            ("Model", ("model", "method", "training_type")),
+            ("Files", ("training", "validation")),
+            (
+                "Hyperparameters",
+                ("n_epochs", "batch_size", "learning_rate_multiplier", "beta", "grader", "reasoning_effort",
+                 "compute_multiplier", "eval_interval", "eval_samples", "seed"),
+            ),
+            ("Name and notes", ("suffix", "metadata", "price")),
+        )  # fmt: skip
+        sections: list[Any] = [_row(self.start_from, ipywidgets.HTML())]
+        for heading, names in groups:
+            sections.append(ipywidgets.HTML(_wrap(f'<h4 class="tb-group">{heading}</h4>'), layout=flat))
+            sections += [self._rows[name] for name in names]
+        tabs = ipywidgets.Tab(list(self._code.values()), titles=[f"Request as {name}" for name in self._code])
+        tabs.layout = ipywidgets.Layout(margin="8px 0 0 0", max_width="960px")
+        self._asking = ipywidgets.HBox([self._question, self.yes_button, self.no_button])
+        self._asking.layout = ipywidgets.Layout(display="none", align_items="center", flex_flow="row wrap")
+        actions = ipywidgets.HBox([self.create_button, self._estimate])
+        actions.layout = ipywidgets.Layout(
+            align_items="center", flex_flow="row wrap", grid_gap="0 12px", margin="8px 0 0"
+        )
+        self._form = ipywidgets.VBox([*sections, actions, self._asking, tabs])
+        self._after = ipywidgets.VBox([], layout=flat)
+        self.widget = ipywidgets.VBox(
+            [self._style, self._title, self._form, self._message, self._after],
+            layout=ipywidgets.Layout(max_width="980px", overflow="hidden"),
+        )
+        self._shown = Shown(self.widget)
+        self._style.value = style_tag() + self._shown.hiding_style
+        where = f"{self.workspace.name}, {self.workspace.endpoint}"
+        self._title.value = _wrap(
+            f'<div class="tb-head"><span class="tb-title">New fine-tuning job</span>'
+            f'<span class="tb-muted">at {esc(where)}</span></div>'
+        )
+
+    # ---- connections
+
+    def _connect(self) -> None:
+        self._clicks = Clicks(self._message, self._busy, self._spawn)
+        for name, widget in self.fields.items():
+            react = self._repair_pairs if name == "model" else self._updated
+            widget.observe(self._clicks.guard(react), "value")
+        self.start_from.observe(self._clicks.guard(self._start_from), "value")
+        self.create_button.on_click(self._clicks.guard(lambda _: self._create_pressed()))
+        self.yes_button.on_click(self._clicks.guard(lambda _: self._confirmed()))
+        self.no_button.on_click(self._clicks.guard(lambda _: self._ask(None)))
+
+    def _updated(self, _: Any) -> None:
+        if not self._settling:
+            self.update()
+
+    def _repair_pairs(self, _: Any) -> None:
+        if not self._settling:
+            self._offer_pairs(
+                self.fields["model"].value, self.fields["method"].value, self.fields["training_type"].value
+            )
+            self.update()
+
+    def _offer_pairs(self, model: str, method: str, training_type: str) -> None:
+        """Only methods and tiers this model has; a choice it does not have falls back to the first it has."""
+        state = resolve(FormValues(model=model), self.catalogue, today=self._today())
+        tier = self.catalogue.training_type(training_type) if training_type else None
+        settling, self._settling = self._settling, True
+        try:
+            self.fields["method"].options = state.methods
+            self.fields["method"].value = method if method in state.methods else state.methods[0]
+            self.fields["training_type"].options = [
+                ("left to the service (Standard)", ""),
+                *((tier_id, tier_id) for tier_id in state.training_types),
+            ]
+            kept = tier.id if tier is not None and tier.id in state.training_types else ""
+            self.fields["training_type"].value = kept
+        finally:
+            self._settling = settling
+
+    # ---- reading
+
+    @property
+    def values(self) -> FormValues:
+        """What the fields hold now."""
+        typed = {name: widget.value for name, widget in self.fields.items()}
+        return FormValues(
+            **typed,
+            region=self._region,
+            training=self._pickers["training"].choice,
+            validation=self._pickers["validation"].choice,
+        )
+
+    @property
+    def state(self) -> FormState:
+        """What follows from the fields now."""
+        return resolve(
+            self.values,
+            self.catalogue,
+            today=self._today(),
+            endpoint=self.workspace.endpoint,
+            free=getattr(self.workspace, "embedded", False),
+            ask_above_usd=self._ask_above,
+        )
+
+    @property
+    def request(self) -> JobRequest | None:
+        """What Create would send; files not uploaded yet stand as `<training file id>`."""
+        return self.state.request
+
+    # ---- showing
+
+    def update(self) -> None:
+        """Show what follows from the fields: notes, estimate, request, and whether Create may be pressed."""
+        if self._settling or self.job is not None:
+            return
+        state = self.state
+        for name, widget in self._notes.items():
+            lines = [note(n.text, n.tone) for n in state.notes[name]]
+            if name in self._pickers and (label := self._pickers[name].choice.label):
+                lines.insert(0, note(label))
+            _put(widget, _wrap("".join(lines)))
+        method = self.fields["method"].value
+        for name, methods in _METHOD_ROWS.items():
+            shown = method in methods and not (name == "price" and getattr(self.workspace, "embedded", False))
+            self._rows[name].layout.display = "" if shown else "none"
+        _put(self._estimate, _wrap(note(state.estimate.words)))
+        for name, code in (("Python", state.python), ("curl", state.curl), ("JSON", state.body)):
+            _put(self._code[name], _wrap(f'<pre class="tb-code">{esc(code)}</pre>'))
+        if not self._clicks.active:
+            self.create_button.disabled = not state.ready
+
+    def _busy(self, active: bool) -> None:
+        created = self.job is not None
+        self.create_button.disabled = active or created or not self.state.ready
+        self.yes_button.disabled = self.no_button.disabled = active
+
+    # ---- what the service has
+
+    def load(self) -> None:
+        """Read the lists of files and recent jobs on a thread; the form works without them."""
+        self._spawn(self._clicks.guard(self._load))
+
+    def _load(self) -> None:
+        for picker in self._pickers.values():
+            picker.offer_paths(local_files(Path.cwd()))
+        try:
+            files = self.workspace.files.list(purpose="fine-tune")
+            for picker in self._pickers.values():
+                picker.offer(files)
+        except Exception:
+            for picker in self._pickers.values():
+                picker.unreadable()
+            raise
+        jobs = self.workspace.jobs.list(limit=_RECENT_JOBS)
+        options = [("an empty form", "")]
+        for job in jobs:
+            record = job.job.to_dict(mode="json")
+            title = record.get("suffix") or record.get("model")
+            self._recent[job.id] = record
+            options.append((f"again: {title} ({job.status}) {job.id}", f"again {job.id}"))
+            if record.get("fine_tuned_model"):
+                options.append((f"continue from the model of {title} {job.id}", f"go on {job.id}"))
+        self._settling = True
+        try:
+            self.start_from.options = options
+        finally:
+            self._settling = False
+
+    def _start_from(self, change: Any) -> None:
+        if self._settling or not change["new"]:
+            return
+        go_on = change["new"].startswith("go on ")
+        record = self._recent[change["new"].rpartition(" ")[2]]
+        values = values_of_job(record, go_on=go_on)
+        self._settling = True
+        try:
+            self.fields["model"].value = values.model
+            self._offer_pairs(values.model, values.method, values.training_type)
+            for name, widget in self.fields.items():
+                if name not in ("model", "method", "training_type"):
+                    widget.value = getattr(values, name)
+            for name, picker in self._pickers.items():
+                picker.set(getattr(values, name).file_id or None)
+        finally:
+            self._settling = False
+        self.update()
+
+    # ---- creating
+
+    def _create_pressed(self) -> None:
+        state = self.state
+        if state.ask and not self._asked:
+            self._ask(state.ask)
+        else:
+            self._confirmed()
+
+    def _ask(self, question: str | None) -> None:
+        self._question.value = _wrap(f"<b>{esc(question)}</b>") if question else ""
+        self._asking.layout.display = "flex" if question else "none"
+
+    def _confirmed(self) -> None:
+        self._asked = True
+        self._ask(None)
+        if self.job is None and self.state.ready:
+            self._clicks.do("Uploading what is local and creating the job …", self._create)
+
+    def _create(self) -> str:
+        if self.job is not None:  # pressed twice while the first was under way
+            return ""
+        for picker in self._pickers.values():
+            picker.upload(self.workspace)
+        request, examples = self.request, self._pickers["training"].choice.examples
+        assert request is not None  # noqa: S101 - `ready` was asked before
+        self.job = self.workspace.jobs.create(request)
+        self._become_live(request, examples)
+        return f"Created {self.job.id}."
+
+    def _become_live(self, request: JobRequest, examples: int | None) -> None:
+        """The form turns into the live cell of its job; what was asked stays readable above it."""
+        assert self.job is not None  # noqa: S101
+        asked = _wrap(
+            f"<details><summary>Request sent to {esc(self.workspace.name)}</summary>"
+            f'<pre class="tb-code">{esc(request.to_python())}</pre></details>'
+        )
+        self.live = LiveCell(
+            self.workspace,
+            self.job.id,
+            notes=self.job.differences,
+            n_train=examples,
+            follow=self._follow,
+            spawn=self._spawn,
+            keep=lambda html, plain: self._shown.keep(asked + html, plain),
+        )
+        self._title.value = asked
+        self._after.children = (self.live.widget,)
+        self._form.layout.display = "none"
+        self.live.start(cell=self._cell[0], count=self._cell[1])
+
+    # ---- display
+
+    def show(self) -> None:
+        """Display the form in the notebook cell that runs now, and begin to read the lists it offers."""
+        self._cell = cell_and_count()
+        self._shown.show(*self._static())
+        if self.job is None:
+            self.load()
+
+    def _static(self) -> tuple[str, str]:
+        """A form cannot be filled in without a kernel: its picture is the request it stood for."""
+        if self.live is not None:
+            return self.live._static()
+        code = self.state.python
+        words = f"Job form at {self.workspace.name}. Run the cell again to fill it in; until then it stood for:"
+        return f'{notice(words)}<pre class="tb-code">{esc(code)}</pre>', f"{words}\n{code}"
+
+    def _ipython_display_(self) -> None:
+        self.show()
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        html, plain = self._static()
+        view = {"version_major": 2, "version_minor": 0, "model_id": self.widget.model_id}
+        return {
+            "application/vnd.jupyter.widget-view+json": view,
+            "text/html": f'{style_tag()}<div class="tb">{html}</div>',
+            "text/plain": plain,
+        }
+
+    def __repr__(self) -> str:
+        made = f"made {self.job.id}" if self.job else "not sent"
+        return f"<JobForm at {self.workspace.name}: {made}>"
+
+
+def _row(control: Any, beside: Any) -> Any:
+    """A field with its notes beside it, below it where the cell is narrow."""
+    box = ipywidgets.VBox([control], layout=ipywidgets.Layout(flex="1 1 380px", max_width="440px", overflow="hidden"))
+    beside.layout = ipywidgets.Layout(flex="1 1 300px", margin="2px 0 0 0", min_height="28px")
+    row = ipywidgets.Layout(flex_flow="row wrap", align_items="flex-start", grid_gap="0 16px")
+    return ipywidgets.HBox([box, beside], layout=row)
+
+
+def _button(words: str, tooltip: str, style: str = "") -> ipywidgets.Button:
+    return ipywidgets.Button(
+        description=words, tooltip=tooltip, button_style=style, layout=ipywidgets.Layout(width="auto")
+    )
+
+
+def _put(widget: Any, value: str) -> None:
+    if widget.value != value:
+        widget.value = value
+
+
+def _wrap(html: str) -> str:
+    return f'<div class="tb">{html}</div>' if html else ""

@@ -1,0 +1,157 @@
+"""The form: fields to request, one creation, errors where they happen, then the live cell."""
+
+from __future__ import annotations
+
+from datetime import date
+from types import SimpleNamespace
+
+import pytest
+
+from tunebook.widgets.form import JobForm, job_form
+from tunebook.widgets.form_state import FileChoice, FormValues
+
+from .conftest import at_once, picture, script, texts
+
+
+def form_of(workspace, *, spawn=at_once, **values) -> JobForm:
+    training = values.pop("training", "file-1")
+    follow = script(picture("succeeded", steps=30, job_id="ftjob-new"))
+    options = {"follow": follow, "spawn": spawn, "today": lambda: date(2026, 11, 1)}
+    return JobForm(workspace, FormValues(**values), {"training": training}, **options)
+
+
+def test_what_is_typed_becomes_the_request(workspace) -> None:
+    form = form_of(workspace)
+
+    form.fields["n_epochs"].value = "2"
+    form.fields["learning_rate_multiplier"].value = "0.1"
+    form.fields["suffix"].value = "support-v1"
+
+    request = form.request
+    assert (request.n_epochs, request.learning_rate_multiplier, request.suffix) == (2, 0.1, "support-v1")
+    assert "n_epochs=2" in texts(form.widget)
+
+
+def test_a_suffix_with_quotes_is_refused_beside_the_field_and_cannot_be_sent(workspace) -> None:
+    form = form_of(workspace)
+
+    form.fields["suffix"].value = "\"'><script>"
+
+    assert form.create_button.disabled
+    assert "has to be 1 to 40 characters" in form._notes["suffix"].value
+    assert "<script>" not in texts(form.widget).replace("&lt;script&gt;", "")
+
+
+def test_create_sends_once_and_turns_into_the_live_cell(workspace) -> None:
+    form = form_of(workspace)
+
+    form.create_button.click()
+    form.create_button.click()
+    assert form.live.ended.wait(10)
+
+    assert [call[0] for call in workspace.calls] == ["create"]
+    assert form._form.layout.display == "none"
+    assert "Succeeded" in texts(form.widget)
+
+
+def test_a_double_click_while_creating_creates_once(workspace) -> None:
+    waiting = []
+    form = form_of(workspace, spawn=waiting.append)
+
+    form.create_button.click()
+    form.create_button.click()
+    for work in waiting:
+        work()
+
+    assert [call[0] for call in workspace.calls] == ["create"]
+
+
+def test_an_error_of_creating_is_shown_and_create_can_be_pressed_again(workspace) -> None:
+    form = form_of(workspace)
+    workspace.error = RuntimeError("<b>full</b>")
+
+    form.create_button.click()
+
+    assert "RuntimeError: &lt;b&gt;full&lt;/b&gt;" in texts(form.widget)
+    assert not form.create_button.disabled
+    assert form.job is None
+
+
+def test_a_dear_job_is_asked_about_once(workspace) -> None:
+    form = form_of(workspace, price="100", n_epochs="2")
+    form._pickers["training"]._become(FileChoice(file_id="file-1", tokens=1_000_000, examples=900))
+
+    form.create_button.click()
+    assert workspace.calls == []
+    assert "$200" in texts(form._question)
+
+    form.yes_button.click()
+    assert [call[0] for call in workspace.calls] == ["create"]
+
+
+def test_only_methods_of_the_model_are_offered(workspace) -> None:
+    form = form_of(workspace)
+
+    form.fields["model"].value = "o4-mini-2025-04-16"
+
+    assert form.fields["method"].options == ("reinforcement",)
+    assert form._rows["grader"].layout.display == ""
+
+
+def test_an_unknown_model_is_allowed_with_a_warning(workspace) -> None:
+    form = form_of(workspace)
+
+    form.fields["model"].value = "gpt-9-secret"
+
+    assert "not in the catalogue" in form._notes["model"].value
+    assert not form.create_button.disabled
+
+
+def test_the_lists_are_filled_by_load_and_the_newest_file_can_be_picked(workspace) -> None:
+    file = SimpleNamespace(
+        id="file-9", filename="<script>.jsonl", bytes=5000, created_at=1, status="processed", purpose="fine-tune"
+    )
+    workspace.stored = [file]
+    form = form_of(workspace, training=None)
+    assert form.create_button.disabled
+
+    form.load()
+    form._pickers["training"].uploaded.value = "file-9"
+
+    assert form.request.training_file == "file-9"
+    assert "about 1,000 tokens" in form._estimate.value
+    assert "<script>" not in form._notes["training"].value
+
+
+def test_an_error_while_loading_is_shown_and_the_form_still_works(workspace) -> None:
+    form = form_of(workspace)
+    workspace.error = RuntimeError("away")
+
+    form.load()
+
+    assert "RuntimeError: away" in texts(form.widget)
+    assert not form.create_button.disabled
+
+
+def test_a_field_the_form_does_not_have_is_named(workspace) -> None:
+    with pytest.raises(TypeError, match="n_epoch;"):
+        job_form(workspace, n_epoch=3)
+
+
+def test_starting_from_a_job_takes_its_settings_and_continuing_takes_its_model(workspace) -> None:
+    record = {
+        "model": "gpt-4.1-mini-2025-04-14",
+        "fine_tuned_model": "gpt-4.1-mini-2025-04-14.ft-1",
+        "training_file": "file-7",
+        "hyperparameters": {"n_epochs": 4, "batch_size": -1, "learning_rate_multiplier": 0.1},
+        "trainingType": "globalStandard",
+        "seed": 5,
+    }
+    job = SimpleNamespace(job=SimpleNamespace(to_dict=lambda mode: record))  # noqa: ARG005
+
+    again = job_form(workspace, again=job).request
+    onward = job_form(workspace, continue_from=job).request
+
+    assert (again.model, again.n_epochs, again.batch_size, again.seed) == (record["model"], 4, "auto", 5)
+    assert again.training_type == "GlobalStandard"
+    assert (onward.model, onward.seed, onward.training_file) == (record["fine_tuned_model"], None, "file-7")
