@@ -29,7 +29,9 @@ _HOME = {
     "ResultsError": "tunebook.errors",
     "Run": "tunebook.analysis",
     "ServiceError": "tunebook.errors",
+    "Sweep": "tunebook.experiments",
     "TunebookError": "tunebook.errors",
+    "archive": "tunebook.experiments",
     "compare": "tunebook.analysis",
     "connect": "tunebook.service",
     "diagnose": "tunebook.analysis",
@@ -49,7 +51,7 @@ if TYPE_CHECKING:
     from tunebook.analysis import Comparison, Diagnosis, Results, Run, compare, diagnose, load_results
     from tunebook.data import Dataset, read_dataset
     from tunebook.errors import DataError, ResultsError, ServiceError, TunebookError
-    from tunebook.experiments import read_runs
+    from tunebook.experiments import Sweep, archive, read_runs
     from tunebook.report import write_report
     from tunebook.service import JobRequest, connect
     from tunebook.widgets import job_form, watch

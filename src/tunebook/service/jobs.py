@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
 from collections.abc import Mapping
 from html import escape
 from itertools import islice
@@ -95,6 +97,25 @@ class Job:
 
     def resume(self) -> Job:
         return self._read(self._api.resume(self.id))
+
+    def wait(self, timeout_s: float | None = None) -> Job:
+        """Block until the job has ended, however it ends. Ctrl-C stops the waiting, never the job.
+
+        Raises TimeoutError after `timeout_s` seconds; the job goes on.
+        """
+        from tunebook.service.watching import follow  # it imports this module
+
+        began = time.monotonic()
+        for _ in follow(self.workspace, [self.id]):
+            if timeout_s is not None and time.monotonic() - began > timeout_s:
+                raise TimeoutError(
+                    f"{self.id} has not ended within {timeout_s:g} s. It goes on; wait again or watch it."
+                )
+        return self.refresh()
+
+    async def watched(self, timeout_s: float | None = None) -> Job:
+        """The awaitable twin of `wait`: the event loop stays free."""
+        return await asyncio.to_thread(self.wait, timeout_s)
 
     def events(self, after: str | None = None) -> list[FineTuningJobEvent]:
         """Events, oldest first; `after` is an event id: only what came later (the service lists newest first)."""
