@@ -45,6 +45,7 @@ class Model:
     encoding: str | None = None  # None: the model's tokenizer is not an OpenAI one
     default_learning_rate_multiplier: float | None = None
     retires: date | None = None
+    format: str = "OpenAI"  # what a deployment request names as the model's format
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 _HOME = {
+    "Deployment": "deployments",
     "Job": "jobs",
     "JobRequest": "request",
     "JobSnapshot": "watching",
@@ -22,6 +23,7 @@ __all__ = sorted(_HOME)
 
 if TYPE_CHECKING:
     from tunebook.service.connection import Workspace, connect
+    from tunebook.service.deployments import Deployment
     from tunebook.service.jobs import Job
     from tunebook.service.request import JobRequest, RequestProblem
     from tunebook.service.watching import JobSnapshot, follow

@@ -14,12 +14,16 @@ from urllib.parse import urlsplit
 from openai import AzureOpenAI, OpenAI
 
 from tunebook.errors import ServiceError
+from tunebook.service.deployments import Deployments
 from tunebook.service.embedded import running_instance
 from tunebook.service.files import Files
 from tunebook.service.jobs import Jobs
+from tunebook.service.management import Management, Place
 
 _ENTRA_SCOPE = "https://cognitiveservices.azure.com/.default"
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
+# Chunked uploads, import from a URL and deleting a model exist under the dated addresses alone.
+_DATED = "2025-04-01-preview"
 NOT_CONFIGURED = (
     "AZURE_OPENAI_ENDPOINT is not set: using the embedded service on this machine, which trains a small practice "
     "model on your file."
@@ -27,15 +31,27 @@ NOT_CONFIGURED = (
 
 
 class Workspace:
-    """One resource and what is in it: `files`, `jobs`, and the openai `client` itself.
+    """One resource and what is in it: `files`, `jobs`, `deployments`, and the openai `client` itself.
 
-    Made by `connect`. `name` is shown wherever something of this resource is shown; `embedded` says that the
-    service behind it is the stand-in on this machine; `poll_interval_s` are the shortest and the longest
-    pause, in seconds, between two looks at a job.
+    Made by `connect`. `dated_client` is the same sign-in at the dated addresses, which have operations that `/v1/`
+    has not. `name` is shown wherever something of this resource is shown; `embedded` says that the service behind it
+    is the stand-in on this machine; `poll_interval_s` are the shortest and the longest pause, in seconds, between two
+    looks at a job.
     """
 
-    def __init__(self, client: OpenAI, *, name: str, endpoint: str, embedded: bool = False) -> None:
+    def __init__(
+        self,
+        client: OpenAI,
+        *,
+        name: str,
+        endpoint: str,
+        embedded: bool = False,
+        dated: Callable[[], OpenAI] | None = None,
+        place: Place | None = None,
+        credential: Any = None,
+    ) -> None:
         self.client = client
+        self._dated, self._place, self._credential = dated, place, credential
         self.name = name
         self.endpoint = endpoint
         self.embedded = embedded
@@ -48,6 +64,20 @@ class Workspace:
     @cached_property
     def jobs(self) -> Jobs:
         return Jobs(self)
+
+    @cached_property
+    def deployments(self) -> Deployments:
+        return Deployments(self)
+
+    @cached_property
+    def management(self) -> Management:
+        """The management plane: where the resource stands in Azure, and the client that deploys there."""
+        return Management(self, place=self._place, credential=self._credential)
+
+    @cached_property
+    def dated_client(self) -> OpenAI:
+        """The openai client for the dated addresses. Raises ServiceError where there are none."""
+        return self._dated() if self._dated else self.client
 
     @property
     def kind(self) -> str:
@@ -66,6 +96,9 @@ def connect(
     api_key: str | None = None,
     api_version: str | None = None,
     credential: Any = None,
+    subscription: str | None = None,
+    resource_group: str | None = None,
+    resource_id: str | None = None,
     state: str | os.PathLike[str] | None = None,
     environ: Mapping[str, str] = os.environ,
     say: Callable[[str], object] = print,
@@ -77,6 +110,9 @@ def connect(
     api_key: None reads `AZURE_OPENAI_API_KEY`; when that is not set either, `credential` (an azure-identity
         credential, by default `DefaultAzureCredential`) signs in with Entra ID.
     api_version: a dated version such as `2025-04-01-preview` chooses the dated addresses; None is `/openai/v1/`.
+    subscription, resource_group, or the whole resource_id: where the resource stands in Azure, which deploying needs.
+        None reads `AZURE_SUBSCRIPTION_ID`, `AZURE_RESOURCE_GROUP` and `AZURE_OPENAI_RESOURCE_ID`; what is still
+        missing is found from the endpoint, once, when it is needed.
     state: folder of the embedded service, by default `TUNEBOOK_STATE` or the user's data folder.
 
     Nothing is sent yet, except that the embedded service is started if it does not run.
@@ -89,12 +125,21 @@ def connect(
             endpoint = "local"
     if endpoint == "local":
         instance = running_instance(Path(state) if state else None, environ=environ)
-        client = _client(instance.endpoint, instance.api_key, api_version)
-        return Workspace(client, name="embedded", endpoint=instance.endpoint, embedded=True)
-    address, name = _address(endpoint)
-    key = api_key or environ.get("AZURE_OPENAI_API_KEY") or None
-    client = _client(address, key or _entra_token(credential), api_version)
-    return Workspace(client, name=name, endpoint=address, embedded=urlsplit(address).hostname in _LOOPBACK)
+        key: str | Callable[[], str] = instance.api_key
+        address, name, embedded = instance.endpoint, "embedded", True
+    else:
+        address, name = _address(endpoint)
+        embedded = urlsplit(address).hostname in _LOOPBACK
+        key = api_key or environ.get("AZURE_OPENAI_API_KEY") or _entra_token(credential)
+    return Workspace(
+        _client(address, key, api_version),
+        name=name,
+        endpoint=address,
+        embedded=embedded,
+        dated=lambda: _client(address, key, api_version or _DATED),
+        place=Place.of(subscription, resource_group, resource_id, environ),
+        credential=credential,
+    )
 
 
 def _address(endpoint: str) -> tuple[str, str]:

@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from html import escape
 from itertools import islice
 from typing import TYPE_CHECKING, Any
+
+from openai import BadRequestError, ConflictError
 
 from tunebook.analysis.results import Results, load_results
 from tunebook.analysis.run import Run
 from tunebook.errors import JobNotFinished, RequestError
 from tunebook.service.request import JobRequest
+from tunebook.service.terms import retirement
 
 if TYPE_CHECKING:
     from openai.types.fine_tuning import FineTuningJob, FineTuningJobEvent
@@ -92,11 +96,40 @@ class Job:
         return self._read(self._api.cancel(self.id))
 
     def pause(self) -> Job:
-        """Pause a running job that has trained at least one step; a deployable checkpoint is made."""
-        return self._read(self._api.pause(self.id))
+        """Pause a running job that has trained at least one step; a deployable checkpoint is made.
+
+        Raises RequestError, with the rule in words, when the service refuses it.
+        """
+        rule = "Only a job that is running and has trained at least one step can be paused."
+        return self._steer("paused", self._api.pause, rule)
 
     def resume(self) -> Job:
-        return self._read(self._api.resume(self.id))
+        """Let a paused job go on. Raises RequestError when the service refuses it."""
+        return self._steer("resumed", self._api.resume, "Only a paused job can be resumed.")
+
+    @property
+    def deployable(self) -> str:
+        """The name to deploy: the model of a job that succeeded, else the newest checkpoint it keeps.
+
+        Raises JobNotFinished when there is neither.
+        """
+        if self.status == "succeeded" and self.job.fine_tuned_model:
+            return self.job.fine_tuned_model
+        if kept := self.checkpoints():
+            return kept[-1].fine_tuned_model_checkpoint
+        advice = "" if self.ended else " Wait until it has ended, or pause it for a checkpoint."
+        raise JobNotFinished(f"{self.id} is {self.status} and has no model or checkpoint to deploy.{advice}")
+
+    def continue_with(self, training_file: str, **settings: Any) -> JobRequest:
+        """The request for a job that trains this one's model further, on another file.
+
+        settings: fields of JobRequest; `method` is this job's unless given, `model` a checkpoint to start from
+        instead of the newest. Nothing is sent: `ws.jobs.create(request)` does that.
+        """
+        given = {"method": _method(as_json(self.job)), **settings, "training_file": training_file}
+        if "model" not in given:
+            given["model"] = self.deployable
+        return JobRequest(**given)
 
     def wait(self, timeout_s: float | None = None) -> Job:
         """Block until the job has ended, however it ends. Ctrl-C stops the waiting, never the job.
@@ -165,6 +198,13 @@ class Job:
     def _api(self) -> Any:
         return self.workspace.client.fine_tuning.jobs
 
+    def _steer(self, done: str, ask: Callable[[str], FineTuningJob], rule: str) -> Job:
+        try:
+            return self._read(ask(self.id))
+        except (BadRequestError, ConflictError) as error:
+            self.refresh()
+            raise RequestError(f"{self.id} is {self.status} and cannot be {done}. {rule}") from error
+
     def _read(self, job: FineTuningJob) -> Job:
         self.job = job
         return self
@@ -174,6 +214,8 @@ class Job:
 
     def _repr_html_(self) -> str:
         said = {"job": self.id, "status": self.status, "model": self.job.model, "at": self.workspace.name}
+        if end := retirement(self.job.model, today=datetime.now(UTC).date()):
+            said["retirement"] = str(end)
         rows = "".join(
             f"<tr><th scope='row' style='text-align:left'>{key}</th>"
             f"<td style='text-align:left'>{escape(str(value))}</td></tr>"
@@ -186,6 +228,10 @@ class Job:
 def as_json(record: Any) -> dict[str, Any]:
     """An SDK object as the service sent it, extra keys included."""
     return record.to_dict(mode="json")
+
+
+def _method(job: Mapping[str, Any]) -> Any:
+    return (job.get("method") or {}).get("type") or "supervised"
 
 
 def _differences(asked: JobRequest, accepted: Mapping[str, Any]) -> tuple[str, ...]:

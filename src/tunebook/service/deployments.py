@@ -1,0 +1,426 @@
+"""Deployments: what makes a fine-tuned model or a checkpoint answer, through the management plane.
+
+Azure says "Succeeded" minutes before the data plane answers, so waiting goes on until the deployment has answered.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from openai import APIConnectionError, APIStatusError, NotFoundError, PermissionDeniedError
+
+from tunebook.catalogue import load_catalogue
+from tunebook.errors import RequestError, ServiceError
+from tunebook.service.jobs import Job, as_json
+from tunebook.service.management import CALLER_ROLE, Account
+from tunebook.service.pacing import intervals
+from tunebook.service.preflight import (
+    DeploymentFacts,
+    Offer,
+    Preflight,
+    judge_deployment,
+    model_format,
+    name_and_version,
+)
+from tunebook.service.refusals import refused
+from tunebook.service.terms import Terms, deployment_terms, sku_name
+
+if TYPE_CHECKING:
+    from tunebook.service.connection import Workspace
+
+_LONGEST_PAUSE_S = 15.0  # a deployment takes minutes: looking four times a minute is enough
+_ENDED_BADLY = ("Failed", "Canceled", "Disabled")
+_JOB_IN_NAME = re.compile(r"\.ft-([0-9a-f]{32})")
+# What the data plane says of a deployment that the management plane already calls Succeeded.
+_NOT_YET_CODES = {"DeploymentNotFound", "DeploymentNotReady", "DeploymentError"}
+
+
+class Deployments:
+    """`ws.deployments`: check, create, list, retrieve, change the capacity of, and delete deployments."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+
+    def create(
+        self,
+        model: Any,
+        *,
+        name: str,
+        sku: str = "standard",
+        capacity: int = 1,
+        source: str | Workspace | None = None,
+        timeout_s: float = 3600.0,
+        say: Callable[[str], object] = print,
+        sleep: Callable[[float], object] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> Deployment:
+        """Deploy a model and wait until it answers.
+
+        model: a job, a checkpoint, or the name of a model or checkpoint. sku: `standard`, `globalstandard`,
+        `developer`, or any other name the service knows. capacity: thousands of tokens per minute.
+        source: the resource that has the model (a Workspace or a resource id), when it is another one.
+        `say` gets one sentence for each change. What already serves this model under this name is left as it is.
+
+        Raises RequestError, before anything is asked for, when the pre-flight finds what would be refused;
+        ServiceError, with cause and next step, when the service refuses it or it does not answer within `timeout_s`.
+        """
+        wanted = deployable_name(model)
+        preflight = self.check(wanted, name=name, sku=sku, capacity=capacity, elsewhere=source is not None)
+        if not preflight.ok:
+            refusals = " ".join(f"{finding.check}: {finding.message}" for finding in preflight.refused)
+            raise RequestError(f"Deploying {wanted!r} as {name!r} would be refused. {refusals}")
+        existing = self._existing()
+        if existing is None or name not in existing:
+            for finding in preflight.findings:
+                if finding.outcome == "doubtful":
+                    say(f"{name}: {finding.message}")
+            for line in self._terms(sku, wanted).lines:
+                say(f"{name}: {line}")
+            body = _body(wanted, sku, capacity, source)
+            operation = self._put(name, body)
+        else:
+            say(f"{name}: it serves {wanted} already.")
+            operation = None
+        return self.wait(name, timeout_s=timeout_s, say=say, sleep=sleep, clock=clock, operation=operation)
+
+    def check(
+        self, model: Any, *, name: str, sku: str = "standard", capacity: int = 1, elsewhere: bool = False
+    ) -> Preflight:
+        """What stands against deploying this: name, model, role, SKU, region, number, quota, retirement.
+
+        elsewhere: the model belongs to another resource, so that this one's jobs say nothing about it.
+        """
+        wanted = deployable_name(model)
+        job, checkpoints = (None, None) if elsewhere else self._origin(wanted)
+        offers, quotas = self._offers(wanted)
+        return judge_deployment(
+            DeploymentFacts(
+                name=name,
+                model=wanted,
+                sku=sku,
+                capacity=capacity,
+                existing=self._existing(),
+                permissions=self._permissions(),
+                location=self._try(lambda: self._management.location),
+                offers=offers,
+                quotas=quotas,
+                job=job,
+                checkpoints=checkpoints,
+            )
+        )
+
+    def wait(
+        self,
+        name: str,
+        *,
+        timeout_s: float = 3600.0,
+        say: Callable[[str], object] = print,
+        sleep: Callable[[float], object] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+        operation: str | None = None,
+    ) -> Deployment:
+        """Wait until a deployment is provisioned and answers. Raises ServiceError when it fails or takes too long."""
+        started = clock()
+        shortest, longest = self._workspace.poll_interval_s
+        pauses = intervals(shortest, min(longest, _LONGEST_PAUSE_S))
+        state = said = ""
+        while True:
+            if state != "Succeeded":
+                deployment = self.retrieve(name)
+                state = deployment.state
+                if state in _ENDED_BADLY:
+                    raise ServiceError(self._failure(name, state, operation))
+                stage = state
+            if state == "Succeeded":
+                answers, why = self._probe(name)
+                if answers:
+                    say(f"{name}: it answers, {clock() - started:.0f} s after it was asked for.")
+                    return deployment
+                stage = f"provisioned; waiting until it answers ({why})"
+            if stage != said:
+                say(f"{name}: {stage}")
+                said = stage
+            if clock() - started > timeout_s:
+                raise ServiceError(
+                    f"{name} does not answer after {timeout_s:.0f} s: {stage}. It exists and is billed. "
+                    f"Wait on with ws.deployments.wait({name!r}), or delete it."
+                )
+            sleep(next(pauses))
+
+    def list(self) -> list[Deployment]:
+        """All deployments of the resource, by name."""
+        found = self._call("Listing deployments", lambda api, at: list(api.list(*at)))
+        return sorted((Deployment(self._workspace, each) for each in found), key=lambda each: each.name)
+
+    def retrieve(self, name: str) -> Deployment:
+        """One deployment by its name. Raises ServiceError when there is none."""
+        found = self._call(f"Reading deployment {name!r}", lambda api, at: api.get(*at, name))
+        return Deployment(self._workspace, found)
+
+    def update(self, name: str, *, capacity: int) -> Deployment:
+        """Change how many thousands of tokens per minute a deployment may use; it goes on answering."""
+        if isinstance(capacity, bool) or not isinstance(capacity, int) or capacity < 1:
+            raise RequestError(f"capacity={capacity!r} is not a whole number of at least 1 (thousands of tokens/min).")
+        change = {"sku": {"name": self.retrieve(name).sku, "capacity": capacity}}
+        doing = f"Changing the capacity of {name!r} to {capacity}"
+        self._call(doing, lambda api, at: api.begin_update(*at, name, change, polling=False))
+        return self.retrieve(name)
+
+    def delete(
+        self,
+        name: str,
+        *,
+        timeout_s: float = 600.0,
+        sleep: Callable[[float], object] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Delete a deployment and wait until the service no longer knows it; the model stays."""
+        self._call(f"Deleting deployment {name!r}", lambda api, at: api.begin_delete(*at, name, polling=False))
+        started = clock()
+        shortest, longest = self._workspace.poll_interval_s
+        pauses = intervals(shortest, min(longest, _LONGEST_PAUSE_S))
+        while name in {each.name for each in self.list()}:
+            if clock() - started > timeout_s:
+                raise ServiceError(f"{name} is still being deleted after {timeout_s:.0f} s. Look again later.")
+            sleep(next(pauses))
+
+    @property
+    def _management(self) -> Any:
+        return self._workspace.management
+
+    def _terms(self, sku: str, model: str) -> Terms:
+        return deployment_terms(sku=sku, model=model, now=datetime.now(UTC))
+
+    def _put(self, name: str, body: Mapping[str, Any]) -> str | None:
+        """Ask for the deployment. Returns the address under which ARM says how that goes, when it gives one."""
+        headers: dict[str, str] = {}
+
+        def note(response: Any) -> None:
+            headers.update({k.lower(): v for k, v in response.http_response.headers.items()})
+
+        self._call(
+            f"Deploying {name!r}",
+            lambda api, at: api.begin_create_or_update(*at, name, body, polling=False, raw_response_hook=note),
+        )
+        return headers.get("azure-asyncoperation")
+
+    def _failure(self, name: str, state: str, operation: str | None) -> str:
+        """Why provisioning ended badly: the reason stands in the operation, not in the deployment."""
+        found: Mapping[str, Any] = {}
+        if operation:
+            path, _, query = operation.partition("?")
+            version = next((p[12:] for p in query.split("&") if p.startswith("api-version=")), "2024-10-01")
+            path = "/" + path.split("/", 3)[3] if "://" in path else path
+            found = self._try(lambda: self._management.read(path, version)) or {}
+        told = found.get("error") or {}
+        why = f" {told['message']}" if told.get("message") else " The service gives no reason."
+        return f"{name} ended as {state}.{why} Delete it and create it again, with another SKU or capacity if need be."
+
+    def _call(self, doing: str, ask: Callable[[Any, tuple[str, str]], Any]) -> Any:
+        """One call of the management plane. Raises ServiceError with cause and next step when it is refused."""
+        from azure.core.exceptions import AzureError, HttpResponseError
+
+        account: Account = self._management.account
+        try:
+            return ask(self._management.client.deployments, (account.resource_group, account.name))
+        except HttpResponseError as error:
+            raise refused(error, doing, account) from error
+        except AzureError as error:
+            raise ServiceError(f"{doing} failed: {error}. Check the network and the sign-in (`az login`).") from error
+
+    def _try(self, read: Callable[[], Any]) -> Any:
+        """What a read gives, None when this sign-in or this service does not allow it: the pre-flight does without."""
+        from azure.core.exceptions import HttpResponseError
+
+        try:
+            return read()
+        except HttpResponseError:
+            return None
+
+    def _existing(self) -> dict[str, tuple[str, str, int]] | None:
+        try:
+            return {each.name: (each.model, each.sku, each.capacity) for each in self.list()}
+        except ServiceError as error:
+            if getattr(error.__cause__, "status_code", None) == 403:
+                return None  # may still be allowed to create; what is not, the service will say
+            raise
+
+    def _permissions(self) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] | None:
+        path = f"{self._management.account.id}/providers/Microsoft.Authorization/permissions"
+        found = self._try(lambda: list(self._management.pages(path, "2022-04-01")))
+        if found is None:
+            return None
+        return tuple((tuple(each.get("actions") or ()), tuple(each.get("notActions") or ())) for each in found)
+
+    def _offers(self, model: str) -> tuple[tuple[Offer, ...] | None, dict[str, tuple[float, float]] | None]:
+        """In which SKUs the resource offers this model, and how much of each quota is used; None: it does not say."""
+        account = self._management.account
+        wanted, _ = name_and_version(model)
+        listed = self._try(
+            lambda: list(self._management.client.accounts.list_models(account.resource_group, account.name))
+        )
+        skus = next((each.skus for each in listed or () if each.name == wanted and each.skus), None)
+        if skus is None:
+            return None, None
+        offers = tuple(Offer(s.name, s.usage_name, getattr(s.capacity, "maximum", None)) for s in skus)
+        location = self._try(lambda: self._management.location)
+        usages = self._try(lambda: list(self._management.client.usages.list(location))) if location else None
+        if usages is None:
+            return offers, None
+        return offers, {u.name.value: (u.current_value or 0.0, u.limit or 0.0) for u in usages if u.name}
+
+    def _origin(self, model: str) -> tuple[Mapping[str, Any] | None, tuple[str, ...] | None]:
+        """The job that made a model, `{}` when the resource has none, and the names of the checkpoints it keeps."""
+        found = _JOB_IN_NAME.search(model)
+        if found is None:
+            return None, None
+        try:
+            job = self._workspace.jobs.retrieve(f"ftjob-{found[1]}")
+        except NotFoundError:
+            return {}, None
+        kept = [as_json(checkpoint) for checkpoint in job.checkpoints()]
+        return as_json(job.job), tuple(str(checkpoint.get("fine_tuned_model_checkpoint")) for checkpoint in kept)
+
+    def _probe(self, name: str) -> tuple[bool, str]:
+        """Whether the data plane answers for this deployment; if not, why."""
+        try:
+            message: Any = {"role": "user", "content": "Hello"}
+            self._workspace.client.chat.completions.create(model=name, messages=[message], max_tokens=1)
+        except PermissionDeniedError as error:
+            raise ServiceError(
+                f"{name} is provisioned, but you may not call it (403). Ask for the role {CALLER_ROLE!r} on the "
+                "resource, or connect with its key."
+            ) from error
+        except APIStatusError as error:
+            not_yet = error.code in _NOT_YET_CODES or error.status_code in (404, 500, 502, 503, 504)
+            if not_yet or "not ready" in str(error.message).lower():
+                return False, f"the data plane says {error.code or error.status_code}"
+            if error.status_code == 401:
+                raise
+            return True, ""  # 400 for a parameter, 429 for the rate: something is there and talks
+        except APIConnectionError:
+            return False, "the data plane cannot be reached"
+        return True, ""
+
+    def __repr__(self) -> str:
+        return f"<deployments of {self._workspace.name}>"
+
+
+class Deployment:
+    """A handle on one deployment: the management SDK's object as last read (`deployment`), and what can be done."""
+
+    def __init__(self, workspace: Workspace, deployment: Any, *, read_at: float | None = None) -> None:
+        self.workspace = workspace
+        self.deployment = deployment
+        self.read_at = time.time() if read_at is None else read_at
+
+    @property
+    def name(self) -> str:
+        """What `model=` is in a chat completion."""
+        return str(self.deployment.name)
+
+    @property
+    def model(self) -> str:
+        """The model it serves: a fine-tuned model, a checkpoint, or a base model with its version."""
+        model = getattr(self.deployment.properties, "model", None)
+        name, version = str(getattr(model, "name", "") or ""), str(getattr(model, "version", "") or "")
+        return name if ".ft-" in name or version in ("", "1") else f"{name}-{version}"
+
+    @property
+    def sku(self) -> str:
+        return str(getattr(self.deployment.sku, "name", "") or "")
+
+    @property
+    def capacity(self) -> int:
+        """Thousands of tokens per minute."""
+        return int(getattr(self.deployment.sku, "capacity", 0) or 0)
+
+    @property
+    def state(self) -> str:
+        """The provisioning state: Accepted, Creating, Succeeded, Failed, Deleting, …"""
+        return str(getattr(self.deployment.properties, "provisioning_state", "") or "")
+
+    @property
+    def created_at(self) -> datetime | None:
+        return getattr(getattr(self.deployment, "system_data", None), "created_at", None)
+
+    @property
+    def terms(self) -> Terms:
+        """What it costs and what ends it."""
+        now = datetime.fromtimestamp(self.read_at, UTC)
+        return deployment_terms(sku=self.sku, model=self.model, now=now, created_at=self.created_at)
+
+    def refresh(self) -> Deployment:
+        """Read it anew."""
+        fresh = self.workspace.deployments.retrieve(self.name)
+        self.deployment, self.read_at = fresh.deployment, fresh.read_at
+        return self
+
+    def update(self, *, capacity: int) -> Deployment:
+        """Change its capacity, in thousands of tokens per minute."""
+        fresh = self.workspace.deployments.update(self.name, capacity=capacity)
+        self.deployment, self.read_at = fresh.deployment, fresh.read_at
+        return self
+
+    def delete(self) -> None:
+        self.workspace.deployments.delete(self.name)
+
+    def __repr__(self) -> str:
+        return f"<Deployment {self.name}: {self.state}, {self.model} as {self.sku} at {self.workspace.name}>"
+
+    def _repr_html_(self) -> str:
+        said = {
+            "deployment": self.name,
+            "state": self.state,
+            "model": self.model,
+            "SKU": f"{self.sku}, {self.capacity} thousand tokens per minute",
+            "at": self.workspace.name,
+            "read": time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self.read_at)),
+        }
+        rows = "".join(
+            f"<tr><th scope='row' style='text-align:left'>{key}</th>"
+            f"<td style='text-align:left'>{escape(str(value))}</td></tr>"
+            for key, value in said.items()
+        )
+        terms = "".join(f"<li>{escape(line)}</li>" for line in self.terms.lines)
+        return f"<table><caption>Deployment</caption>{rows}</table><ul>{terms}</ul>"
+
+
+def deployable_name(model: Any) -> str:
+    """The name to deploy: of a job its model or newest checkpoint, of a checkpoint its model name, or the text itself.
+
+    Raises RequestError when there is nothing that could be deployed.
+    """
+    if isinstance(model, str):
+        name: Any = load_catalogue().model(model).id if _is_base(model) else model  # type: ignore[union-attr]
+    elif isinstance(model, Job):
+        name = model.deployable
+    elif isinstance(model, Mapping):
+        name = model.get("fine_tuned_model_checkpoint") or model.get("name") or model.get("fine_tuned_model")
+    else:
+        fields = ("fine_tuned_model_checkpoint", "name", "fine_tuned_model")
+        name = next((value for f in fields if (value := getattr(model, f, None))), None)
+    if not isinstance(name, str) or not name.strip():
+        raise RequestError(
+            f"{model!r} names nothing that can be deployed. Give a job that has succeeded or is paused, a checkpoint "
+            "(job.checkpoints()), or the name of a model."
+        )
+    return name.strip()
+
+
+def _is_base(name: str) -> bool:
+    return ".ft-" not in name and load_catalogue().model(name) is not None
+
+
+def _body(model: str, sku: str, capacity: int, source: str | Workspace | None) -> dict[str, Any]:
+    """The deployment as ARM wants it."""
+    name, version = name_and_version(model)
+    wanted: dict[str, Any] = {"format": model_format(model), "name": name, "version": version}
+    if source is not None:
+        wanted["source"] = source if isinstance(source, str) else source.management.account.id
+    return {"sku": {"name": sku_name(sku), "capacity": capacity}, "properties": {"model": wanted}}

@@ -1,0 +1,242 @@
+"""The management plane: where a resource stands in Azure, and the client that deploys models there.
+
+Deployments belong to Azure Resource Manager, not to the data plane that trains and answers: another host, another
+sign-in (Entra ID only), and an address of subscription, resource group and resource name. The embedded service plays
+both parts at its one address, with its own key.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlsplit
+
+from tunebook.errors import ServiceError
+
+if TYPE_CHECKING:
+    from tunebook.service.connection import Workspace
+
+_ARM = "https://management.azure.com"
+_ARM_SCOPE = f"{_ARM}/.default"
+_ID = re.compile(
+    r"/subscriptions/(?P<subscription>[^/]+)/resourceGroups/(?P<resource_group>[^/]+)"
+    r"/providers/Microsoft\.CognitiveServices/accounts/(?P<name>[^/]+)/?",
+    re.IGNORECASE,
+)
+EMBEDDED_SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
+
+# The smallest built-in role that may create and delete deployments and use the data plane:
+# https://learn.microsoft.com/azure/ai-foundry/openai/how-to/role-based-access-control
+DEPLOYER_ROLE = "Cognitive Services OpenAI Contributor"
+CALLER_ROLE = "Cognitive Services OpenAI User"
+QUOTA_ROLE = "Cognitive Services Usages Reader"
+
+
+@dataclass(frozen=True)
+class Account:
+    """A resource's address in Azure Resource Manager; `location` is its region, when it has been read."""
+
+    subscription: str
+    resource_group: str
+    name: str
+    location: str | None = None
+
+    @property
+    def id(self) -> str:
+        return (
+            f"/subscriptions/{self.subscription}/resourceGroups/{self.resource_group}"
+            f"/providers/Microsoft.CognitiveServices/accounts/{self.name}"
+        )
+
+    @classmethod
+    def from_id(cls, resource_id: str) -> Account:
+        """The account a resource id names, as the portal shows it under Properties."""
+        found = _ID.fullmatch(resource_id.strip())
+        if found is None:
+            raise ServiceError(
+                f"resource id {resource_id!r}: one such as /subscriptions/…/resourceGroups/…/providers/"
+                "Microsoft.CognitiveServices/accounts/<name> is needed. It stands in the portal under Properties."
+            )
+        return cls(**found.groupdict())
+
+
+@dataclass(frozen=True)
+class Place:
+    """What the user has said about where the resource stands; the rest is found once, from its endpoint."""
+
+    subscription: str | None = None
+    resource_group: str | None = None
+    resource_id: str | None = None
+
+    @classmethod
+    def of(
+        cls,
+        subscription: str | None,
+        resource_group: str | None,
+        resource_id: str | None,
+        environ: Mapping[str, str],
+    ) -> Place:
+        """The arguments, and for what is missing the environment."""
+        return cls(
+            subscription or environ.get("AZURE_SUBSCRIPTION_ID") or None,
+            resource_group or environ.get("AZURE_RESOURCE_GROUP") or None,
+            resource_id or environ.get("AZURE_OPENAI_RESOURCE_ID") or None,
+        )
+
+
+class Management:
+    """`ws.management`: the resource's address (`account`) and azure-mgmt-cognitiveservices' `client` for it."""
+
+    def __init__(self, workspace: Workspace, *, place: Place | None = None, credential: Any = None) -> None:
+        self._workspace = workspace
+        self._place = place or Place()
+        self._given_credential = credential
+
+    @cached_property
+    def account(self) -> Account:
+        """Where the resource stands. Asks Azure only when the arguments and the environment do not say it."""
+        if self._workspace.embedded:
+            return Account(EMBEDDED_SUBSCRIPTION, "embedded", "embedded")
+        place = self._place
+        if place.resource_id:
+            return Account.from_id(place.resource_id)
+        if place.subscription and place.resource_group:
+            return Account(place.subscription, place.resource_group, self._host.split(".")[0])
+        return self._find(place)
+
+    @cached_property
+    def location(self) -> str | None:
+        """The resource's region, e.g. `swedencentral`; None when it cannot be read."""
+        return self.account.location or _normal(self.read(self.account.id, "2024-10-01").get("location"))
+
+    @cached_property
+    def client(self) -> Any:
+        """The SDK's CognitiveServicesManagementClient, signed in, for `account`'s subscription."""
+        return self._sdk(self.account.subscription)
+
+    def read(self, path: str, api_version: str, **query: str) -> dict[str, Any]:
+        """GET a path of Azure Resource Manager as JSON. Raises azure.core's HttpResponseError when refused."""
+        from azure.core.rest import HttpRequest
+
+        reply = self._pipeline.send_request(HttpRequest("GET", path, params={"api-version": api_version, **query}))
+        reply.raise_for_status()
+        value = reply.json()
+        return value if isinstance(value, dict) else {}
+
+    def pages(self, path: str, api_version: str) -> Iterator[dict[str, Any]]:
+        """The items of a listing, page by page."""
+        page = self.read(path, api_version)
+        while True:
+            yield from page.get("value") or ()
+            following = page.get("nextLink")
+            if not following:
+                return
+            parts = urlsplit(following)
+            query = dict(parse_qsl(parts.query))
+            page = self.read(parts.path, query.pop("api-version", api_version), **query)
+
+    @property
+    def _host(self) -> str:
+        return urlsplit(self._workspace.endpoint).hostname or ""
+
+    def _find(self, place: Place) -> Account:
+        """The account with this endpoint, among those the sign-in can see."""
+        from azure.core.exceptions import AzureError
+
+        try:
+            subscriptions = [place.subscription] if place.subscription else self._subscriptions()
+            for subscription in subscriptions:
+                for account in self._sdk(subscription).accounts.list():
+                    if _answers_at(account, self._host):
+                        found = Account.from_id(account.id)
+                        return replace(found, location=_normal(account.location))
+        except AzureError as error:
+            raise ServiceError(
+                f"Where {self._host} stands in Azure cannot be found: {_first_line(error)} {_SAY_WHERE}"
+            ) from error
+        among = f"subscription {place.subscription}" if place.subscription else f"{len(subscriptions)} subscriptions"
+        raise ServiceError(
+            f"No resource with the endpoint {self._host} is visible to this sign-in in {among}. Sign in with the right "
+            f"tenant, ask for the role {DEPLOYER_ROLE!r} on the resource, or say where it is. {_SAY_WHERE}"
+        )
+
+    def _subscriptions(self) -> list[str]:
+        return [str(item["subscriptionId"]) for item in self.pages("/subscriptions", "2022-12-01")]
+
+    def _sdk(self, subscription: str) -> Any:
+        from azure.mgmt.cognitiveservices import CognitiveServicesManagementClient
+
+        if not self._workspace.embedded:
+            return CognitiveServicesManagementClient(self._credential, subscription)
+        return CognitiveServicesManagementClient(
+            self._credential,
+            subscription,
+            base_url=self._workspace.endpoint,
+            credential_scopes=[_ARM_SCOPE],
+            authentication_policy=self._policy,
+        )
+
+    @cached_property
+    def _pipeline(self) -> Any:
+        from azure.core.pipeline.policies import RedirectPolicy, RetryPolicy, UserAgentPolicy
+        from azure.mgmt.core import ARMPipelineClient
+
+        base = self._workspace.endpoint if self._workspace.embedded else _ARM
+        policies = [UserAgentPolicy(sdk_moniker="tunebook"), RedirectPolicy(), RetryPolicy(), self._policy]
+        return ARMPipelineClient(base_url=base, policies=policies)
+
+    @cached_property
+    def _policy(self) -> Any:
+        if self._workspace.embedded:
+            return _key_over_loopback(str(self._workspace.client.api_key))
+        from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
+
+        return ARMChallengeAuthenticationPolicy(self._credential, _ARM_SCOPE)
+
+    @cached_property
+    def _credential(self) -> Any:
+        if self._workspace.embedded:
+            return object()  # the policy signs; the client only wants something that is not None
+        from azure.identity import DefaultAzureCredential
+
+        return self._given_credential or DefaultAzureCredential()
+
+    def __repr__(self) -> str:
+        return f"<management plane of {self._workspace.name}>"
+
+
+_SAY_WHERE = (
+    "Say it with tb.connect(…, subscription=…, resource_group=…) or resource_id=…, or with AZURE_SUBSCRIPTION_ID "
+    "and AZURE_RESOURCE_GROUP."
+)
+
+
+def _key_over_loopback(key: str) -> Any:
+    """azure.core's own token policies refuse plain http; on this machine, and only there, the key goes that way."""
+    from azure.core.pipeline.policies import SansIOHTTPPolicy
+
+    class KeyOverLoopback(SansIOHTTPPolicy):
+        def on_request(self, request: Any) -> None:
+            request.http_request.headers["Authorization"] = f"Bearer {key}"
+
+    return KeyOverLoopback()
+
+
+def _answers_at(account: Any, host: str) -> bool:
+    """Whether this account of a listing is the one behind `host`."""
+    properties = account.properties
+    addresses = [getattr(properties, "endpoint", None), *(getattr(properties, "endpoints", None) or {}).values()]
+    hosts = {urlsplit(str(address)).hostname for address in addresses if address}
+    return host in hosts or host.split(".")[0] == getattr(properties, "custom_sub_domain_name", None)
+
+
+def _normal(location: str | None) -> str | None:
+    """`Sweden Central` as `swedencentral`."""
+    return location.replace(" ", "").lower() if location else None
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

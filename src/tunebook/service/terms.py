@@ -1,0 +1,102 @@
+"""What a deployment costs and when it ends: the catalogue's dated facts, applied to one deployment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+from tunebook.catalogue import Catalogue, load_catalogue
+
+# How requests spell the SKUs of fine-tuned models, by what people write; other names are passed on as they are.
+_SKUS = {"standard": "Standard", "globalstandard": "GlobalStandard", "developer": "DeveloperTier"}
+
+
+def sku_name(name: str) -> str:
+    """The SKU as a request spells it: `developer`, `Developer` and `developertier` all mean `DeveloperTier`."""
+    return _SKUS.get(name.lower().removesuffix("tier"), name)
+
+
+@dataclass(frozen=True)
+class Retirement:
+    """When a base model stops answering. `days` is negative once it has."""
+
+    model: str
+    retires: date
+    days: int
+    as_of: date
+
+    def __str__(self) -> str:
+        when = f"in {self.days} days" if self.days > 0 else "today" if self.days == 0 else f"{-self.days} days ago"
+        tense = "retires" if self.days >= 0 else "retired"
+        return f"{self.model} {tense} on {self.retires}, {when} (as known on {self.as_of})."
+
+
+def retirement(model: str, *, today: date, catalogue: Catalogue | None = None) -> Retirement | None:
+    """When the base model behind `model` retires; None when the catalogue does not know."""
+    known = (catalogue or load_catalogue()).model(model)
+    if known is None or known.retires is None:
+        return None
+    return Retirement(known.id, known.retires, (known.retires - today).days, known.dated)
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a deployment costs by the hour (US dollars, None: unknown), and what ends it.
+
+    `removed_at`: when a developer deployment is removed, known once it has been created; `life_hours`: how long such
+    a one lives; `idle_days`: days without a call after which the others are removed.
+    """
+
+    sku: str
+    usd_per_hour: float | None
+    priced: date | None
+    idle_days: int | None
+    life_hours: int | None
+    removed_at: datetime | None
+    retirement: Retirement | None
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The same in sentences, the price first."""
+        return (*self._price(), *self._removal(), *([str(self.retirement)] if self.retirement else []))
+
+    def _price(self) -> tuple[str, ...]:
+        if self.usd_per_hour is None:
+            return (f"What a {self.sku} deployment costs by the hour is not in the catalogue: see the pricing page.",)
+        if not self.usd_per_hour:
+            return (f"No hourly charge; only the tokens are billed (as of {self.priced}).",)
+        return (
+            f"${self.usd_per_hour:.2f} an hour (${24 * self.usd_per_hour:.2f} a day) for as long as it exists, called "
+            f"or not, and the tokens on top (as of {self.priced}).",
+        )
+
+    def _removal(self) -> tuple[str, ...]:
+        if self.life_hours is not None:
+            when = f", at {self.removed_at:%Y-%m-%d %H:%M} UTC" if self.removed_at else ""
+            return (f"Removed {self.life_hours} hours after its creation{when}; the model stays.",)
+        return (f"Removed after {self.idle_days} days without a call; the model stays.",)
+
+
+def deployment_terms(
+    *,
+    sku: str,
+    model: str,
+    now: datetime,
+    created_at: datetime | None = None,
+    catalogue: Catalogue | None = None,
+) -> Terms:
+    """The terms of a deployment of `model` as `sku`. `created_at`: when it was, None before it is or when not told."""
+    facts = catalogue or load_catalogue()
+    name = sku_name(sku)
+    hosting = facts.hosting_price(sku)
+    developer = name == _SKUS["developer"]
+    life = facts.limit("developer_deployment_hours") if developer else None
+    return Terms(
+        sku=name,
+        usd_per_hour=hosting.usd_per_hour if hosting else None,
+        priced=hosting.dated if hosting else None,
+        idle_days=None if developer else facts.limit("idle_deployment_days"),
+        life_hours=life,
+        removed_at=created_at + timedelta(hours=life) if life is not None and created_at is not None else None,
+        retirement=retirement(model, today=now.astimezone(UTC).date(), catalogue=facts),
+    )
