@@ -1,10 +1,101 @@
-"""The service that the tests of this folder talk to."""
+"""The service that the tests talk to: a real one, in a process of its own, on a free port.
 
+Its state folder goes away with it.
+"""
+
+import json
 import shutil
+import subprocess
+import sys
 import tempfile
+import time
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
 
 import pytest
-from embedded import start_service
+
+EXAMPLE = {"messages": [{"role": "user", "content": "How many?"}, {"role": "assistant", "content": "Three of them."}]}
+ENDED = ("succeeded", "failed", "cancelled")
+
+
+@dataclass
+class Running:
+    """A running service: where it is, its key, its state folder, and the process itself."""
+
+    endpoint: str
+    api_key: str = field(repr=False)
+    state: Path
+    process: subprocess.Popen = field(repr=False)
+
+    @cached_property
+    def sdk(self):
+        """An openai client that is made once: making one takes longer than a request."""
+        return self.client()
+
+    def client(self, **options):
+        """An openai client, as anyone would make it."""
+        from openai import OpenAI
+
+        return OpenAI(base_url=f"{self.endpoint}/openai/v1/", api_key=self.api_key, **options)
+
+    def dated_client(self, version="2025-04-01-preview", **options):
+        """One for the dated addresses."""
+        from openai import AzureOpenAI
+
+        return AzureOpenAI(azure_endpoint=self.endpoint, api_key=self.api_key, api_version=version, **options)
+
+    def http(self, **options):
+        """A bare HTTP client that sends the key."""
+        import httpx
+
+        options.setdefault("headers", {"api-key": self.api_key})
+        return httpx.Client(base_url=self.endpoint, timeout=30, trust_env=False, **options)
+
+    def upload(self, examples=None, *, count=12, name="train.jsonl"):
+        """Upload examples (or `count` tiny ones) and wait until the file is processed; its id."""
+        content = b"".join(json.dumps(each).encode() + b"\n" for each in examples or [EXAMPLE] * count)
+        file = self.sdk.files.create(file=(name, content), purpose="fine-tune")
+        return self.sdk.files.wait_for_processing(file.id, poll_interval=0.02, max_wait_seconds=20).id
+
+    def job(self, job_id):
+        """The job as it is now."""
+        return self.sdk.fine_tuning.jobs.retrieve(job_id)
+
+    def ended(self, job_id, *, within=30.0):
+        """The job once it has ended."""
+        return until(lambda: (job := self.job(job_id)).status in ENDED and job, within=within)
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(20)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait(20)
+
+
+def until(condition, *, within=30.0):
+    """Ask again and again until the answer is true; the answer. Another process is watched: it takes real time."""
+    deadline = time.monotonic() + within
+    while True:
+        answer = condition()
+        if answer:
+            return answer
+        assert time.monotonic() < deadline, f"still not so after {within} s"
+        time.sleep(0.02)
+
+
+def start_service(state, *options):
+    """Start `python -m tunebook.local` on this folder and wait for its line."""
+    command = [sys.executable, "-m", "tunebook.local", "--state", str(state), "--json", *map(str, options)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    line = process.stdout.readline()
+    process.stdout.close()
+    if not line:
+        raise RuntimeError(f"the service did not start: exit code {process.wait(5)}")
+    record = json.loads(line)
+    return Running(record["endpoint"], record["api_key"], Path(state), process)
 
 
 @pytest.fixture(scope="session")
@@ -16,6 +107,12 @@ def service():
     yield running
     running.stop()
     shutil.rmtree(state, ignore_errors=True)
+
+
+@pytest.fixture(name="until")
+def waiting():
+    """`until(condition)`: ask until the answer is true."""
+    return until
 
 
 @pytest.fixture

@@ -4,32 +4,36 @@ import re
 
 import openai
 import pytest
-from embedded import EXAMPLE, ended, until, upload
 
 
 @pytest.fixture(scope="module")
 def client(service):
-    return service.client()
+    return service.sdk
 
 
 @pytest.fixture(scope="module")
-def finished(client):
+def file(service):
+    return service.upload()
+
+
+@pytest.fixture(scope="module")
+def finished(service, client):
     """One small job, done: 12 examples, 4 epochs, with a validation file."""
-    file = upload(client)
+    file = service.upload()
     job = client.fine_tuning.jobs.create(
         model="gpt-4.1-mini",
         training_file=file,
-        validation_file=upload(client, count=3, name="valid.jsonl"),
+        validation_file=service.upload(count=3, name="valid.jsonl"),
         hyperparameters={"n_epochs": 4, "batch_size": 4},
         seed=7,
         suffix="demo-1",
         extra_body={"trainingType": "globalstandard"},
     )
-    return ended(client, job.id)
+    return service.ended(job.id)
 
 
-def test_a_new_job_is_pending_and_has_no_key_that_is_null(service, client):
-    file = upload(client)
+def test_a_new_job_is_pending_and_has_no_key_that_is_null(service):
+    file = service.upload()
     body = {"model": "gpt-4.1-nano", "training_file": file, "seed": 3, "trainingType": "Developer"}
     with service.http() as http:
         job = http.post("/openai/v1/fine_tuning/jobs", json=body).json()
@@ -102,7 +106,7 @@ def test_the_result_file_has_a_row_for_each_step(client, finished):
     assert (file.filename, file.purpose) == ("results.csv", "fine-tune-results")
 
 
-def test_the_same_request_gives_the_same_result_file(client, finished):
+def test_the_same_request_gives_the_same_result_file(service, client, finished):
     again = client.fine_tuning.jobs.create(
         model="gpt-4.1-mini",
         training_file=finished.training_file,
@@ -110,30 +114,30 @@ def test_the_same_request_gives_the_same_result_file(client, finished):
         hyperparameters={"n_epochs": 4, "batch_size": 4},
         seed=7,
     )
-    again = ended(client, again.id)
+    again = service.ended(again.id)
 
     assert client.files.content(again.result_files[0]).read() == client.files.content(finished.result_files[0]).read()
 
 
-def test_a_file_that_does_not_fit_the_method_fails_the_job_in_preprocessing(client):
+def test_a_file_that_does_not_fit_the_method_fails_the_job_in_preprocessing(service, client):
     wrong = [{"messages": [{"role": "user", "content": "no answer"}]}] * 10
-    job = client.fine_tuning.jobs.create(model="gpt-4.1-mini", training_file=upload(client, wrong))
-    job = ended(client, job.id)
+    job = client.fine_tuning.jobs.create(model="gpt-4.1-mini", training_file=service.upload(wrong))
+    job = service.ended(job.id)
 
     assert job.status == "failed"
     assert (job.error.code, job.error.param) == ("invalidPayload", "training_file")
     assert "line 1" in job.error.message
 
 
-def test_nine_examples_are_too_few(client):
-    job = client.fine_tuning.jobs.create(model="gpt-4.1-mini", training_file=upload(client, count=9))
-    job = ended(client, job.id)
+def test_nine_examples_are_too_few(service, client):
+    job = client.fine_tuning.jobs.create(model="gpt-4.1-mini", training_file=service.upload(count=9))
+    job = service.ended(job.id)
 
     assert job.status == "failed"
     assert "at least 10 examples" in job.error.message
 
 
-def test_a_file_that_is_not_json_lines_ends_in_error(client):
+def test_a_file_that_is_not_json_lines_ends_in_error(client, until):
     file = client.files.create(file=("bad.jsonl", b'{"messages": []}\n{oops\n'), purpose="fine-tune")
     file = until(lambda: (f := client.files.retrieve(file.id)).status != "pending" and f)
 
@@ -161,8 +165,8 @@ def test_a_file_that_is_not_json_lines_ends_in_error(client):
         ({"metadata": {"k": 1}}, "metadata must be an object"),
     ],
 )
-def test_a_request_the_service_would_refuse_is_refused_with_a_reason(service, client, change, said):
-    body = {"model": "gpt-4.1-mini", "training_file": upload(client)} | change
+def test_a_request_the_service_would_refuse_is_refused_with_a_reason(service, file, change, said):
+    body = {"model": "gpt-4.1-mini", "training_file": file} | change
     with service.http() as http:
         reply = http.post("/openai/v1/fine_tuning/jobs", json=body)
 
@@ -187,11 +191,11 @@ def test_markup_in_a_file_name_comes_back_as_it_was(client):
     assert client.files.content(file.id).read() == b"{}\n"
 
 
-def test_a_model_can_be_trained_further(client, finished):
+def test_a_model_can_be_trained_further(service, client, finished):
     job = client.fine_tuning.jobs.create(
-        model=finished.fine_tuned_model, training_file=upload(client, [EXAMPLE] * 10), seed=1
+        model=finished.fine_tuned_model, training_file=service.upload(count=10), seed=1
     )
-    first = ended(client, job.id)
+    first = service.ended(job.id)
     losses = [line.split(",")[1] for line in client.files.content(first.result_files[0]).text.splitlines()[1:]]
     from_base = [line.split(",")[1] for line in client.files.content(finished.result_files[0]).text.splitlines()[1:]]
 

@@ -29,7 +29,7 @@ import msgspec
 from tunebook.local.records import Checkpoint, Copy, Deployment, Event, File, Job, Part, Upload
 from tunebook.local.states import after as status_after
 
-R = TypeVar("R", File, Upload, Part, Job, Event, Checkpoint, Deployment, Copy)
+R = TypeVar("R")
 
 # Record -> table, and what makes a row the same row again.
 _TABLES: dict[type, tuple[str, tuple[str, ...]]] = {
@@ -79,14 +79,13 @@ class Store:
         self, record: type[R], *, newest_first: bool = False, after: R | None = None, limit: int = -1, **where: Any
     ) -> list[R]:
         """Records with these values in the order they were added (or the reverse), those past `after`."""
-        table, condition, found = _where(record, where)
-        values: list[Any] = [*found]
+        table, condition, values = _where(record, where)
         order, past = ("DESC", "<") if newest_first else ("ASC", ">")
         if after is not None:
             same = {key: getattr(after, key) for key in _TABLES[record][1]}
             _, place, at = _where(record, same)
             condition += f" AND seq {past} (SELECT seq FROM {table} WHERE {place})"  # noqa: S608
-            values += at
+            values = [*values, *at]
         query = f"SELECT * FROM {table} WHERE {condition} ORDER BY seq {order} LIMIT ?"  # noqa: S608
         return [_read(record, row) for row in self._db.execute(query, [*values, limit])]
 
