@@ -98,6 +98,26 @@ def _call(call: Mapping[str, Any]) -> dict[str, Any]:
     return {"name": function.get("name", ""), "arguments": arguments}
 
 
+def read_tool_calls(text: str) -> list[dict[str, Any]]:
+    """The tool calls in an answer that `message_text` could have written, as the API has them; else none."""
+    start = text.find('{"tool_calls":')
+    try:
+        calls = json.loads(text[start:])["tool_calls"] if start >= 0 else []
+        return [
+            {
+                "type": "function",
+                "function": {"name": str(call["name"]), "arguments": _arguments_text(call["arguments"])},
+            }
+            for call in calls
+        ]
+    except (ValueError, KeyError, TypeError):
+        return []
+
+
+def _arguments_text(arguments: Any) -> str:
+    return arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
+
+
 def read_prompt(messages: Sequence[Message], tools: Any = None) -> Prompt:
     """The bag of a conversation so far (and the tools on offer), ready for the model."""
     last = ""
@@ -197,22 +217,28 @@ class AnswerSet:
         if pieces:
             yield self._batch(chosen, pieces)
 
+    def prompts_of(self, chosen: NDArray[np.int64]) -> dict[str, NDArray]:
+        """The prompts of some answers as a batch has them."""
+        prompts = [self._prompts[i] for i in chosen]
+        sizes = np.array([len(prompt.buckets) for prompt in prompts])
+        return {
+            "buckets": np.concatenate([prompt.buckets for prompt in prompts]),
+            "bucket_weights": np.concatenate([prompt.weights for prompt in prompts]),
+            "bag_firsts": np.cumsum(sizes) - sizes,
+        }
+
     def _batch(self, chosen: Sequence[int] | NDArray[np.int64], pieces: list[tuple[int, int, int]]) -> Batch:
         owners, begins, lengths = np.array(pieces, np.int64).T
         answers = np.asarray(chosen, np.int64)[owners]
         firsts = np.cumsum(lengths) - lengths
         places = np.arange(int(lengths.sum())) + np.repeat(self._starts[answers] + begins - firsts, lengths)
-        prompts = [self._prompts[i] for i in answers]
-        bag_sizes = np.array([len(prompt.buckets) for prompt in prompts])
         return Batch(
             windows=self._tokens[places[:, None] + np.arange(self.window)],
             targets=self._tokens[places + self.window],
             owners=owners,
             firsts=firsts,
             lengths=lengths,
-            buckets=np.concatenate([prompt.buckets for prompt in prompts]),
-            bucket_weights=np.concatenate([prompt.weights for prompt in prompts]),
-            bag_firsts=np.cumsum(bag_sizes) - bag_sizes,
+            **self.prompts_of(answers),
         )
 
 

@@ -90,8 +90,8 @@ _THINGS = _words("""order package phone laptop account password invoice payment 
 _PLACES = _words("""London Paris Berlin Tokyo Madrid Rome Oslo Boston Chicago Sydney Toronto Dublin Vienna Lisbon
     Delhi Cairo Lima Seoul""")
 _NAMES = _words("Anna Ben Carla David Emma Frank Grace Hassan Ines Jack Karin Liam Maria Noah Olga Paul")
-_SUBJECTS = """the sky water a year a week gravity bread music history a computer an atom rain the moon
-    a planet glass paper iron the heart a tree a language""".replace("\n", " ").split("  ")
+_SUBJECTS = """the sky,water,a year,a week,gravity,bread,music,history,a computer,an atom,rain,the moon,
+    a planet,glass,paper,iron,the heart,a tree,a language""".replace("\n    ", "").split(",")
 _KEYS = _words("""name type status category priority product label sentiment topic city country date time amount
     currency email phone address title summary language reason action confidence score count id user
     item quantity price color size unit level group source target intent answer question result error
@@ -99,50 +99,182 @@ _KEYS = _words("""name type status category priority product label sentiment top
 _VALUES = _words("""open closed pending high medium low urgent normal billing shipping technical account general yes
     no unknown none positive negative neutral mixed red green blue black white small large true false
     refund question complaint request bug feature hardware software sales support English""")
-_OPENINGS = (
-    "I am sorry to hear that.", "Thank you for your message.", "Of course!", "Sure, I can help with that.",
-    "Good question.", "Thanks for letting us know.", "Yes, that is possible.", "No problem at all.",
-    "I understand how annoying this is.", "Happy to help!", "Hello and welcome!", "Well, it depends.",
-)  # fmt: skip
-_BODIES = (
-    "Please send us your {a} number and we will look into it today.",
-    "Your {a} will arrive in {place} within {n} days.",
-    'You can change your {a} in the settings, under "{b}".',
-    "We have sent a new {a} to {name}, and you will not be charged for it.",
-    "First turn off the {a}, wait {n} seconds, and then turn it on again.",
-    "If the {a} still does not work, please contact our support team.",
-    "The {a} costs ${n}.50, and the {b} is included.",
-    "That would be {place}, which is about {n} kilometers from {place2}.",
-    "It has {n} parts: the {a}, the {b}, and everything that keeps them together.",
-    "{name} wrote about it in 19{n}, and people have been reading it ever since.",
-    "The answer is {n}, because {m} plus {k} is {n}.",
-    "There are {n} of them in total. So she has {n} - {k} = {m} left.",
-    "I would take the {a}; it is cheaper, and you can return it within {n} days.",
-    "Most people in {place} know this, but it's easy to forget.",
-    "Let me check the {a} for you. Could you tell me your name and the date of the {b}?",
-)
-_CLOSINGS = (
-    "", "", "", "Is there anything else I can do for you?", "Have a nice day!", "Let me know if you need more help.",
-    "Best regards, {name}", "I hope that helps.", "Don't forget to bring your {b}.",
-)  # fmt: skip
-_ASKS = (
-    "Where is my {a}?", "How do I change my {a}?", "My {a} is {bad}.", "The {a} was {good}!", "What is {subject}?",
-    "Can you tell me about {place}?", "{name} has {m} books and buys {k} more. How many are there?",
-    "I want to return the {a} that I bought with the {b}.", "Who wrote it, and when?",
-    "Is the {a} better than the {b}?",
-    "How far is it from {place} to {place2}?", "Please help me with the {a}. It is {bad} and {bad2}.",
-)  # fmt: skip
+# One sentence a line; the words in braces are filled in at random.
+_SENTENCES = """I am sorry to hear that.
+I'm so sorry about the trouble with your {a}.
+We apologize for the delay, and thank you for your patience.
+Thank you for your message.
+Thank you for letting me know; I really appreciate it.
+Thanks for getting in touch with us.
+Of course!
+Sure, I can help you with that.
+Yes, that is possible.
+No, I'm afraid that isn't possible at the moment.
+No problem at all.
+Good question.
+Great job!
+Well done, {name}!
+Happy to help.
+Hello and welcome! How can I help you today?
+Hi {name}, it's nice to hear from you.
+Good morning, and thank you for calling.
+I understand how annoying this is.
+I can see why that would be frustrating.
+I completely understand your concern.
+Let me check that for you right away.
+Let me see what I can do about the {a}.
+Could you please tell me your {a} number?
+Could you send me the {a} by Friday?
+Could you let me know when you expect to be finished?
+Would you like me to book a {a} for you?
+Would it be possible to move our {a} to next week?
+Shall we meet for half an hour and go through it together?
+Do you have a moment to talk about the {a}?
+Can we find another time that works for everyone?
+Please send us your {a} number and we will look into it today.
+Please find the {a} attached.
+Please let me know if there is anything else that you need.
+Please make sure that the {a} is turned off before you start.
+Please note that the {a} is only available in {place}.
+Please take a seat; someone will be with you shortly.
+Your {a} will arrive in {place} within {n} days.
+Your order has been shipped and should be with you by Tuesday.
+Your {a} is ready, and you can pick it up at any time.
+You can change your {a} in the settings, under "{b}".
+You can reset your password by clicking on the link we have sent you.
+You can return it within {n} days and get your money back.
+You should see a doctor if the pain does not go away.
+You may want to try a different {a} first.
+You might have heard of it, or maybe not.
+You don't need to worry about the {b}.
+You're right, and I should have told you earlier.
+You're welcome! Have a wonderful day.
+We have sent a new {a} to {name}, and you will not be charged for it.
+We are open from {m} to {n} on every day of the week.
+We have two rooms left, and both of them are quiet.
+We don't have that one at the moment, but we have something similar.
+We will do our best to solve this as soon as possible.
+We would love to see you again soon.
+We decided to go with another {a} this time.
+I would like to understand what happened before we decide.
+I would take the {a}; it is cheaper, and it works just as well.
+I'd like to share some thoughts on your {a}.
+I'd be glad to help you find the right {a}.
+I'm having trouble with the second part; could you take another look?
+I'm not able to make it today, but tomorrow would be fine.
+I'm not sure about this, so let's ask {name}.
+I'm looking forward to working with you on the {a}.
+I've updated the {a} and sent you a copy.
+I've noticed that the {a} is missing a few details.
+I noticed that the {b} hasn't arrived yet.
+I think it could be easier to read if we made it shorter.
+I think we should wait until everyone has had a chance to reply.
+I believe {name} can help you with this.
+I hope that helps.
+I hope you feel better soon.
+I don't know the answer to that, but I know who does.
+I appreciate the effort you have put into this.
+I always bring my own {a} when I travel.
+It seems there was a mistake with the {a}.
+It looks like the {a} is not connected to the {b}.
+It would be great if you could finish it this week.
+It was a pleasure to work with you.
+It has {n} parts: the {a}, the {b}, and everything that keeps them together.
+It isn't quite what we were looking for, but thank you for the suggestion.
+It's a bit late for that now, isn't it?
+It's easy to use, light, and made for people who travel a lot.
+It depends on the {a}, but in most cases it takes about {n} minutes.
+That would be {place}, which is about {n} kilometers from {place2}.
+That sounds like a good idea.
+That's a very kind thing to say.
+That is not something I can decide on my own.
+This is a common problem, and it is easy to fix.
+This usually happens when the {a} is full.
+This one is the best, because it keeps its color and doesn't need much water.
+This answer is correct, but it could say more about the {b}.
+There are {n} of them in total.
+There is a small shop next to the station where you can buy one.
+First turn off the {a}, wait {n} seconds, and then turn it on again.
+Then open the {a}, take out the {b}, and clean it with a soft cloth.
+If the {a} still does not work, please contact our support team.
+If you have any questions, please feel free to ask.
+If it rains, we will stay at home and play a game.
+The {a} costs ${n}.50, and the {b} is included.
+The {a} was {good}, but the {b} was {bad}.
+The {a} is on the left, just behind the {b}.
+The {a} doesn't match the {b}, so we need to do it again.
+The answer is {n}, because {m} plus {k} is {n}.
+The first one was built in 19{n} by a man from {place}.
+The capital of the country is {place}, a city of more than two million people.
+The largest of them is so big that you can see it from space.
+The people of {place} have been making it for hundreds of years.
+The main difference between them is the size of the {a}.
+The water is heated until it turns into steam.
+{name} wrote about it in 19{n}, and people have been reading it ever since.
+{name} has {m} books and buys {k} more, so she has {n} books altogether.
+{name} had {n} apples and gave away {k} of them, so {n} - {k} = {m} are left.
+{name} earns ${m} an hour, so she earned {m} * {k} dollars in {k} hours.
+{name} was born in {place}, where her father worked as a teacher.
+She sold {m} of them in the morning and {k} in the afternoon, which makes {n} in total.
+He needs {n} dollars and already has {m} dollars, so he still needs {k} more.
+They walked {m} miles on the first day and {k} miles on the second day.
+Half of {m} is less than {n}, so there is enough for everyone.
+Most people in {place} know this, but it's easy to forget.
+Many of our customers like the {a} because it is {good}.
+Some say it was found by {name}; others say nobody knows.
+Oh, you mean the {a} that everyone has been talking about?
+Well, it was {name}, as if they didn't teach that in every school.
+As an example, take the {a} of someone who lives in {place}.
+According to the report, the number went up from {m} to {n} last year.
+In short, we need a new {a} before the end of the month.
+For this role, we are looking for someone with more experience.
+Next time, please ask before you use the {a}.
+Don't forget to bring your {b}.
+Don't worry, we will take care of everything.
+Have a nice day!
+Have you tried turning it off and on again?
+Let me know if you need more help.
+Let's talk about the {a} tomorrow when we have more time.
+Is there anything else I can do for you?
+Best regards, {name}
+Kind regards, and see you soon.
+Score: {m}/10
+Great answer, but remember to explain why.""".splitlines()
+_ASKS = """Where is my {a}?
+How do I change my {a}?
+My {a} is {bad}.
+The {a} was {good}!
+What is {subject}?
+What's the best way to get to {place}?
+Can you tell me about {place}?
+{name} has {m} books and buys {k} more. How many are there?
+I want to return the {a} that I bought with the {b}.
+Who wrote it, and when?
+Is the {a} better than the {b}?
+How far is it from {place} to {place2}?
+Please help me with the {a}. It is {bad} and {bad2}.
+Your {a} is late again.
+Explain the difference between a {a} and a {b}.
+Do you have a {a}? I need one for {name}.
+Rewrite this: the {a} is {bad}.
+Write a short text about {subject}.""".splitlines()
 _SYSTEMS = (
-    None, None, "You are a helpful assistant.", "You are a customer support agent for an online shop.",
-    "Answer briefly.", "You label texts. Always answer in JSON.", "Classify the message.", "You are a friendly guide.",
-)  # fmt: skip
+    None,
+    None,
+    "You are a helpful assistant.",
+    "You are a customer support agent for an online shop.",
+    "Answer briefly.",
+    "You label texts. Always answer in JSON.",
+    "Classify the message.",
+    "You are a friendly guide.",
+)
 _VERBS = _words("get find create update delete send search book cancel list check set lookup convert")
 
 
 def practice_examples(count: int, seed: int) -> Iterator[Example]:
-    """`count` chats of four kinds in turn, the words drawn with `seed`."""
+    """`count` chats, half of them talk, half JSON and labels, the words drawn with `seed`."""
     rng = np.random.default_rng(seed)
-    kinds = (_conversation, _json_labels, _sentiment, _tool_call)
+    kinds = (_conversation, _json_labels, _conversation, _sentiment, _conversation, _tool_call)
     for i in range(count):
         yield kinds[i % len(kinds)](rng)
 
@@ -161,9 +293,8 @@ def _fill(rng: np.random.Generator, sentence: str) -> str:
 
 
 def _conversation(rng: np.random.Generator) -> Example:
-    said = [_fill(rng, _pick(rng, part)) for part in (_OPENINGS, _BODIES, _CLOSINGS)]
-    answer = " ".join(said[int(rng.random() < 0.3) :]).strip()
-    return chat(_fill(rng, _pick(rng, _ASKS)), answer, _pick(rng, _SYSTEMS))
+    said = [_fill(rng, _pick(rng, _SENTENCES)) for _ in range(int(rng.integers(1, 5)))]
+    return chat(_fill(rng, _pick(rng, _ASKS)), " ".join(said), _pick(rng, _SYSTEMS))
 
 
 def _opinion(rng: np.random.Generator) -> tuple[str, str]:
@@ -201,7 +332,7 @@ def _value(rng: np.random.Generator) -> Any:
         return bool(rng.random() < 0.5)
     if kind < 0.93:
         return None
-    return _fill(rng, "{name} in {place}")
+    return _fill(rng, _pick(rng, ("{name} in {place}", "a {a} and a {b}", "{bad} {a}")))
 
 
 def _write_json(rng: np.random.Generator, record: Any) -> str:
@@ -227,3 +358,31 @@ def _tool_call(rng: np.random.Generator) -> Example:
         ],
         "tools": tools,
     }
+
+
+# Ranges of characters, and how often a word of each is drawn: the bytes of scripts no other text here has.
+_SCRIPTS = (
+    ((0x3041, 0x3097), 0.35),  # hiragana
+    ((0x30A1, 0x30FB), 0.10),  # katakana
+    ((0x4E00, 0x9FA6), 0.20),  # Chinese characters
+    ((0x00E0, 0x0180), 0.10),  # Latin letters with accents
+    ((0x0410, 0x0450), 0.10),  # Cyrillic
+    ((0x03B1, 0x03CA), 0.03),  # Greek
+    ((0x0627, 0x064B), 0.03),  # Arabic
+    ((0xAC00, 0xD7A4), 0.06),  # hangul
+    ((0x1F300, 0x1F650), 0.03),  # emoji
+)
+
+
+def script_examples(count: int, seed: int) -> Iterator[Example]:
+    """Meaningless words in many scripts, from which the model learns which bytes follow each other."""
+    rng = np.random.default_rng(seed)
+    ranges, shares = zip(*_SCRIPTS, strict=True)
+
+    def word() -> str:
+        first, end = ranges[int(rng.choice(len(ranges), p=shares))]
+        return "".join(map(chr, rng.integers(first, end, int(rng.integers(1, 8))).tolist()))
+
+    for _ in range(count):
+        gaps = [_pick(rng, ("", "", "", " ", "、", "。")) for _ in range(int(rng.integers(2, 8)))]
+        yield chat(word() + word(), "".join(word() + gap for gap in gaps))

@@ -28,6 +28,11 @@ TOKEN_WIDTH = 32  # numbers in a token's vector
 PROMPT_WIDTH = 48  # numbers in a prompt's vector
 HIDDEN = 192  # rectified units
 
+# A word's vector moves only at the few steps that mention the word, so each time it moves further. Measured
+# on 600 examples of two classification files: with 1 the answers stay near the majority class, from 10 to
+# 100 they come near what logistic regression on the same words reaches.
+FASTER = {"prompt_vectors": 25.0}
+
 Floats = NDArray[np.floating[Any]]  # float32; the tests check the gradients in float64
 Weights = dict[str, Floats]
 
@@ -213,11 +218,11 @@ class Adam:
     def update(self, weights: Weights, gradients: Gradients, learning_rate: float) -> None:
         """Move `weights` in place against `gradients`."""
         self.step += 1
-        rate = np.float32(learning_rate * (1 - self.beta2**self.step) ** 0.5 / (1 - self.beta1**self.step))
+        corrected = learning_rate * (1 - self.beta2**self.step) ** 0.5 / (1 - self.beta1**self.step)
         for name, gradient in gradients.dense.items():
-            weights[name] -= self._move(self.first[name], self.second[name], gradient, rate)
+            weights[name] -= self._move(self.first[name], self.second[name], gradient, np.float32(corrected))
         for name, table in gradients.tables.items():
-            rows = table.rows
+            rows, rate = table.rows, np.float32(corrected * FASTER.get(name, 1.0))
             first, second = self.first[name][rows], self.second[name][rows]
             weights[name][rows] -= self._move(first, second, table.values, rate)
             self.first[name][rows], self.second[name][rows] = first, second

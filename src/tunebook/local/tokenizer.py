@@ -32,15 +32,16 @@ def split_words(text: str) -> list[str]:
 class Tokenizer:
     """A vocabulary in use: `encode` any text into token numbers, `decode` them into the same text.
 
-    `pieces` are the byte strings of tokens 258, 259, …, each longer than one byte.
+    `pieces` are the byte strings of tokens 258, 259, …, each longer than one byte; `encode` takes only those
+    of at most `longest` bytes when that is given.
     A lone surrogate, which UTF-8 cannot write, becomes "?".
     """
 
-    def __init__(self, pieces: Sequence[bytes]) -> None:
+    def __init__(self, pieces: Sequence[bytes], longest: int | None = None) -> None:
         self.pieces = tuple(pieces)
         self._bytes = [bytes([value]) for value in range(256)] + [b"", b""] + list(self.pieces)
         self._number = {piece: FIRST_PIECE + i for i, piece in enumerate(self.pieces)}
-        self._longest = max(map(len, self.pieces), default=1)
+        self._longest = longest or max(map(len, self.pieces), default=1)
         self._words: dict[str, tuple[int, ...]] = {}
 
     def __len__(self) -> int:
