@@ -1,0 +1,226 @@
+"""The answer, in words a manager reads: what to deploy, how sure that is, what it cost, what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tunebook.analysis.comparison import Comparison
+from tunebook.analysis.run import Run
+from tunebook.catalogue import load_catalogue
+from tunebook.report.content import Answer, Fact, Job
+from tunebook.report.costs import cost, price_date
+from tunebook.report.evaluation import Evaluation
+from tunebook.report.numbers import chance, count, listed, money, percent, plural, span
+
+# A choice this probable is called clear; below an even chance it is one of several. Plain words for P(best).
+CLEAR = 0.9
+EVEN = 0.5
+# Below half a per cent a difference between two checkpoints is not worth a reader's time.
+WORTH_SAYING = 0.005
+
+# What the embedded service writes into each job's events, so that practice is never taken for the real thing.
+_STAND_IN = "embedded stand-in"
+
+
+def write_answer(comparison: Comparison, jobs: Sequence[Job], evaluation: Evaluation | None) -> Answer:
+    """The answer for a comparison, its jobs as records, and the evaluation if there is one."""
+    winner = next((job for job in jobs if job.winner), None)
+    facts = (*_certainty(comparison, winner, evaluation), *_spent(comparison), _overfitting(jobs))
+    if winner is None:
+        return Answer(
+            headline="No model can be recommended yet.",
+            because=comparison.sentence,
+            facts=facts,
+            steps=_without_winner(jobs),
+            caution=stand_in_note(comparison.runs),
+        )
+    refused = evaluation is not None and evaluation.shows_a_gain is False
+    return Answer(
+        headline=_not_yet(evaluation) if refused else _deploy(winner),
+        because=" ".join(filter(None, (_sureness(comparison, jobs, winner), _curve(comparison, winner)))),
+        facts=facts,
+        steps=_steps(comparison, jobs, winner, evaluation),
+        model=winner.checkpoint_name,
+        caution=stand_in_note(comparison.runs),
+    )
+
+
+def stand_in_note(runs: Sequence[Run]) -> str:
+    """A warning when runs come from the embedded service, "" otherwise."""
+    practice = [run for run in runs if any(_STAND_IN in str(event.get("message", "")) for event in run.events[:20])]
+    if not practice:
+        return ""
+    which = "These jobs" if len(practice) == len(runs) else f"{len(practice)} of the {len(runs)} jobs"
+    return (
+        f"{which} ran on tunebook's embedded stand-in, which trains a small practice model on this machine. "
+        "The numbers are real measurements of that model; they do not say how a model on Azure OpenAI would do."
+    )
+
+
+def _deploy(winner: Job) -> str:
+    where = f"the checkpoint at {winner.checkpoint}" if winner.checkpoint else "the final model"
+    return f"Deploy {where} of {winner.label}."
+
+
+def _not_yet(evaluation: Evaluation | None) -> str:
+    lost = evaluation is not None and evaluation.gain is not None and evaluation.gain < 0
+    return "Do not deploy yet: the tuned model " + (
+        "does worse than the base model." if lost else "is not shown to be better than the base model."
+    )
+
+
+def _sureness(comparison: Comparison, jobs: Sequence[Job], winner: Job) -> str:
+    measure = "validation loss" if comparison.measure == "loss" else "validation reward"
+    expected = f"Its expected {measure} is {winner.value_text} (90 % interval {winner.interval_text})"
+    rivals = [job for job in jobs if job.ranked and job.group == winner.group]
+    if len(rivals) == 1:
+        return f"{expected}. It is the only job that can be ranked, so there is nothing to compare it with."
+    p = winner.p_best or 0.0
+    how = "clearly the best" if p >= CLEAR else "the most likely best" if p >= EVEN else "the best guess"
+    text = f"{expected}, {how} of {plural(len(rivals), 'job')} (probability {chance(p)})."
+    same = [job.label for job in rivals if job.alike]
+    if not same:
+        return f"{text} All others are worse beyond doubt."
+    return (
+        f"{text} {listed(same)} cannot be told apart from it on this evidence; among these, price or speed may decide."
+    )
+
+
+def _curve(comparison: Comparison, winner: Job) -> str:
+    """What the winner's own curve means for the choice of the checkpoint, in one sentence."""
+    diagnosis = comparison.diagnoses.get(winner.id)
+    kept = diagnosis.checkpoint if diagnosis else None
+    excess = kept["excess_of_last"] if kept else 0.0
+    if winner.verdict == "overfitting" and excess > WORTH_SAYING:
+        return (
+            "The job went on past its best point and overfits: its final model is expected to be "
+            f"{percent(excess)} worse."
+        )
+    return {
+        "overfitting": "The job went on a little past its best point, which its checkpoint avoids.",
+        "healthy": "Its training settled, without a sign of overfitting.",
+        "not_converged": "It was still getting better at the end, so training longer may pay.",
+        "diverged": "Its training broke down later on: treat it with care.",
+        "inconclusive": "Its validation curve is too noisy to say whether it overfits.",
+    }.get(winner.verdict, "")
+
+
+def _certainty(comparison: Comparison, winner: Job | None, evaluation: Evaluation | None) -> list[Fact]:
+    gain: list[Fact] = []
+    if evaluation is not None and evaluation.gain is not None:
+        low, high = evaluation.gain_low, evaluation.gain_high
+        interval = "" if low is None or high is None else f", interval {_signed(low)} to {_signed(high)}"
+        on = f"on {evaluation.n:,} held-out examples" if evaluation.n else "on held-out examples"
+        gain = [Fact("Gain over the base model", _signed(evaluation.gain), f"{evaluation.score} {on}{interval}")]
+    if winner is None:
+        return gain
+    if comparison.group is not None and len(comparison.group.ids) > 1:
+        ranked = len(comparison.group.ids)
+        return [*gain, Fact("Probability of being best", chance(winner.p_best), f"of {plural(ranked, 'ranked job')}")]
+    measure = "validation loss" if comparison.measure == "loss" else "validation reward"
+    return [*gain, Fact(f"Expected {measure}", winner.value_text, f"90 % interval {winner.interval_text}")]
+
+
+def _signed(gain: float) -> str:
+    return f"{gain * 100:+.1f} points"
+
+
+def _spent(comparison: Comparison) -> list[Fact]:
+    frame, runs = comparison.frame, comparison.runs
+    if frame.empty:
+        return []
+    tokens = frame["trained_tokens"].dropna()
+    known = frame["cost_usd"] if "cost_usd" in frame else [None] * len(frame)
+    costs = [cost(comparison.run(str(job_id)), given) for job_id, given in zip(frame["id"], known, strict=True)]
+    dollars = [dollar for dollar in costs if dollar is not None]
+    trained = f"{count(tokens.sum())} tokens in {plural(len(tokens), 'job')}" if len(tokens) else ""
+    facts = []
+    if dollars:
+        unpriced = len(tokens) - len(dollars)
+        note = f"{trained}; {price_date(runs)}" + (f"; {unpriced} without a known price" if unpriced else "")
+        name = "What it would cost on Azure" if stand_in_note(runs) else "What training cost"
+        facts.append(Fact(name, money(sum(dollars)), note))
+    elif len(tokens):
+        facts.append(
+            Fact("Tokens trained", count(tokens.sum()), f"{plural(len(tokens), 'job')}; no price in the catalogue")
+        )
+    took = [t for run in runs if (t := _duration(run)) is not None]
+    if took:
+        facts.append(Fact("Training time", span(sum(took)), "all jobs added up" if len(took) > 1 else "one job"))
+    return facts
+
+
+def _duration(run: Run) -> float | None:
+    start, end = run.job.get("created_at"), run.job.get("finished_at")
+    if isinstance(start, int | float) and isinstance(end, int | float) and end >= start:
+        return float(end - start)
+    return None
+
+
+def _overfitting(jobs: Sequence[Job]) -> Fact:
+    judged = [job for job in jobs if job.verdict]
+    found = sum(job.verdict == "overfitting" for job in judged)
+    return Fact("Jobs that overfit", f"{found} of {len(judged)}", "trained past their best point" if found else "")
+
+
+def _steps(comparison: Comparison, jobs: Sequence[Job], winner: Job, evaluation: Evaluation | None) -> tuple[str, ...]:
+    steps = []
+    if evaluation is None or evaluation.shows_a_gain is not False:
+        steps.append(_hosting())
+    if evaluation is None:
+        steps.append(
+            "Before people rely on it, compare it with the base model on held-out examples that no job has seen, "
+            "neither for training nor for validation: 300 of them show a gain of about 7 to 10 points."
+        )
+    elif evaluation.shows_a_gain is False:
+        steps.append(
+            "Look at the examples that got worse, mend the training data, and evaluate again; more held-out examples "
+            "make a small gain visible."
+        )
+    ranking = comparison.group.ranking if comparison.group else None
+    if ranking is not None and len(ranking.frame) > 1 and ranking.noise_source != "replicates":
+        best = listed([winner.label, *(job.label for job in jobs if job.alike)], 3)
+        steps.append(
+            f"Before a costly decision, train {best} again with 2 or 3 seeds: how much is luck is not measured yet."
+        )
+    diagnosis = comparison.diagnoses.get(winner.id)
+    if diagnosis is not None and diagnosis.advice and winner.verdict != "healthy":
+        steps.append(f"For the next round, start from {winner.label}: {_lower(diagnosis.advice[0])}")
+    if (note := _retirement(comparison, winner)) != "":
+        steps.append(note)
+    return tuple(steps)
+
+
+def _hosting() -> str:
+    hour = load_catalogue().hosting_price("standard")
+    cost = (
+        f" A standard deployment costs {money(hour.usd_per_hour)} an hour from the moment it exists "
+        f"(price of {hour.dated:%Y-%m-%d}), so"
+        if hour
+        else " So that it costs nothing in vain,"
+    )
+    return f"Deploy it and try it on real requests.{cost} delete it when it is not in use."
+
+
+def _retirement(comparison: Comparison, winner: Job) -> str:
+    model = load_catalogue().model(comparison.run(winner.id).model)
+    if model is None or model.retires is None:
+        return ""
+    until = f"is served until {model.retires:%Y-%m-%d} (as known on {model.dated:%Y-%m-%d})"
+    return f"Plan for the base model's retirement: {model.id} {until}."
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
+def _without_winner(jobs: Sequence[Job]) -> tuple[str, ...]:
+    reasons = [job.left_out for job in jobs if job.left_out]
+    steps = []
+    if any("failed" in reason for reason in reasons):
+        steps.append("Read why jobs failed (under “Not ranked” below), mend the cause and start them again.")
+    if any("not finished" in reason for reason in reasons):
+        steps.append("Wait for the jobs that still run and make this report again.")
+    if any("no validation values" in reason for reason in reasons):
+        steps.append("Give the next jobs a validation file: 100 to 500 examples that are not in the training file.")
+    return tuple(steps) or ("Give this report runs that have ended and have results.",)

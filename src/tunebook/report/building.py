@@ -1,0 +1,67 @@
+"""From a comparison to what its report says: pure, no drawing, no writing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from tunebook.analysis.comparison import Comparison
+from tunebook.report.answer import stand_in_note, write_answer
+from tunebook.report.content import Report
+from tunebook.report.evaluation import read_evaluation
+from tunebook.report.jobs import job_records, mattered, varied
+from tunebook.report.numbers import listed, plural
+from tunebook.report.provenance import provenance
+
+
+def build_report(
+    comparison: Comparison,
+    *,
+    made: datetime,
+    title: str | None = None,
+    evaluation: Any = None,
+    files: Mapping[str, Any] | None = None,
+) -> Report:
+    """What the report on `comparison` says; see `Report`. Changes nothing and reads nothing but `files`.
+
+    `made` is the date it carries; `evaluation` is what `read_evaluation` takes; `files` maps file ids to paths on
+    this machine, so that their SHA-256 stands in the provenance.
+    """
+    judged = read_evaluation(evaluation)
+    jobs = job_records(comparison)
+    group = comparison.group
+    ranked = group is not None and len(group.ids) > 1
+    return Report(
+        title=title or _title(comparison),
+        subtitle=_subtitle(comparison),
+        made=made,
+        answer=write_answer(comparison, jobs, judged),
+        jobs=jobs,
+        varied=varied(comparison),
+        measure=comparison.measure,
+        ranking_notes=comparison.notes,
+        mattered=mattered(comparison) if ranked else (),
+        mattered_notes=comparison.importance.notes if ranked and comparison.importance else (),
+        evaluation=judged,
+        provenance=provenance(comparison, files),
+        stand_in=stand_in_note(comparison.runs),
+    )
+
+
+def _models(comparison: Comparison) -> list[str]:
+    return sorted({run.model for run in comparison.runs if run.model})
+
+
+def _title(comparison: Comparison) -> str:
+    models = _models(comparison)
+    return f"Fine-tuning {listed(models)}" if models else "Fine-tuning report"
+
+
+def _subtitle(comparison: Comparison) -> str:
+    names = varied(comparison)
+    jobs = plural(len(comparison.runs), "job")
+    differ = len(comparison.runs) > 1 and any(
+        comparison.frame[name].astype(str).nunique(dropna=False) > 1 for name in names
+    )
+    return f"{jobs} that differ in {listed(names)}" if differ else jobs

@@ -1,0 +1,188 @@
+"""The report as one self-contained HTML page."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from functools import lru_cache
+from html import escape
+from importlib import metadata
+from importlib.resources import files
+from typing import NamedTuple
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from tunebook.analysis import wording
+from tunebook.plots import palette
+from tunebook.report.content import Job, Report, Table
+from tunebook.report.evaluation import Evaluation
+from tunebook.report.figures import Pictures, inked
+from tunebook.report.numbers import alike, chance, percent, value_or_points
+
+
+class Scale(NamedTuple):
+    """The axis of the small interval drawings: its ends, what stands at them, and the winner's value."""
+
+    low: float
+    high: float
+    low_text: str
+    high_text: str
+    best: float | None
+
+    def at(self, value: float) -> float:
+        """Place on the axis, 0 to 100."""
+        width = self.high - self.low
+        return 100 * (value - self.low) / width if width > 0 else 50.0
+
+
+def to_html(report: Report, pictures: Pictures) -> str:
+    """The page. Everything from outside is escaped; figures are inline; nothing is loaded and nothing runs."""
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            report=report,
+            pictures=pictures,
+            css=files("tunebook.report").joinpath("templates/report.css").read_text("utf-8"),
+            key=_key(),
+            measure=measure_name(report),
+            scale=_scale(report),
+            left_out=left_out_table(report),
+            scores=scores_table(report.evaluation) if report.evaluation else None,
+            version=metadata.version("tunebook"),
+        )
+    )
+
+
+def measure_name(report: Report) -> str:
+    return "validation loss" if report.measure == "loss" else "validation reward"
+
+
+def left_out_table(report: Report) -> Table:
+    """Every job that is not ranked with the others, and why."""
+    rows = tuple((job.label, job.left_out) for job in report.left_out)
+    return Table(f"{len(rows)} of {len(report.jobs)} jobs are not ranked with the others", ("Job", "Why"), rows)
+
+
+def scores_table(evaluation: Evaluation) -> Table:
+    """What each model scored, and the gain with its interval."""
+    rows = [
+        (
+            s.model,
+            value_or_points(s.value),
+            f"{value_or_points(s.low)} to {value_or_points(s.high)}" if s.low is not None else "",
+        )
+        for s in evaluation.scores
+    ]
+    if evaluation.gain is not None:
+        interval = ""
+        if evaluation.gain_low is not None and evaluation.gain_high is not None:
+            interval = f"{evaluation.gain_low * 100:+.1f} to {evaluation.gain_high * 100:+.1f} points"
+        if evaluation.p is not None:
+            interval += f"{', ' if interval else ''}p = {evaluation.p:.2g}"
+        rows.append(("Gain", f"{evaluation.gain * 100:+.1f} points", interval))
+    on = f" on {evaluation.n:,} held-out examples" if evaluation.n else ""
+    return Table(f"{evaluation.score.capitalize()}{on}", ("Model", "Score", "Interval"), tuple(rows), numbers=(1,))
+
+
+def _scale(report: Report) -> Scale:
+    low, high = report.span()
+    low_text, high_text = alike(low, high)
+    return Scale(low, high, low_text, high_text, report.winner.value if report.winner else None)
+
+
+def _whisker(job: Job, scale: Scale) -> str:
+    """A job's interval as a line with a dot; the numbers stand beside it as text."""
+    if job.value is None or job.low is None or job.high is None:
+        return ""
+    ink = "var(--accent)" if job.winner else "var(--soft)"
+    if scale.at(job.value) > 100:  # off the scale: an arrow at its end
+        drawn = f'<svg x="100%" overflow="visible"><path d="M-9 3l7 4-7 4z" fill="{ink}"/></svg>'
+    else:
+        ends = [min(max(scale.at(end), 0), 100) for end in (job.low, job.high)]
+        drawn = (
+            f'<line x1="{ends[0]:.1f}%" x2="{ends[1]:.1f}%" y1="7" y2="7" stroke="{ink}" stroke-width="2"/>'
+            f'<circle cx="{max(scale.at(job.value), 0):.1f}%" cy="7" r="4" fill="{ink}"/>'
+        )
+    best = (
+        ""
+        if scale.best is None
+        else (
+            f'<line x1="{scale.at(scale.best):.1f}%" x2="{scale.at(scale.best):.1f}%" y1="-9" y2="23" '
+            'stroke="var(--accent)" stroke-width="1" stroke-dasharray="2 3" opacity=".7"/>'
+        )
+    )
+    return f'<svg aria-hidden="true">{best}{drawn}</svg>'
+
+
+def _drawing(svg: str, alt: str) -> str:
+    """An inline figure with its description, as one image to a screen reader."""
+    return svg.replace("<svg ", f'<svg role="img" aria-label="{escape(alt)}" ', 1)
+
+
+def _key() -> str:
+    """What lines and marks mean, drawn as `tunebook.plots` draws them."""
+
+    def line(colour: str, extra: str = "") -> str:
+        return f'<line x1="0" y1="6" x2="28" y2="6" stroke="{colour}" stroke-width="2" {extra}/>'
+
+    train, valid, whole, onset = (
+        inked(colour) for colour in (palette.TRAIN, palette.VALID, palette.FULL, palette.ONSET)
+    )
+    dashes = line(whole, 'stroke-dasharray="6 2 1 2" opacity=".8"')
+    full = f'{dashes}<path d="M14 1l5 5-5 5-5-5z" fill="{whole}"/>'
+    entries = (
+        ("training", line(train, 'stroke-dasharray="5 3"')),
+        (
+            "validation, with 90 % band",
+            f'<rect y="1" width="28" height="10" fill="{valid}" opacity=".22"/>{line(valid)}',
+        ),
+        ("whole validation file", full),
+        ("onset of overfitting", f'<rect x="4" width="20" height="12" fill="{onset}" opacity=".35"/>'),
+        (
+            "recommended checkpoint",
+            f'<path d="M14 0v12" stroke="{palette.NEUTRAL}" stroke-width="2" stroke-dasharray="5 2"/>',
+        ),
+    )
+    return "".join(
+        f'<li><svg viewBox="0 0 28 12" aria-hidden="true">{drawn}</svg>{said}</li>' for said, drawn in entries
+    )
+
+
+def _neat(text: str) -> str:
+    """A sentence of ours with its numbers held to their units and words, so that no line breaks between them."""
+    text = re.sub(r"(\d) ?%", "\\1\u00a0%", text)
+    text = re.sub(r"\b(step|epoch|probability) (\d)", "\\1\u00a0\\2", text)
+    return re.sub(r"(\w) = (\d)", "\\1\u00a0=\u00a0\\2", text)
+
+
+def heading(name: str) -> str:
+    """A hyperparameter's name as a column heading."""
+    return name.removeprefix("n_").replace("_", " ").replace("-", " ")
+
+
+def day(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%-d %B %Y}" if moment.tzinfo else f"{moment:%-d %B %Y}"
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("tunebook.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        chance=chance,
+        percent=percent,
+        day=day,
+        drawing=_drawing,
+        heading=heading,
+        neat=_neat,
+        symbol=lambda verdict: wording.SYMBOLS.get(verdict, ""),
+        verdict_title=wording.title,
+        whisker=_whisker,
+    )
+    return environment

@@ -1,0 +1,159 @@
+"""Where every number comes from: jobs, files with their hashes, what happened on the way, versions."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from tunebook.analysis.comparison import Comparison, run_ids
+from tunebook.analysis.run import Run
+from tunebook.catalogue import load_catalogue
+from tunebook.errors import RequestError
+from tunebook.report.content import Table
+from tunebook.report.numbers import listed, moment, setting, span, whole
+
+PACKAGES = ("tunebook", "numpy", "pandas", "scipy", "scikit-learn", "matplotlib")
+# Events shown at most: a job that warns at every step would bury the others.
+MOST_EVENTS = 12
+
+
+def provenance(comparison: Comparison, files: Mapping[str, Any] | None) -> tuple[Table, ...]:
+    """The tables of the last part; `files` maps file ids to paths on this machine, which are hashed."""
+    runs, ids = comparison.runs, run_ids(comparison.runs)
+    tables = [*_jobs(runs, ids), _models(runs, ids), _files(runs, files or {}), _incidents(runs, ids), _software()]
+    return tuple(table for table in tables if table.rows)
+
+
+def _jobs(runs: Sequence[Run], ids: Sequence[str]) -> list[Table]:
+    """What the jobs have in common, told once, and one row a job for the rest."""
+    rows = []
+    for job_id, run in zip(ids, runs, strict=True):
+        created, finished = run.job.get("created_at"), run.job.get("finished_at")
+        took = (
+            span(finished - created) if isinstance(created, int | float) and isinstance(finished, int | float) else ""
+        )
+        rows.append(
+            (
+                job_id,
+                run.status or "not told",
+                run.model,
+                run.method,
+                str(run.job.get("trainingType") or run.job.get("training_type") or ""),
+                "" if run.seed is None else str(run.seed),
+                ", ".join(f"{name} {setting(value)}" for name, value in run.hyperparameters.items()),
+                whole(run.trained_tokens),
+                moment(created),
+                took,
+                "" if run.results is None else f"{len(run.results):,} steps, {fingerprint(run)}",
+            )
+        )
+    head: tuple[str, ...] = (
+        "Job",
+        "Status",
+        "Base model",
+        "Method",
+        "Training type",
+        "Seed",
+        "Hyperparameters as resolved",
+    )
+    head += ("Tokens", "Created", "Took", "Measurements (SHA-256)")
+    table = _trimmed(Table("Jobs", head, tuple(rows), code=(0,), numbers=(7,)))
+    same = [
+        place for place in range(1, len(table.head)) if len(rows) > 1 and len({row[place] for row in table.rows}) == 1
+    ]
+    if not same:
+        return [table]
+    common = tuple((table.head[place], table.rows[0][place]) for place in same)
+    return [
+        Table("The same for all jobs", ("What", "Value"), common),
+        _only(table, set(range(len(table.head))) - set(same)),
+    ]
+
+
+def _models(runs: Sequence[Run], ids: Sequence[str]) -> Table:
+    rows = []
+    for job_id, run in zip(ids, runs, strict=True):
+        steps = sorted(int(kept.get("step_number") or 0) for kept in run.checkpoints)
+        if run.fine_tuned_model or steps:
+            rows.append((job_id, run.fine_tuned_model or "", ", ".join(map(whole, steps))))
+    return _trimmed(
+        Table("Models the jobs left", ("Job", "Final model", "Checkpoints kept at steps"), tuple(rows), code=(0, 1))
+    )
+
+
+def fingerprint(run: Run) -> str:
+    """The first 12 hexadecimal digits of the SHA-256 of the measurements, written as CSV; "" without results."""
+    if run.results is None:
+        return ""
+    text = run.results.frame.to_csv(index=False, lineterminator="\n")
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _files(runs: Sequence[Run], files: Mapping[str, Any]) -> Table:
+    used: dict[str, list[str]] = {}
+    for run in runs:
+        for role, file_id in (("training", run.training_file), ("validation", run.validation_file)):
+            if file_id and role not in used.setdefault(str(file_id), []):
+                used[str(file_id)].append(role)
+    rows = tuple((file_id, listed(roles), *_hashed(files.get(file_id))) for file_id, roles in used.items())
+    return _trimmed(Table("Files", ("File", "Used for", "Name", "Bytes", "SHA-256"), rows, code=(0, 4), numbers=(3,)))
+
+
+def _hashed(path: Any) -> tuple[str, str, str]:
+    if path is None:
+        return "", "", ""
+    where = Path(path)
+    try:
+        with where.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+            size = os.fstat(stream.fileno()).st_size
+    except OSError as error:
+        raise RequestError(
+            f"files: {where} cannot be read ({error.strerror or error}). Give the path of the file as it was uploaded."
+        ) from None
+    return where.name, whole(size), digest
+
+
+def _incidents(runs: Sequence[Run], ids: Sequence[str]) -> Table:
+    found = [
+        (moment(event.get("created_at")), job_id, str(event.get("level")), str(event.get("message") or ""))
+        for job_id, run in zip(ids, runs, strict=True)
+        for event in run.events
+        if event.get("level") in ("warn", "warning", "error")
+    ]
+    more = "" if len(found) <= MOST_EVENTS else f" (the first {MOST_EVENTS} of {len(found):,})"
+    head = ("When", "Job", "Level", "Message")
+    return Table(f"Warnings and errors on the way{more}", head, tuple(found[:MOST_EVENTS]), code=(1,))
+
+
+def _software() -> Table:
+    rows = [("Python", platform.python_version())]
+    for name in PACKAGES:
+        try:
+            rows.append((name, metadata.version(name)))
+        except metadata.PackageNotFoundError:
+            continue
+    rows.append(("Catalogue of models and prices", f"{load_catalogue().as_of:%Y-%m-%d}"))
+    return Table("Software and facts", ("What", "Version or date"), tuple(rows))
+
+
+def _trimmed(table: Table) -> Table:
+    """The table without columns in which no row has anything."""
+    return _only(table, {place for place in range(len(table.head)) if any(row[place] for row in table.rows)})
+
+
+def _only(table: Table, keep_places: set[int]) -> Table:
+    keep = sorted(keep_places)
+    places = {old: new for new, old in enumerate(keep)}
+    return Table(
+        table.caption,
+        tuple(table.head[place] for place in keep),
+        tuple(tuple(row[place] for place in keep) for row in table.rows),
+        tuple(places[place] for place in table.code if place in places),
+        tuple(places[place] for place in table.numbers if place in places),
+    )

@@ -1,0 +1,113 @@
+"""Write a report to a file: HTML, Markdown or PDF, by the ending of its name."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tunebook.analysis.comparison import Comparison, compare
+from tunebook.analysis.run import Run
+from tunebook.errors import RequestError, TunebookError
+
+ENDINGS = (".html", ".htm", ".md", ".pdf")
+
+
+def write_report(
+    source: Comparison | Run | Iterable[Run] | str | os.PathLike[str] | Any,
+    path: str | os.PathLike[str],
+    *,
+    title: str | None = None,
+    evaluation: Any = None,
+    files: Mapping[str, str | os.PathLike[str]] | None = None,
+    made: datetime | None = None,
+    chromium: str | os.PathLike[str] | None = None,
+) -> Path:
+    """Write a report that answers first, then shows the evidence, then where every number comes from.
+
+    `source` is a `Comparison`, runs, one run, a sweep (anything with `.runs()`), or a folder of archived runs.
+    `path` ends in `.html` (one self-contained page: no script, nothing loaded), `.md` (with its figures as SVG in a
+    folder beside it, `<name>_files`) or `.pdf` (A4, printed by a Chromium, Chrome or Edge found on this machine, by
+    `chromium`, or by the environment variable `TUNEBOOK_CHROMIUM`).
+
+    `title` heads the page; `evaluation` is what an evaluation of base against tuned returned; `files` maps file ids
+    of the service to paths here, so that their SHA-256 is told; `made` is the date of the report (default: now, UTC).
+
+    Returns the path written. An existing file is replaced, at once and only when the report is whole. Raises
+    RequestError for a path with another ending or a source it cannot read, TunebookError where no browser prints.
+    """
+    target = Path(path)
+    if target.suffix.lower() not in ENDINGS:
+        raise RequestError(
+            f"{target}: a report is written as {', '.join(ENDINGS)}; give the path one of these endings."
+        )
+    if target.is_dir() or not target.parent.is_dir():
+        raise RequestError(
+            f"{target}: is a folder, or lies in one that does not exist. Name a file in an existing folder."
+        )
+
+    # Drawing loads matplotlib: only once it is clear that there is something to draw and a place for it.
+    from tunebook.report.building import build_report
+    from tunebook.report.figures import draw_pictures
+
+    comparison = read_comparison(source)
+    report = build_report(comparison, made=made or datetime.now(UTC), title=title, evaluation=evaluation, files=files)
+    pictures = draw_pictures(comparison)
+    if target.suffix.lower() == ".md":
+        from tunebook.report.markdown import to_markdown
+
+        folder = target.with_name(f"{target.stem}_files")
+        folder.mkdir(exist_ok=True)
+        for picture in pictures:
+            replace_file(folder / f"{picture.name}.svg", picture.standalone().encode())
+        return replace_file(target, to_markdown(report, pictures, folder=folder.name).encode())
+    from tunebook.report.page import to_html
+
+    page = to_html(report, pictures).encode()
+    if target.suffix.lower() == ".pdf":
+        from tunebook.report.printing import print_page
+
+        return replace_file(target, print_page(page, chromium))
+    return replace_file(target, page)
+
+
+def read_comparison(source: Any) -> Comparison:
+    """The comparison behind what `write_report` takes. Raises RequestError for anything else."""
+    if isinstance(source, Comparison):
+        return source
+    if isinstance(source, Run):
+        return compare([source])
+    if isinstance(source, str | os.PathLike):
+        from tunebook.experiments.archive import read_runs
+
+        return compare(read_runs(source))
+    runs = source.runs() if callable(getattr(source, "runs", None)) else source
+    try:
+        found = list(runs)
+    except TypeError:
+        found = [runs]
+    wrong = next((run for run in found if not isinstance(run, Run)), None)
+    if wrong is not None:
+        raise RequestError(
+            f"A report is made from a comparison, runs, a sweep or a folder of runs, not from {type(wrong).__name__}. "
+            "Turn jobs into runs first: job.run()."
+        )
+    return compare(found)
+
+
+def replace_file(path: Path, content: bytes) -> Path:
+    """Write `content` beside `path` and put it in its place at once, so that no reader sees half a file."""
+    try:
+        handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+        Path(partial).chmod(0o644)
+        return Path(partial).replace(path)
+    except OSError as error:
+        raise TunebookError(
+            f"{path}: cannot be written ({error.strerror or error}). "
+            "Choose another place, or close the program that has it open."
+        ) from None

@@ -1,0 +1,271 @@
+"""The page itself: escaped, self-contained, readable without seeing it, small and quick."""
+
+import re
+from collections import Counter
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from itertools import pairwise
+
+import pytest
+
+from tunebook.analysis.comparison import compare
+from tunebook.analysis.results import Results
+from tunebook.analysis.run import Run
+from tunebook.errors import RequestError, TunebookError
+from tunebook.report import write_report
+from tunebook.report.building import build_report
+from tunebook.report.figures import draw_pictures
+from tunebook.report.markdown import as_code, as_text, to_markdown
+from tunebook.report.page import to_html
+from tunebook.report.printing import find_chromium
+
+MADE = datetime(2026, 11, 23, tzinfo=UTC)
+EVIL = "<script>alert('x')</script>"
+EVALUATION = {
+    "sentence": f"Better {EVIL}",
+    "score": EVIL,
+    "n": 40,
+    "scores": [{"model": EVIL, "value": 0.4, "low": 0.3, "high": 0.5}, {"model": "tuned", "value": 0.8}],
+    "gain": 0.4,
+    "gain_interval": (0.2, 0.6),
+    "p": 0.001,
+    "better": [{"prompt": EVIL, "expected": EVIL, "base": EVIL, "tuned": EVIL}],
+    "worse": [{"prompt": "`a` | *b*\n# c", "expected": "", "base": "x", "tuned": "y"}],
+}
+
+
+class Elements(HTMLParser):
+    """Start tags in order with their attributes, and whether every one is closed where it should be."""
+
+    VOID = ("meta", "br", "img", "link", "hr", "input")
+
+    def __init__(self, page):
+        super().__init__()
+        self.found, self.open, self.wrong = [], [], []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.found.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        if not self.open or self.open.pop() != tag:
+            self.wrong.append(tag)
+
+    def all(self, *tags):
+        return [(tag, attrs) for tag, attrs in self.found if tag in tags]
+
+
+@pytest.fixture(scope="module")
+def pictures(comparison):
+    return draw_pictures(comparison)
+
+
+@pytest.fixture(scope="module")
+def page(comparison, pictures):
+    return to_html(build_report(comparison, made=MADE, evaluation={**EVALUATION, "score": "exact match"}), pictures)
+
+
+@pytest.fixture(scope="module")
+def elements(page):
+    return Elements(page)
+
+
+@pytest.fixture(scope="module")
+def hostile(make_run):
+    """Runs in which every text from outside is a script or close to one."""
+    runs = []
+    for number in range(3):
+        job = {"suffix": f"{EVIL}{number}", "model": EVIL, "training_file": EVIL, "validation_file": f"$x_{{{EVIL}"}
+        run = make_run(number, id=f"{EVIL}&{number}", **job)
+        events = ({"level": "error", "message": EVIL, "created_at": EVIL},)
+        results = Results(run.results.frame, (EVIL,), EVIL)
+        kept = tuple({**checkpoint, "fine_tuned_model_checkpoint": EVIL} for checkpoint in run.checkpoints)
+        runs.append(Run({**run.job, "trainingType": EVIL}, results, kept, events))
+    runs.append(make_run(9, id=EVIL, status="failed", error={"message": EVIL}))
+    return compare(runs)
+
+
+def test_no_foreign_text_becomes_markup_in_the_page(hostile):
+    report = build_report(hostile, made=MADE, title=EVIL, evaluation=EVALUATION)
+    page = to_html(report, draw_pictures(hostile))
+
+    assert "<script" not in page
+    assert page.count("&lt;script&gt;") > 10
+
+
+def test_no_foreign_text_becomes_markup_in_markdown(hostile):
+    report = build_report(hostile, made=MADE, title=EVIL, evaluation=EVALUATION)
+    text = to_markdown(report, draw_pictures(hostile), folder="a b_files")
+
+    assert "<script" not in text
+    assert r"\`a\` \| \*b\* \# c" in text
+    assert "a%20b_files/" in text
+
+
+def test_figures_with_dollars_and_braces_in_names_are_drawn_or_named(hostile):
+    pictures = draw_pictures(hostile)
+
+    assert len(pictures.jobs) + bool(pictures.winner) + len(pictures.not_drawn) >= 3
+
+
+def test_every_element_is_closed_and_every_id_is_used_once(elements):
+    ids = Counter(attrs["id"] for _, attrs in elements.found if "id" in attrs)
+
+    assert elements.wrong == []
+    assert elements.open == []
+    assert [name for name, times in ids.items() if times > 1] == []
+
+
+def test_links_within_the_page_lead_somewhere(page, elements):
+    ids = {attrs["id"] for _, attrs in elements.found if "id" in attrs}
+    targets = set(re.findall(r"(?:href=\"#|url\(#)([^\")]+)", page))
+
+    assert targets <= ids
+
+
+def test_the_page_loads_nothing_and_runs_nothing(page, elements):
+    outside = [
+        value
+        for tag, attrs in elements.found
+        for name, value in attrs.items()
+        if name in ("src", "href", "xlink:href", "action") and not value.startswith(("#", "data:"))
+    ]
+
+    assert outside == []
+    assert elements.all("script", "link", "iframe", "object") == []
+    assert [name for _, attrs in elements.found for name in attrs if name.startswith("on")] == []
+    assert "default-src 'none'" in page
+
+
+def test_every_table_has_a_caption_and_every_header_a_scope(elements):
+    assert len(elements.all("table")) == len(elements.all("caption")) > 3
+    assert {attrs.get("scope") for _, attrs in elements.all("th")} == {"col", "row"}
+
+
+def test_every_figure_is_an_image_with_a_description_made_from_its_numbers(elements):
+    figures = [attrs for _, attrs in elements.all("svg") if attrs.get("role") == "img"]
+    silent = [
+        attrs for _, attrs in elements.all("svg") if attrs.get("role") != "img" and attrs.get("aria-hidden") != "true"
+    ]
+
+    assert len(figures) == 5  # the winner's curve, all jobs, three others
+    assert all(re.search(r"\d", attrs["aria-label"]) for attrs in figures)
+    assert silent == []
+
+
+def test_headings_come_in_order_without_gaps(elements):
+    levels = [int(tag[1]) for tag, _ in elements.all("h1", "h2", "h3", "h4")]
+
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+
+
+def test_state_is_said_in_words(page):
+    assert "<b>Overfitting</b>" in page
+    assert "<b>Healthy</b>" in page
+
+
+def test_figures_take_their_ink_from_the_page(pictures):
+    assert "var(--ink" in pictures.winner.svg
+    assert "#010203" not in pictures.winner.svg
+    assert "var(--valid,#d55e00)" in pictures.winner.svg
+
+
+def test_a_figure_as_a_file_stands_alone(pictures):
+    text = pictures.sweep.standalone()
+
+    assert text.startswith("<?xml")
+    assert "prefers-color-scheme:dark" in text
+
+
+def test_the_same_runs_give_the_same_page(comparison, page):
+    report = build_report(comparison, made=MADE, evaluation={**EVALUATION, "score": "exact match"})
+
+    assert to_html(report, draw_pictures(comparison)) == page
+
+
+def test_a_report_of_nothing_is_a_page_too():
+    comparison = compare([])
+    page = to_html(build_report(comparison, made=MADE), draw_pictures(comparison))
+
+    assert "No model can be recommended yet." in page
+    assert Elements(page).wrong == []
+
+
+def test_only_so_many_curves_are_drawn_and_the_rest_is_counted(comparison):
+    pictures = draw_pictures(comparison, most_curves=2)
+
+    assert len(pictures.jobs) == 1
+    assert pictures.not_drawn == ("Only the first 2 of 4 curves are drawn, best first.",)
+
+
+def test_html_is_written_whole_from_runs_and_from_a_sweep(runs, tmp_path):
+    sweep = type("Sweep", (), {"runs": lambda _: runs})()
+    one = write_report(runs, tmp_path / "one.html", made=MADE)
+    two = write_report(sweep, tmp_path / "two.html", made=MADE)
+
+    assert one.read_text("utf-8").startswith("<!DOCTYPE html>")
+    assert one.read_bytes() == two.read_bytes()
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["one.html", "two.html"]
+
+
+def test_markdown_lies_beside_its_figures(comparison, tmp_path):
+    path = write_report(comparison, tmp_path / "report.md", made=MADE)
+    linked = re.findall(r"\]\((report_files/[^)]+)\)", path.read_text("utf-8"))
+
+    assert len(linked) == 5
+    assert all((tmp_path / link).is_file() for link in linked)
+
+
+def test_a_path_with_another_ending_is_refused_before_anything_is_drawn(tmp_path):
+    with pytest.raises(RequestError, match=r"report\.docx: a report is written as \.html"):
+        write_report([], tmp_path / "report.docx")
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(RequestError, match="lies in one that does not exist"):
+        write_report([], tmp_path / "gone" / "report.html")
+
+
+def test_what_is_not_a_run_is_named(tmp_path):
+    with pytest.raises(RequestError, match=r"not from str.*job\.run\(\)"):
+        write_report(["ftjob-1"], tmp_path / "report.html")
+
+
+def test_without_a_browser_the_pdf_is_refused_with_a_way_out(comparison, tmp_path):
+    with pytest.raises(TunebookError, match=r"no browser is there.*write the report as \.html"):
+        write_report(comparison, tmp_path / "report.pdf", chromium=tmp_path / "chromium")
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_browser_that_prints_nothing_is_reported_with_its_words(comparison, tmp_path):
+    mute = tmp_path / "mute"
+    mute.write_text("#!/bin/sh\necho cannot open display >&2\nexit 1\n")
+    mute.chmod(0o755)
+
+    with pytest.raises(TunebookError, match="did not print the PDF: cannot open display"):
+        write_report(comparison, tmp_path / "report.pdf", chromium=mute)
+
+
+@pytest.mark.browser
+def test_the_pdf_is_printed(comparison, tmp_path):
+    try:
+        find_chromium()
+    except TunebookError as error:
+        pytest.skip(str(error))
+    path = write_report(comparison, tmp_path / "report.pdf", made=MADE)
+
+    assert path.read_bytes().startswith(b"%PDF")
+
+
+def test_text_for_markdown_stays_on_its_line_and_is_no_markup():
+    assert as_text("a\n| <b> *c* ~") == r"a \| &lt;b&gt; \*c\* \~"
+    assert as_code("gpt-4.1.ft-1:ckpt-step-80") == "`gpt-4.1.ft-1:ckpt-step-80`"
+    assert as_code("a`b<") == r"<code>a\`b&lt;</code>"
