@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "service": ("errors catalogue data analysis", "openai azure platformdirs"),
     "experiments": ("errors catalogue data analysis service", "numpy openai pandas sklearn scipy tqdm"),
     "plots": ("errors analysis", "matplotlib numpy pandas"),
-    "report": ("errors catalogue analysis experiments plots", "jinja2 matplotlib numpy pandas mlflow wandb"),
+    "report": ("errors catalogue analysis experiments plots", "jinja2 markupsafe matplotlib numpy pandas mlflow wandb"),
     "widgets": (
         "errors catalogue data analysis service experiments plots report",
         "ipywidgets IPython matplotlib numpy openai pandas",

@@ -1,7 +1,4 @@
-"""The service that the tests talk to: a real one, in a process of its own, on a free port.
-
-Its state folder goes away with it.
-"""
+"""What tests of several rooms share: the embedded service in a process of its own, and a workspace at it."""
 
 import json
 import shutil
@@ -128,3 +125,13 @@ def start(tmp_path):
     for running in started:
         if running.process.poll() is None:
             running.kill()
+
+
+@pytest.fixture
+def ws(service):
+    """A workspace at the embedded service that looks at its jobs often."""
+    from tunebook.service import connect
+
+    workspace = connect(service.endpoint, api_key=service.api_key, environ={})
+    workspace.poll_interval_s = (0.02, 0.2)
+    return workspace
