@@ -13,7 +13,7 @@ import math
 import re
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -160,20 +160,33 @@ def answer_to(prompt: Prompt, text: str, tokenizer: Tokenizer) -> Answer:
     return Answer(prompt, np.array([*tokenizer.encode(text), END], np.int32))
 
 
-def read_answers(example: Mapping[str, Any], tokenizer: Tokenizer) -> list[Answer]:
-    """The answers of one chat example, in order; assistant messages of weight 0 are only read."""
-    messages, tools = example.get("messages") or [], example.get("tools") or example.get("functions")
+def read_answers(example: Mapping[str, Any], tokenizer: Tokenizer, *, first: int = 0) -> list[Answer]:
+    """The answers of one chat example from message `first` on, in order.
+
+    Assistant messages of weight 0 are only read.
+    """
+    messages, tools = example.get("messages") or [], tools_of(example)
     return [
         answer_to(read_prompt(messages[:i], tools), message_text(message), tokenizer)
         for i, message in enumerate(messages)
-        if message.get("role") == "assistant" and message.get("weight", 1) != 0
+        if i >= first and message.get("role") == "assistant" and message.get("weight", 1) != 0
     ]
 
 
-def count_tokens(messages: Iterable[Message], tools: Any, tokenizer: Tokenizer) -> int:
-    """Tokens of a whole conversation: every message's text with its END, and the tools' JSON."""
-    total = len(tokenizer.encode(json.dumps(tools, ensure_ascii=False))) if tools else 0
-    return total + sum(len(tokenizer.encode(message_text(message))) + 1 for message in messages)
+def tools_of(example: Mapping[str, Any]) -> Any:
+    return example.get("tools") or example.get("functions")
+
+
+def count_tokens(example: Mapping[str, Any], tokenizer: Tokenizer) -> int:
+    """Tokens of a whole line of a file: each message's text with its end, and the tools' JSON; of a
+    preference pair the input and both completions."""
+    given = example.get("input") or example
+    messages = [*(given.get("messages") or ())]
+    for completion in ("preferred_output", "non_preferred_output"):
+        messages += example.get(completion) or ()
+    tools = tools_of(given)
+    texts = [message_text(message) for message in messages] + ([json.dumps(tools)] if tools else [])
+    return sum(len(tokenizer.encode(text)) + 1 for text in texts)
 
 
 class AnswerSet:

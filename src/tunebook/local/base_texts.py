@@ -238,7 +238,6 @@ Let's talk about the {a} tomorrow when we have more time.
 Is there anything else I can do for you?
 Best regards, {name}
 Kind regards, and see you soon.
-Score: {m}/10
 Great answer, but remember to explain why.""".splitlines()
 _ASKS = """Where is my {a}?
 How do I change my {a}?

@@ -56,13 +56,17 @@ _NO_ERRORS: Mapping[str, bool | str | None] = {
 
 @dataclass(frozen=True)
 class GraderResult:
-    """A grade: `reward` (0 where something went wrong), the API's `errors`, a reward per part of a multi
-    grader, and in `problem` what went wrong, in words."""
+    """A grade: `reward` (0 where something went wrong), the API's `errors`, in `problem` what went wrong in
+    words, and the results of a multi grader's `parts`."""
 
     reward: float
     errors: Mapping[str, bool | str | None] = field(default_factory=lambda: dict(_NO_ERRORS))
-    sub_rewards: Mapping[str, float] = field(default_factory=dict)
     problem: str | None = None
+    parts: Mapping[str, GraderResult] = field(default_factory=dict)
+
+    @property
+    def sub_rewards(self) -> dict[str, float]:
+        return {name: part.reward for name, part in self.parts.items()}
 
 
 class _GradingError(Exception):
@@ -98,17 +102,17 @@ def _grade_one(grader: Grader, item: Mapping[str, Any], sample_text: str) -> flo
 
 
 def _grade_multi(grader: Grader, item: Mapping[str, Any], sample_text: str) -> GraderResult:
-    results = {name: grade(part, item, sample_text) for name, part in parts_of(grader).items()}
-    rewards = {name: result.reward for name, result in results.items()}
+    parts = {name: grade(part, item, sample_text) for name, part in parts_of(grader).items()}
     errors = dict(_NO_ERRORS)
-    for result in results.values():
-        errors |= {flag: value for flag, value in result.errors.items() if value}
-    problem = next((f"{name}: {r.problem}" for name, r in results.items() if r.problem), None)
+    for part in parts.values():
+        errors |= {flag: value for flag, value in part.errors.items() if value}
+    problem = next((f"{name}: {part.problem}" for name, part in parts.items() if part.problem), None)
     try:
-        reward = read_formula(str(grader.get("calculate_output", "")))(rewards)
+        formula = read_formula(str(grader.get("calculate_output", "")))
+        reward = formula({name: part.reward for name, part in parts.items()})
     except FormulaError as error:
         reward, problem, errors["formula_parse_error"] = 0.0, str(error), True
-    return GraderResult(reward, errors, rewards, problem)
+    return GraderResult(reward, errors, problem, parts)
 
 
 def parts_of(grader: Grader) -> dict[str, Grader]:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tunebook.local.answers import BUCKETS, Batch
+from tunebook.local.answers import BUCKETS, Batch, Prompt
 from tunebook.local.tokenizer import Tokenizer
 
 BASE_MODEL = Path(__file__).with_name("base_model.npz")
@@ -115,6 +115,11 @@ class LanguageModel:
         """(answers, PROMPT_WIDTH): the weighted sum of each prompt's word vectors."""
         vectors = self.weights["prompt_vectors"][batch.buckets] * batch.bucket_weights[:, None]
         return np.add.reduceat(vectors, batch.bag_firsts, axis=0)
+
+    def from_prompt(self, prompt: Prompt) -> Floats:
+        """(HIDDEN,): what a prompt adds to the hidden layer at every step of its answer."""
+        vector = self.weights["prompt_vectors"][prompt.buckets].T @ prompt.weights
+        return vector @ self.weights["prompt_weights"]
 
     def hidden_from(self, windows: NDArray[np.int32], from_prompt: Floats) -> tuple[Floats, Floats]:
         """Hidden layer (N, HIDDEN) and context (N, WINDOW * TOKEN_WIDTH) of N windows.

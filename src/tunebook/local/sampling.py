@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tunebook.local.answers import Message, Prompt, read_prompt
+from tunebook.local.answers import Answer, Message, Prompt, read_prompt
 from tunebook.local.language_model import WINDOW, Floats, LanguageModel, load_for_reading
 from tunebook.local.tokenizer import BEGIN, END
 
@@ -59,14 +59,33 @@ def _possible_stop(text: str, stop: Sequence[str]) -> int:
     return 0
 
 
+def sample_answers(
+    model: LanguageModel, prompts: Sequence[Prompt], *, max_tokens: int, rng: np.random.Generator
+) -> list[Answer]:
+    """One answer to each prompt, sampled at temperature 1, all of them a token at a time."""
+    said: list[list[int]] = [[] for _ in prompts]
+    from_prompt = np.stack([model.from_prompt(prompt) for prompt in prompts])
+    windows = np.full((len(prompts), WINDOW), BEGIN, np.int32)
+    going = np.arange(len(prompts))
+    for _ in range(max_tokens):
+        hidden, _context = model.hidden_from(windows[going], from_prompt[going])
+        tokens = choose(model.logits(hidden), 1.0, rng)
+        windows[going, :-1] = windows[going, 1:]
+        windows[going, -1] = tokens
+        for answer, token in zip(going, tokens, strict=True):
+            said[answer].append(int(token))
+        going = going[tokens != END]
+        if not len(going):
+            break
+    return [Answer(prompt, np.array(tokens, np.int32)) for prompt, tokens in zip(prompts, said, strict=True)]
+
+
 def sample_tokens(
     model: LanguageModel, prompt: Prompt, temperature: float, max_tokens: int, seed: int | None
 ) -> Generator[int, None, None]:
     """Tokens of one answer; the last is END unless `max_tokens` came first."""
     rng = np.random.default_rng(seed)
-    weights = model.weights
-    said = weights["prompt_vectors"][prompt.buckets].T @ prompt.weights
-    from_prompt = (said @ weights["prompt_weights"])[None]
+    from_prompt = model.from_prompt(prompt)[None]
     window = np.full((1, WINDOW), BEGIN, np.int32)
     for _ in range(max_tokens):
         hidden, _context = model.hidden_from(window, from_prompt)

@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from tunebook.local import preference, reinforcement, supervised
 from tunebook.local.answers import count_tokens
 from tunebook.local.language_model import Adam, LanguageModel
 from tunebook.local.sampling import generate
-from tunebook.local.supervised import Supervised
+from tunebook.local.supervised import Row
 
 __all__ = [
     "Step",
@@ -30,7 +31,6 @@ __all__ = [
 ]
 
 Example = Mapping[str, Any]
-Row = dict[str, float | None]
 
 # Adam's learning rate at a multiplier of 1. With it 0.02-0.2, the range Azure advises, runs from careful to
 # brisk, and 2 overfits or diverges.
@@ -55,6 +55,12 @@ def resolve_hyperparameters(requested: Mapping[str, Any], n_train: int, method: 
     resolved.setdefault("learning_rate_multiplier", AUTO_LEARNING_RATE_MULTIPLIER)
     if method == "dpo":
         resolved.setdefault("beta", 0.1)
+    if method == "reinforcement":
+        resolved.setdefault("compute_multiplier", 1.0)
+        steps = resolved["n_epochs"] * -(-n_train // resolved["batch_size"])
+        resolved.setdefault("eval_interval", max(1, round(steps / reinforcement.EVALUATIONS)))
+        resolved.setdefault("eval_samples", 1)
+        resolved.setdefault("reasoning_effort", "default")
     return resolved
 
 
@@ -62,13 +68,11 @@ def is_auto(value: Any) -> bool:
     return value is None or value == "auto" or value == -1
 
 
-def result_columns(method: str, has_validation: bool) -> tuple[str, ...]:
-    """The header of a result file, as today's Foundry writes it."""
-    if method != "supervised":
-        raise ValueError(f"method {method!r} cannot be trained yet; use 'supervised'")
-    metrics = ("loss", "mean_token_accuracy", "error_rate")
-    kinds = ("train", "valid", "full_valid") if has_validation else ("train",)
-    return ("step", *(f"{kind}_{metric}" for kind in kinds for metric in metrics), "timestamp")
+def result_columns(method: str, has_validation: bool, grader: Mapping[str, Any] | None = None) -> tuple[str, ...]:
+    """The header of a result file, as today's Foundry writes it; `grader` names some of a reinforcement job's."""
+    if method == "reinforcement":
+        return reinforcement.columns(grader)
+    return supervised.columns(has_validation)
 
 
 def format_row(row: Mapping[str, float | None]) -> str:
@@ -87,20 +91,58 @@ class Step:
 
 
 class Objective(Protocol):
-    """What a method makes of batches of examples; metrics are named without `train_`, `valid_`, …"""
+    """What a method makes of examples, named by their numbers.
 
-    model: LanguageModel
+    `train_on` takes one step on a batch, `validate` measures rows of the validation file (kind "valid": a
+    batch, "full_valid": all); both return columns of the result file. `seed` is a fresh one for each call.
+    """
 
-    def train_on(self, chosen: NDArray[np.int64], optimiser: Adam, learning_rate: float) -> Row: ...
-    def validate(self, chosen: NDArray[np.int64]) -> Row: ...
-    def state(self) -> dict[str, NDArray]: ...
+    columns: tuple[str, ...]
+
+    def train_on(self, chosen: NDArray[np.int64], optimiser: Adam, learning_rate: float, seed: list[int]) -> Row: ...
+
+    def validate(self, kind: str, chosen: NDArray[np.int64], seed: list[int]) -> Row: ...
+
+    def validates_all(self, step: int) -> bool:
+        """Whether to measure the whole validation file also here, inside an epoch."""
+
+    def state(self) -> dict[str, NDArray]:
+        """What it needs to go on after a restart, beside weights and optimiser."""
+
     def restore(self, state: Mapping[str, NDArray]) -> None: ...
+
+
+def _objective(
+    method: str,
+    model: LanguageModel,
+    examples: Sequence[Example],
+    validation: Sequence[Example],
+    hyperparameters: Mapping[str, Any],
+    grader: Mapping[str, Any] | None,
+) -> Objective:
+    if method == "supervised":
+        return supervised.Supervised(model, examples, validation)
+    if method == "dpo":
+        beta = float(hyperparameters.get("beta", 0.1))
+        return preference.Preference(model, examples, validation, beta=beta)
+    if method == "reinforcement":
+        return reinforcement.Reinforcement(
+            model,
+            examples,
+            validation,
+            grader=grader,
+            compute_multiplier=float(hyperparameters.get("compute_multiplier", 1.0)),
+            eval_interval=int(hyperparameters["eval_interval"]),
+            eval_samples=int(hyperparameters.get("eval_samples", 1)),
+        )
+    raise ValueError(f"method {method!r} is not one of supervised, dpo, reinforcement")
 
 
 class Training:
     """A fine-tuning job's arithmetic. Iterate `steps()`; `save` between any two, `resume` from there.
 
-    `hyperparameters` are resolved numbers: n_epochs, batch_size (examples a step), learning_rate_multiplier.
+    `hyperparameters` are resolved numbers: n_epochs, batch_size (examples a step), learning_rate_multiplier
+    and those of the method. `examples` and `validation` are lines of the files, parsed.
     `weights` is a file of `save_weights` to start from, None for the base model.
     """
 
@@ -115,21 +157,18 @@ class Training:
         weights: Path | None = None,
         grader: Mapping[str, Any] | None = None,
     ) -> None:
-        self.method, self.seed, self.grader = method, seed, grader
+        if not examples:
+            raise ValueError("there are no training examples")
+        self.seed = seed
         self.n_epochs = int(hyperparameters["n_epochs"])
         self.batch_size = int(hyperparameters["batch_size"])
         self.learning_rate = BASE_LEARNING_RATE * float(hyperparameters["learning_rate_multiplier"])
         self.n_train, self.n_valid = len(examples), len(validation or ())
-        self.columns = result_columns(method, self.n_valid > 0)
         self.model = LanguageModel.load(weights)
         self.optimiser = Adam(self.model.weights)
-        self.objective: Objective = Supervised(self.model, examples, validation or ())
-        self._example_tokens = np.array(
-            [
-                count_tokens(example.get("messages") or (), example.get("tools"), self.model.tokenizer)
-                for example in examples
-            ]
-        )
+        self.objective = _objective(method, self.model, examples, validation or (), hyperparameters, grader)
+        self.columns = self.objective.columns
+        self._tokens = np.array([count_tokens(example, self.model.tokenizer) for example in examples])
         self.done = 0  # steps
 
     # ---- where we are ----
@@ -147,7 +186,7 @@ class Training:
         """Tokens trained on so far, whole conversations counted: in the end file tokens x epochs."""
         epochs, steps = divmod(self.done, self.steps_per_epoch)
         now = self._order(epochs)[: steps * self.batch_size]
-        return int(epochs * self._example_tokens.sum() + self._example_tokens[now].sum())
+        return int(epochs * self._tokens.sum() + self._tokens[now].sum())
 
     def _order(self, epoch: int) -> NDArray[np.int64]:
         """The order of the examples in an epoch (from 0): drawn from seed and epoch alone."""
@@ -159,20 +198,22 @@ class Training:
         """Train on, step by step, to the end."""
         with threadpool_limits(1), np.errstate(all="ignore"):  # a diverged run reports its nan, no more
             while self.done < self.total_steps:
-                epoch, place = divmod(self.done, self.steps_per_epoch)
-                ends_epoch = place == self.steps_per_epoch - 1
-                chosen = self._order(epoch)[place * self.batch_size : (place + 1) * self.batch_size]
-                row: Row = dict.fromkeys(self.columns)
-                row["step"] = self.done + 1
-                trained = self.objective.train_on(chosen, self.optimiser, self.learning_rate)
-                self._enter(row, "train", trained)
-                if self.n_valid:
-                    self._enter(row, "valid", self.objective.validate(self._validation_batch()))
-                    if ends_epoch:
-                        everything = np.arange(self.n_valid)
-                        self._enter(row, "full_valid", self.objective.validate(everything))
-                self.done += 1
-                yield Step(self.done, epoch + 1, row, ends_epoch)
+                yield self._step()
+
+    def _step(self) -> Step:
+        epoch, place = divmod(self.done, self.steps_per_epoch)
+        ends_epoch = place == self.steps_per_epoch - 1
+        chosen = self._order(epoch)[place * self.batch_size : (place + 1) * self.batch_size]
+        row: Row = dict.fromkeys(self.columns)
+        row |= self.objective.train_on(chosen, self.optimiser, self.learning_rate, [self.seed, self.done, 1])
+        if self.n_valid:
+            row |= self.objective.validate("valid", self._validation_batch(), [self.seed, self.done, 2])
+            if ends_epoch or self.objective.validates_all(self.done + 1):
+                everything = np.arange(self.n_valid)
+                row |= self.objective.validate("full_valid", everything, [self.seed, self.done, 3])
+        self.done += 1
+        row["step"] = self.done
+        return Step(self.done, epoch + 1, row, ends_epoch)
 
     def _validation_batch(self) -> NDArray[np.int64]:
         """As many rows as a training batch has, in the file's order, beginning again at its end.
@@ -183,11 +224,6 @@ class Training:
         period = -(-self.n_valid // self.batch_size)
         start = self.done % period * self.batch_size
         return np.arange(start, min(start + self.batch_size, self.n_valid))
-
-    @staticmethod
-    def _enter(row: Row, kind: str, metrics: Row) -> None:
-        for name, value in metrics.items():
-            row[f"{kind}_{name}"] = value
 
     # ---- state ----
 
