@@ -18,8 +18,20 @@ _PREFIXES = (
     ("project", re.compile(r"/api/projects/[^/]+/openai/v1(?=/)")),
     ("v1", re.compile(r"/openai/v1(?=/)")),
     ("dated", re.compile(r"/openai(?=/)")),
-    ("arm", re.compile(r"(?=/subscriptions/)")),
+    ("arm", re.compile(r"(?=/subscriptions/)", re.IGNORECASE)),
 )
+_FIXED_WORDS = {
+    word.lower(): word
+    for word in (
+        "subscriptions",
+        "resourceGroups",
+        "providers",
+        "Microsoft.CognitiveServices",
+        "accounts",
+        "deployments",
+    )
+}
+_FIXED = re.compile(rf"(?<=/)({'|'.join(map(re.escape, _FIXED_WORDS))})(?=/|$)", re.IGNORECASE)
 _BARE = re.compile(r"/v1(?=/)")
 _DATED_VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(-preview)?")
 
@@ -32,9 +44,14 @@ class Address:
     family: str
     api_version: str | None = None
 
-    def offers(self, where: str) -> bool:
-        """Whether an operation offered `where` ("all", "v1", "dated", "dated and v1 since 2025") is offered here."""
-        if where == "all" or self.family == "bare":
+    def offers(self, where: str, dialect: str) -> bool:
+        """Whether an operation is offered here. `where` is one of
+
+        all, v1, dated, `v1 and dated since 2025`; arm (the management plane); openai (in that dialect only).
+        """
+        if (where == "arm") != (self.family == "arm"):
+            return False
+        if dialect == "openai" or where in ("all", "arm"):
             return True
         if where == "v1 and dated since 2025":
             return self.family != "dated" or str(self.api_version) >= "2025"
@@ -48,12 +65,18 @@ def read_address(path: str, api_version: str | None, dialect: str) -> Address:
         found = prefix.match(path)
         if found is not None:
             _check_version(family, api_version)
-            return Address(path[found.end() :], family, api_version)
+            rest = path[found.end() :]
+            return Address(_canonical(rest) if family == "arm" else rest, family, api_version)
     if dialect == "openai":
         return Address(_BARE.sub("", path, count=1) if _BARE.match(path) else path, "bare")
     if path == "/tunebook":  # the service's word about itself
         return Address(path, "v1")
     raise NO_PATH
+
+
+def _canonical(path: str) -> str:
+    """A management path with its fixed words in one spelling: Azure does not mind their case."""
+    return _FIXED.sub(lambda word: _FIXED_WORDS[word[0].lower()], path)
 
 
 def _check_version(family: str, version: str | None) -> None:

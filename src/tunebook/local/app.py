@@ -1,4 +1,4 @@
-"""The routes: parse, call one decision, write the reply. No decisions here."""
+"""The application: which operation answers at which address, and what becomes of an error."""
 
 from __future__ import annotations
 
@@ -6,236 +6,30 @@ import errno
 import os
 import sqlite3
 import traceback
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
-import msgspec
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from tunebook.local import files, jobs, models
-from tunebook.local.addresses import Address
-from tunebook.local.clock import Clock
-from tunebook.local.form_stream import read_form
-from tunebook.local.gate import LARGEST_JSON, error_response
-from tunebook.local.job_request import read_job_request
-from tunebook.local.limits import CHECKPOINTS_PAGE, EVENTS_PAGE, JOBS_PAGE, LARGEST_PAGE, Limits
-from tunebook.local.records import Event, Job
-from tunebook.local.refusals import DISK_FULL, NO_PATH, Refusal, invalid, not_found, too_large
-from tunebook.local.store import Store
-from tunebook.local.supervisor import Supervisor
-from tunebook.local.wire import Wire
+from tunebook.local.file_routes import FileRoutes
+from tunebook.local.fixtures import fixture_routes
+from tunebook.local.gate import error_response
+from tunebook.local.job_routes import JobRoutes
+from tunebook.local.management_routes import DEPLOYMENTS, OPERATION, ManagementRoutes
+from tunebook.local.model_routes import ModelRoutes
+from tunebook.local.models import OWNER
+from tunebook.local.refusals import DISK_FULL, NO_PATH, Refusal
+from tunebook.local.serving import Handler, Service, address_of
 
-Handler = Callable[[Request], Awaitable[Response]]
+Operation = tuple[str, str, str, Handler]  # path, methods, where it is offered, what answers
+
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-@dataclass
-class Service:
-    """What the handlers work with."""
-
-    store: Store
-    clock: Clock
-    limits: Limits
-    supervisor: Supervisor
-    dialect: str = "azure"
-
-    def wire(self, request: Request) -> Wire:
-        """How to write the reply to this request."""
-        return Wire(self.dialect, _address(request).family)
-
-    # -- files --------------------------------------------------------------------------------------------
-
-    async def create_file(self, request: Request) -> Response:
-        content = self.store.new_content()
-        form = await read_form(
-            request.stream(),
-            request.headers.get("content-type", ""),
-            file_field="file",
-            into=content,
-            limit=self.limits["upload_bytes"],
-        )
-        try:
-            purpose = files.check_purpose(form.fields.get("purpose"))
-            life_s = files.check_expiry(
-                form.fields.get("expires_after[anchor]"), form.fields.get("expires_after[seconds]")
-            )
-            file = await run_in_threadpool(
-                files.add_file,
-                self.store,
-                self.clock,
-                self.limits,
-                content=content,
-                filename=form.filename or "upload",
-                purpose=purpose,
-                life_s=life_s,
-            )
-        finally:
-            content.unlink(missing_ok=True)  # nothing there once it is kept
-        self.supervisor.wake()
-        return self._created(request, self.wire(request).file(file), f"/openai/files/{file.id}")
-
-    async def list_files(self, request: Request) -> Response:
-        found = files.visible_files(self.store, self.clock, request.query_params.get("purpose"))
-        if request.query_params.get("order") == "asc":
-            found.reverse()
-        after = request.query_params.get("after")
-        if after is not None:
-            places = [place for place, file in enumerate(found) if file.id == after]
-            found = found[places[0] + 1 :] if places else []
-        limit = _limit(request, LARGEST_PAGE)
-        wire = self.wire(request)
-        return JSONResponse(wire.page([wire.file(f) for f in found[:limit]], has_more=len(found) > limit))
-
-    async def retrieve_file(self, request: Request) -> Response:
-        file = files.visible_file(self.store, self.clock, request.path_params["id"])
-        return JSONResponse(self.wire(request).file(file))
-
-    async def file_content(self, request: Request) -> Response:
-        file = files.visible_file(self.store, self.clock, request.path_params["id"])
-        headers = {"content-disposition": "attachment"}  # the name is the client's business: it may hold anything
-        if file.blob is not None:
-            return FileResponse(self.store.blobs / file.blob, media_type="application/octet-stream", headers=headers)
-        text = self.store.result_text(file.id)
-        return Response(text, media_type="application/octet-stream", headers=headers)
-
-    async def delete_file(self, request: Request) -> Response:
-        file = files.visible_file(self.store, self.clock, request.path_params["id"])
-        await run_in_threadpool(self.store.remove_file, file)
-        return JSONResponse(self.wire(request).deleted("file", file.id))
-
-    # -- jobs ---------------------------------------------------------------------------------------------
-
-    async def create_job(self, request: Request) -> Response:
-        new = read_job_request(await read_json(request), self.limits)
-        job = await run_in_threadpool(jobs.create_job, self.store, self.clock, self.limits, new)
-        self.supervisor.wake()
-        return self._created(request, self.wire(request).job(job), f"/openai/fine_tuning/jobs/{job.id}")
-
-    async def list_jobs(self, request: Request) -> Response:
-        found, more = self._page(request, Job, JOBS_PAGE)
-        wire = self.wire(request)
-        return JSONResponse(wire.page([wire.job(job) for job in found], has_more=more))
-
-    async def retrieve_job(self, request: Request) -> Response:
-        return JSONResponse(self.wire(request).job(self._job(request)))
-
-    async def cancel_job(self, request: Request) -> Response:
-        return await self._ask(request, jobs.cancel_job)
-
-    async def pause_job(self, request: Request) -> Response:
-        return await self._ask(request, jobs.pause_job)
-
-    async def resume_job(self, request: Request) -> Response:
-        return await self._ask(request, jobs.resume_job)
-
-    async def _ask(self, request: Request, action: Callable[[Store, Clock, str], Job]) -> Response:
-        job = await run_in_threadpool(action, self.store, self.clock, request.path_params["id"])
-        self.supervisor.wake()
-        return JSONResponse(self.wire(request).job(job))
-
-    async def delete_job(self, request: Request) -> Response:
-        await run_in_threadpool(jobs.delete_job, self.store, request.path_params["id"])
-        return Response(status_code=204)
-
-    async def list_events(self, request: Request) -> Response:
-        job = self._job(request)
-        found, more = self._page(request, Event, EVENTS_PAGE, job=job.id)
-        wire = self.wire(request)
-        return JSONResponse(wire.page([wire.event(e, job.total_steps) for e in found], has_more=more))
-
-    async def list_checkpoints(self, request: Request) -> Response:
-        job = self._job(request)
-        found = jobs.kept_checkpoints(self.store, self.limits, job.id)
-        after = request.query_params.get("after")
-        if after is not None:
-            places = [place for place, point in enumerate(found) if point.id == after]
-            if not places:
-                raise not_found("checkpoint", after)
-            found = found[places[0] + 1 :]
-        limit = _limit(request, CHECKPOINTS_PAGE)
-        wire = self.wire(request)
-        return JSONResponse(wire.page([wire.checkpoint(p) for p in found[:limit]], has_more=len(found) > limit))
-
-    # -- models -------------------------------------------------------------------------------------------
-
-    async def list_models(self, request: Request) -> Response:
-        wire = self.wire(request)
-        return JSONResponse(wire.page([wire.model(*each) for each in models.visible_models(self.store)]))
-
-    async def retrieve_model(self, request: Request) -> Response:
-        return JSONResponse(self.wire(request).model(*models.visible_model(self.store, request.path_params["id"])))
-
-    # -- the service itself -------------------------------------------------------------------------------
-
-    async def about(self, _: Request) -> Response:
-        return JSONResponse(
-            {
-                "service": models.OWNER,
-                "dialect": self.dialect,
-                "pid": os.getpid(),
-                "state": str(self.store.folder),
-                "busy": self.supervisor.busy,
-            }
-        )
-
-    # -- shared -------------------------------------------------------------------------------------------
-
-    def _job(self, request: Request) -> Job:
-        return jobs.visible_job(self.store, request.path_params["id"])
-
-    def _page(self, request: Request, record: type[Any], default: int, **where: Any) -> tuple[list[Any], bool]:
-        limit = _limit(request, default)
-        after = request.query_params.get("after")
-        last = None
-        if after is not None:
-            last = self.store.get(record, id=after, **where)
-            if last is None:
-                raise not_found({Job: "fine-tuning job", Event: "event"}[record], after)
-        found = self.store.all(record, newest_first=True, after=last, limit=limit + 1, **where)
-        return found[:limit], len(found) > limit
-
-    def _created(self, request: Request, body: dict[str, Any], location: str) -> Response:
-        address = _address(request)
-        if address.family != "dated":
-            return JSONResponse(body)
-        host = request.headers["host"]
-        return JSONResponse(body, 201, {"location": f"http://{host}{location}?api-version={address.api_version}"})
-
-
-def _address(request: Request) -> Address:
-    address: Address = request.scope["address"]
-    return address
-
-
-def _limit(request: Request, default: int) -> int:
-    text = request.query_params.get("limit")
-    if text is None:
-        return default
-    if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise invalid(f"limit must be a whole number; got {text!r}.", "limit")
-    return min(int(text), LARGEST_PAGE)
-
-
-async def read_json(request: Request) -> Any:
-    """The request's body as JSON; an empty one is an empty object."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > LARGEST_JSON:
-            raise too_large(LARGEST_JSON)
-    try:
-        return msgspec.json.decode(body) if body.strip() else {}
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise invalid(f"The body of the request is not valid JSON: {error}.") from error
-
-
-def create_app(service: Service) -> Starlette:
+def create_app(service: Service, *, conformance: bool = False) -> Starlette:
     """The ASGI application (behind the gate, which gives each request its address)."""
 
     def reply(request: Request, refusal: Refusal) -> Response:
@@ -248,13 +42,6 @@ def create_app(service: Service) -> Starlette:
         status, detail = cast(HTTPException, error).status_code, cast(HTTPException, error).detail
         return reply(request, NO_PATH if status == 404 else Refusal(status, str(status), detail))
 
-    async def failed(request: Request, error: Exception) -> Response:
-        if _is_full(error):
-            return reply(request, DISK_FULL)
-        traceback.print_exception(error)
-        message = "The server had an error while processing the request: it is written to the service's log."
-        return reply(request, Refusal(500, "internalFailure", message))
-
     async def gone(_: Request, __: Exception) -> Response:
         return Response(status_code=400)  # nobody is there to read it
 
@@ -262,11 +49,9 @@ def create_app(service: Service) -> Starlette:
         Refusal: refused,
         HTTPException: http_error,
         ClientDisconnect: gone,
-        OSError: failed,
-        sqlite3.Error: failed,
-        Exception: failed,
     }
-    return Starlette(routes=_routes(service), exception_handlers=handlers)
+    first = fixture_routes(service) if conformance else []
+    return Starlette(routes=[*first, *_routes(service)], exception_handlers=handlers)
 
 
 def _is_full(error: Exception) -> bool:
@@ -276,36 +61,75 @@ def _is_full(error: Exception) -> bool:
 
 
 def _routes(service: Service) -> list[Route]:
-    """Every operation: its path, its methods, where it is offered, what answers it."""
+    """Every operation of the API. `all` is v1 and dated; the bare addresses of OpenAI's dialect have everything."""
+    files, jobs = FileRoutes(service), JobRoutes(service)
+    models, management = ModelRoutes(service), ManagementRoutes(service)
+
+    async def about(_: Request) -> Response:
+        state = {"pid": os.getpid(), "state": str(service.store.folder), "busy": service.supervisor.busy}
+        return JSONResponse({"service": OWNER, "dialect": service.dialect, **state})
+
     job = "/fine_tuning/jobs/{id}"
+    copy = f"{job}/checkpoints/{{checkpoint}}/copy"
     since_2025 = "v1 and dated since 2025"
-    table: list[tuple[str, str, str, Handler]] = [
-        ("/files", "POST", "all", service.create_file),
-        ("/files", "GET", "all", service.list_files),
-        ("/files/{id}", "GET", "all", service.retrieve_file),
-        ("/files/{id}", "DELETE", "all", service.delete_file),
-        ("/files/{id}/content", "GET", "all", service.file_content),
-        ("/fine_tuning/jobs", "POST", "all", service.create_job),
-        ("/fine_tuning/jobs", "GET", "all", service.list_jobs),
-        (job, "GET", "all", service.retrieve_job),
-        (job, "DELETE", "dated", service.delete_job),
-        (f"{job}/cancel", "POST", "all", service.cancel_job),
-        (f"{job}/pause", "POST", since_2025, service.pause_job),
-        (f"{job}/resume", "POST", since_2025, service.resume_job),
+    table: list[Operation] = [
+        ("/files", "POST", "all", files.create),
+        ("/files", "GET", "all", files.listing),
+        ("/files/import", "POST", "dated", files.import_from_url),
+        ("/files/{id}", "GET", "all", files.retrieve),
+        ("/files/{id}", "DELETE", "all", files.delete),
+        ("/files/{id}/content", "GET", "all", files.content),
+        ("/uploads", "POST", "dated", files.start_upload),
+        ("/uploads/{id}/parts", "POST", "dated", files.add_part),
+        ("/uploads/{id}/complete", "POST", "dated", files.complete_upload),
+        ("/uploads/{id}/cancel", "POST", "dated", files.cancel_upload),
+        ("/fine_tuning/jobs", "POST", "all", jobs.create),
+        ("/fine_tuning/jobs", "GET", "all", jobs.listing),
+        (job, "GET", "all", jobs.retrieve),
+        (job, "DELETE", "dated", jobs.delete),
+        (f"{job}/cancel", "POST", "all", jobs.cancel),
+        (f"{job}/pause", "POST", since_2025, jobs.pause),
+        (f"{job}/resume", "POST", since_2025, jobs.resume),
         # The source document shows POST for these two, the specifications and the SDK use GET.
-        (f"{job}/events", "GET POST", "all", service.list_events),
-        (f"{job}/checkpoints", "GET POST", "all", service.list_checkpoints),
-        ("/models", "GET", "all", service.list_models),
-        ("/models/{id}", "GET", "all", service.retrieve_model),
-        ("/tunebook", "GET", "all", service.about),
+        (f"{job}/events", "GET POST", "all", jobs.events),
+        (f"{job}/checkpoints", "GET POST", "all", jobs.checkpoints),
+        (copy, "POST", "v1", jobs.copy),
+        (copy, "GET", "v1", jobs.copy_state),
+        ("/fine_tuning/alpha/graders/run", "POST", "v1", models.run_grader),
+        ("/fine_tuning/alpha/graders/validate", "POST", "v1", models.validate_grader),
+        ("/models", "GET", "all", models.listing),
+        ("/models/{id}", "GET", "all", models.retrieve),
+        ("/models/{id}", "DELETE", "openai", models.delete),
+        ("/chat/completions", "POST", "v1", models.chat),
+        ("/deployments/{deployment}/chat/completions", "POST", "dated", models.chat),
+        (DEPLOYMENTS, "GET", "arm", management.listing),
+        (f"{DEPLOYMENTS}/{{name}}", "GET", "arm", management.get),
+        (f"{DEPLOYMENTS}/{{name}}", "PUT", "arm", management.put),
+        (f"{DEPLOYMENTS}/{{name}}", "PATCH", "arm", management.patch),
+        (f"{DEPLOYMENTS}/{{name}}", "DELETE", "arm", management.delete),
+        (f"{DEPLOYMENTS}/{{name}}/skus", "GET", "arm", management.list_skus),
+        (OPERATION, "GET", "arm", management.operation),
+        ("/tunebook", "GET", "all", about),
     ]
-    return [Route(path, _offered(where, handler), methods=methods.split()) for path, methods, where, handler in table]
+    return [
+        Route(path, _offered(where, service.dialect, handler), methods=methods.split())
+        for path, methods, where, handler in table
+    ]
 
 
-def _offered(where: str, handler: Handler) -> Handler:
+def _offered(where: str, dialect: str, handler: Handler) -> Handler:
     async def answer(request: Request) -> Response:
-        if not _address(request).offers(where):
+        if not address_of(request).offers(where, dialect):
             raise NO_PATH
-        return await handler(request)
+        try:
+            return await handler(request)
+        except (Refusal, HTTPException, ClientDisconnect):
+            raise
+        except Exception as error:
+            if _is_full(error):
+                raise DISK_FULL from error
+            traceback.print_exc()
+            message = "The server had an error while processing the request: its log says which."
+            raise Refusal(500, "internalFailure", message) from error
 
     return answer

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import codecs
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from tunebook.local.clock import Clock
+from tunebook.local.imports import ImportRefused, check_url, fetch
 from tunebook.local.limits import Limits
 from tunebook.local.naming import new_id
 from tunebook.local.records import File
-from tunebook.local.refusals import invalid, not_found, over_quota, wrong_state
+from tunebook.local.refusals import Refusal, invalid, not_found, over_quota, wrong_state
 from tunebook.local.store import Store
 
 UPLOAD_PURPOSES = ("fine-tune", "assistants", "batch", "evals")
@@ -20,14 +23,14 @@ LONGEST_LINE = 64 * 2**20  # bytes; a line is read into memory whole
 _LEGACY_TEXT = "Validation of jsonl file failed"
 
 
-def check_purpose(purpose: str | None) -> str:
+def check_purpose(purpose: Any) -> str:
     """The purpose of an upload, refused when the service knows no such purpose."""
-    if purpose not in UPLOAD_PURPOSES:
+    if not isinstance(purpose, str) or purpose not in UPLOAD_PURPOSES:
         raise invalid(f"purpose must be one of {', '.join(UPLOAD_PURPOSES)}; got {purpose!r}.", "purpose")
     return purpose
 
 
-def check_expiry(anchor: str | None, seconds: object) -> int | None:
+def check_expiry(anchor: Any, seconds: Any) -> int | None:
     """Seconds of life asked for with `expires_after`, None when nothing was asked."""
     if anchor is None and seconds is None:
         return None
@@ -53,25 +56,69 @@ def add_file(
 ) -> File:
     """Take content that has arrived; the file is pending until its scan has ended."""
     size = content.stat().st_size
-    mine = [file for file in store.all(File) if file.purpose != "fine-tune-results"]
-    if len(mine) >= limits["files_per_resource"]:
-        raise over_quota(f"This resource holds {len(mine)} files, the most it may. Delete some first.")
-    if sum(file.bytes or 0 for file in mine) + size > limits["files_total_bytes"]:
-        raise over_quota(f"The files of this resource may take {limits['files_total_bytes']} bytes in all.")
+    store.secure(content)
+    with store.transaction():  # the count and the new file are one, however many arrive at once
+        _check_quotas(store, limits, size)
+        file = replace(
+            _new_file(clock, filename=filename, purpose=purpose, life_s=life_s),
+            bytes=size,
+            blob=store.keep(content),
+        )
+        store.add(file)
+    return file
+
+
+def import_file(
+    store: Store, clock: Clock, limits: Limits, body: Mapping[str, Any], *, allowed: tuple[str, ...]
+) -> File:
+    """A file that is to be fetched from a URL; it is pending until that and its scan have ended."""
+    filename = body.get("filename")
+    if not isinstance(filename, str) or not filename:
+        raise invalid("filename is required and must be a string that is not empty.", "filename")
+    expiry = body.get("expires_after") or {}
+    if not isinstance(expiry, dict):
+        raise invalid("expires_after must be an object with anchor and seconds.", "expires_after")
+    try:
+        url = check_url(body.get("content_url"), allowed)
+    except ImportRefused as error:
+        raise invalid(str(error), "content_url") from error
+    new = _new_file(
+        clock,
+        filename=filename,
+        purpose=check_purpose(body.get("purpose")),
+        life_s=check_expiry(expiry.get("anchor"), expiry.get("seconds")),
+    )
+    file = replace(new, source_url=url)
+    with store.transaction():
+        _check_quotas(store, limits, 0)
+        store.add(file)
+    return file
+
+
+def _new_file(clock: Clock, *, filename: str, purpose: str, life_s: int | None) -> File:
     now = clock.now()
-    file = File(
+    return File(
         id=new_id("file"),
         created_at=int(now),
         filename=filename,
         purpose=purpose,
         status="pending",
-        bytes=size,
-        blob=store.keep(content),
         expires_at=None if life_s is None else int(now) + life_s,
         ready_at=now + clock.pace_s,
     )
-    store.add(file)
-    return file
+
+
+def _check_quotas(store: Store, limits: Limits, size: int) -> None:
+    mine = sum(file.purpose != "fine-tune-results" for file in store.all(File))
+    if mine >= limits["files_per_resource"]:
+        raise over_quota(f"This resource holds {mine} files, the most it may. Delete some first.")
+    _check_total(store, limits, size)
+
+
+def _check_total(store: Store, limits: Limits, size: int) -> None:
+    total = sum(file.bytes or 0 for file in store.all(File) if file.purpose != "fine-tune-results")
+    if total + size > limits["files_total_bytes"]:
+        raise over_quota(f"The files of this resource may take {limits['files_total_bytes']} bytes in all.")
 
 
 def visible_file(store: Store, clock: Clock, file_id: str) -> File:
@@ -143,18 +190,45 @@ def _complaint(line: bytes) -> str | None:
     return None if bytes(value).lstrip().startswith(b"{") else "is not a JSON object."
 
 
-def settle(store: Store, file: File) -> File:
-    """End a pending file's scan: processed, or error with what was found."""
-    if file.blob is None or file.purpose != "fine-tune":
-        settled = replace(file, status="processed")
-    else:
+def remove_expired(store: Store, clock: Clock) -> None:
+    """Remove files whose life is over."""
+    for file in store.all(File):
+        if _over(file, clock):
+            store.remove_file(file)
+
+
+def settle(store: Store, limits: Limits, file: File, *, allowed: tuple[str, ...]) -> None:
+    """End a pending file's wait: fetch it when it is an import, scan it, and say processed or error."""
+    if file.source_url is not None:
+        arrived = _arrive(store, limits, file, allowed)
+        if arrived is None:
+            return
+        file = arrived
+    changes: dict[str, Any] = {"status": "processed"}
+    if file.blob is not None and file.purpose == "fine-tune":
         try:
             examples, complaint = scan(store.blobs / file.blob)
         except FileNotFoundError:
-            return file  # deleted meanwhile
+            return  # deleted meanwhile
         status = "processed" if complaint is None else "error"
-        settled = replace(file, status=status, status_details=complaint, lines=examples)
-    store.change(
-        File, {"id": file.id}, status=settled.status, status_details=settled.status_details, lines=settled.lines
-    )
-    return settled
+        changes = {"status": status, "status_details": complaint, "lines": examples}
+    store.change(File, {"id": file.id}, **changes)
+
+
+def _arrive(store: Store, limits: Limits, file: File, allowed: tuple[str, ...]) -> File | None:
+    """Fetch an import; None when that failed (the file says so) or nobody wants it any more."""
+    content = store.new_content()
+    try:
+        fetch(str(file.source_url), content, limit=limits["upload_bytes"], allowed=allowed)
+        size = content.stat().st_size
+        store.secure(content)
+        with store.transaction():
+            _check_total(store, limits, size)
+            changes: dict[str, Any] = {"bytes": size, "blob": store.keep(content), "source_url": None}
+            known = store.change(File, {"id": file.id}, **changes)
+    except (ImportRefused, Refusal) as error:
+        store.change(File, {"id": file.id}, status="error", status_details=str(error), source_url=None)
+        return None
+    finally:
+        content.unlink(missing_ok=True)
+    return replace(file, **changes) if known else None

@@ -29,7 +29,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 LARGEST_JSON = 4 * 2**20  # bytes; the largest body that is not an upload
 _FORM_MARGIN = 2**20  # bytes a multipart form may take beside its file
 _OUR_NAMES = ("127.0.0.1", "localhost", "[::1]")
-_UPLOADS = ("/files", "/parts")
+_UPLOADS = ("/files", "/parts")  # how the paths end that take whole files
 
 
 class Gate:

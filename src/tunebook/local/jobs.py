@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 from tunebook.local.clock import Clock
 from tunebook.local.files import file_for_job
+from tunebook.local.grading import check_grader
 from tunebook.local.job_request import NewJob
 from tunebook.local.limits import Limits
-from tunebook.local.models import model_to_train
+from tunebook.local.models import model_to_train, refuse_deployed
 from tunebook.local.naming import fine_tuned_name, new_id
 from tunebook.local.records import Checkpoint, Deployment, Event, Job
 from tunebook.local.refusals import not_found, over_quota, wrong_state
@@ -25,6 +27,8 @@ ENQUEUED = "Job enqueued. Waiting for jobs ahead to complete."
 
 def create_job(store: Store, clock: Clock, limits: Limits, new: NewJob) -> Job:
     """A new pending job, its first two events with it; refused when a file, the model or a quota does not allow it."""
+    if new.method == "reinforcement" and new.method_body is not None:
+        check_grader(new.method_body["reinforcement"].get("grader"), "method.reinforcement.grader")
     source = model_to_train(store, new.model, new.method, new.training_type)
     training = file_for_job(store, clock, new.training_file, "training_file")
     validation = file_for_job(store, clock, new.validation_file, "validation_file") if new.validation_file else None
@@ -141,16 +145,10 @@ def _moved(store: Store, clock: Clock, job_id: str, action: str, message: str, *
     raise wrong_state(f"The job {job_id!r} is {status}: it can be asked to {action} only while {allowed}.")
 
 
-def delete_job(store: Store, job_id: str) -> None:
+def delete_job(store: Store, job_id: str, deployed: Callable[[str, str], Deployment | None]) -> None:
     """Delete an ended job with its model and checkpoints; its result file stays."""
     job = visible_job(store, job_id)
     if job.status not in ENDED:
         raise wrong_state(f"The job {job_id!r} is {job.status}: cancel it, or wait until it has ended.")
-    names = (job.fine_tuned_model, *(point.name for point in store.all(Checkpoint, job=job_id)))
-    deployment = next(iter(store.all(Deployment, model=names, deleted_at=None)), None)
-    if deployment is not None:
-        raise wrong_state(
-            f"The model {deployment.model!r} cannot be deleted: it has the deployment {deployment.name!r}. "
-            "Delete the deployment first."
-        )
+    refuse_deployed(deployed(job_id, job.fine_tuned_model))
     store.remove_job(job_id)

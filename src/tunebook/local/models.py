@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from tunebook.catalogue import Model, load_catalogue
-from tunebook.local.records import Checkpoint, Job
-from tunebook.local.refusals import Refusal, invalid, not_found
+from tunebook.local.records import Checkpoint, Deployment, Job
+from tunebook.local.refusals import invalid, not_found, wrong_state
 from tunebook.local.store import Store
 
 OWNER = "tunebook-embedded-stand-in"
@@ -62,9 +63,9 @@ def visible_models(store: Store) -> list[tuple[Source, Job | None]]:
     bases: list[tuple[Source, Job | None]] = [(Source(m.id, m), None) for m in load_catalogue().models]
     tuned = []
     for job in store.all(Job, newest_first=True, status="succeeded"):
-        base = load_catalogue().model(job.base_model)
-        if base is not None:
-            tuned.append((Source(job.fine_tuned_model, base, job=job.id), job))
+        source = find_model(store, job.fine_tuned_model)
+        if source is not None:
+            tuned.append((source, job))
     return [*bases, *tuned]
 
 
@@ -79,6 +80,22 @@ def visible_model(store: Store, name: str) -> tuple[Source, Job | None]:
     return source, job
 
 
-def refuse_gone(name: str) -> Refusal:
-    """What is said of a checkpoint whose weights made room for newer ones."""
-    return invalid(f"The model {name!r} is not kept any more: a job keeps its three newest checkpoints.", "model")
+def delete_model(store: Store, name: str, deployed: Callable[[str, str], Deployment | None]) -> None:
+    """Give up a fine-tuned model with its checkpoints, as OpenAI's own service can; the job stays."""
+    job = store.get(Job, fine_tuned_model=name, status="succeeded")
+    if job is None or find_model(store, name) is None:
+        raise not_found("model", name)
+    refuse_deployed(deployed(job.id, name))
+    weights = [point.weights for point in store.all(Checkpoint, job=job.id) if point.weights]
+    store.change(Checkpoint, {"job": job.id}, weights=None)
+    for each in weights:
+        (store.jobs / each).unlink(missing_ok=True)
+
+
+def refuse_deployed(deployment: Deployment | None) -> None:
+    """A model cannot be deleted while it has a deployment."""
+    if deployment is not None:
+        raise wrong_state(
+            f"The model {deployment.model!r} cannot be deleted: it has the deployment {deployment.name!r}. "
+            "Delete the deployment first."
+        )

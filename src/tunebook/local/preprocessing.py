@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,18 +68,39 @@ def billed_tokens(examples: Sequence[Mapping[str, Any]], base_model: str) -> int
     tokens of every value. Preference pairs count prompt, preferred and other answer. Tool definitions count as
     their JSON text. Models whose tokenizer is not OpenAI's are counted in o200k_base.
     """
-    from toktok import batch_count
-
-    base = load_catalogue().model(base_model)
     texts: list[str] = []
     overhead = 0
     for example in examples:
-        overhead += 3
-        for message in _messages(example):
-            overhead += 3 + ("name" in message)
-            texts.extend(_text(value) for key, value in message.items() if key != "weight")
-        texts.extend(_text(tools) for tools in _tools(example))
-    return overhead + sum(batch_count(texts, (base.encoding if base else None) or ENCODING))
+        overhead += 3 + _gather(_messages(example), _tools(example), texts)
+    return overhead + sum(_count(texts, base_model))
+
+
+def conversation_tokens(messages: Sequence[Mapping[str, Any]], tools: Any, base_model: str) -> int:
+    """Tokens of one conversation, counted in the same way."""
+    texts: list[str] = []
+    return 3 + _gather(messages, [tools] if tools else [], texts) + sum(_count(texts, base_model))
+
+
+def text_tokens(text: str, base_model: str) -> int:
+    """Tokens of a text alone."""
+    return sum(_count([text], base_model))
+
+
+def _gather(messages: Iterable[Mapping[str, Any]], tools: Iterable[Any], texts: list[str]) -> int:
+    """Put the texts of a conversation into `texts`; its overhead in tokens."""
+    overhead = 0
+    for message in messages:
+        overhead += 3 + ("name" in message)
+        texts.extend(_text(value) for key, value in message.items() if key != "weight")
+    texts.extend(map(_text, tools))
+    return overhead
+
+
+def _count(texts: list[str], base_model: str) -> list[int]:
+    from toktok import batch_count
+
+    base = load_catalogue().model(base_model)
+    return batch_count(texts, (base.encoding if base else None) or ENCODING)
 
 
 def _messages(example: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

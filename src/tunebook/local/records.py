@@ -24,6 +24,7 @@ class File:
     status_details: str | None = None
     expires_at: int | None = None
     ready_at: float = 0.0  # on the clock; when the scan may end
+    source_url: str | None = None  # where an import comes from, while it has not arrived
 
 
 @dataclass(frozen=True)

@@ -26,10 +26,13 @@ import uvicorn
 from platformdirs import user_data_path
 
 from tunebook.errors import TunebookError
-from tunebook.local.app import Service, create_app
+from tunebook.local.app import create_app
 from tunebook.local.clock import Clock
-from tunebook.local.gate import Gate
+from tunebook.local.connections import DroppableConnection
+from tunebook.local.faults import Faults, Plan, read_plan
+from tunebook.local.gate import App, Gate
 from tunebook.local.limits import Limits
+from tunebook.local.serving import Service
 from tunebook.local.store import Store
 from tunebook.local.supervisor import Supervisor
 
@@ -75,6 +78,9 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--limit", type=_limit, action="append", default=[], metavar="NAME=N", help="another value for a quota or limit"
     )
+    add("--import-from", action="append", default=[], metavar="HOST", help="let files be imported from this host too")
+    add("--faults", type=_faults, metavar="PLAN", help="misfortune on purpose: rate=0.1,kinds=429,500,disconnect,slow")
+    add("--conformance", action="store_true", help="answer the ids that the openai SDK's own tests use")
     add("--clock", type=Path, metavar="FILE", help="take the time (unix seconds) from a file, for tests")
     return parser
 
@@ -102,6 +108,13 @@ def _seconds(text: str) -> float:
     if not 0 <= value < 1e9:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
     return value
+
+
+def _faults(text: str) -> Plan:
+    try:
+        return read_plan(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _limit(text: str) -> tuple[str, int]:
@@ -210,19 +223,22 @@ def _run(options: argparse.Namespace, folder: Path, listener: socket.socket, rec
     clock = Clock(options.pace, options.clock)
     try:
         store = Store(folder)
-        store.clear_incoming()
-        store.sweep()
     except (OSError, sqlite3.Error) as error:
         raise TunebookError(f"the state folder {folder} cannot be used: {error}.") from error
     passed_on = ["--pace", str(options.pace)]
     passed_on += ["--clock", str(options.clock)] if options.clock else []
     for name, value in overrides.items():
         passed_on += ["--limit", f"{name}={value}"]
-    supervisor = Supervisor(store, clock, limits, passed_on)
-    app = create_app(Service(store, clock, limits, supervisor, options.dialect))
+    hosts = tuple(options.import_from)
+    supervisor = Supervisor(store, clock, limits, worker_options=passed_on, import_hosts=hosts)
+    service = Service(store, clock, limits, supervisor, options.dialect, hosts)
+    app: App = create_app(service, conformance=options.conformance)
+    if options.faults is not None:
+        app = Faults(app, options.faults, options.dialect)
     gate = Gate(app, record["api_key"], options.dialect, limits)
     config = uvicorn.Config(
         gate,
+        http=DroppableConnection,
         log_config=None,
         access_log=False,
         lifespan="off",

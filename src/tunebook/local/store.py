@@ -173,10 +173,14 @@ class Store:
         """A path for content that is about to arrive; `keep` it, or unlink it."""
         return self.incoming / uuid.uuid4().hex
 
-    def keep(self, content: Path) -> str:
-        """Move arrived content among the blobs, safe on the disk; the blob's name."""
+    @staticmethod
+    def secure(content: Path) -> None:
+        """Wait until arrived content is on the disk: what is acknowledged must survive."""
         with content.open("rb+") as file:
             os.fsync(file.fileno())
+
+    def keep(self, content: Path) -> str:
+        """Move arrived content among the blobs; the blob's name. In one transaction with the record that names it."""
         content.replace(self.blobs / content.name)
         return content.name
 
@@ -198,20 +202,33 @@ class Store:
 
     def sweep(self) -> None:
         """Unlink blobs that no file, upload part or unfinished job names any more."""
-        # The folder is read first: a blob is in place before its record, so one that arrives meanwhile is not seen.
-        there = {path.name for path in self.blobs.iterdir()}
-        needed = self._db.execute(
-            "SELECT blob FROM files WHERE blob IS NOT NULL UNION SELECT blob FROM parts"
-            " UNION SELECT training_blob FROM jobs WHERE finished_at IS NULL"
-            " UNION SELECT validation_blob FROM jobs WHERE finished_at IS NULL"
-        )
-        for name in there - {name for (name,) in needed}:
-            (self.blobs / name).unlink(missing_ok=True)
+        with self.transaction() as db:  # nobody can keep new content meanwhile
+            needed = db.execute(
+                "SELECT blob FROM files WHERE blob IS NOT NULL UNION SELECT blob FROM parts"
+                " UNION SELECT training_blob FROM jobs WHERE finished_at IS NULL"
+                " UNION SELECT validation_blob FROM jobs WHERE finished_at IS NULL"
+            )
+            left_over = {path.name for path in self.blobs.iterdir()} - {name for (name,) in needed}
+            for name in left_over:
+                (self.blobs / name).unlink(missing_ok=True)
 
-    def clear_incoming(self) -> None:
-        """Forget content whose upload was cut by the end of the process. Only before requests are taken."""
+    def clear_left_overs(self) -> None:
+        """Forget what the end of an earlier process left half done. Only before requests are taken."""
         for path in self.incoming.iterdir():
             path.unlink(missing_ok=True)
+        known = {job.id for job in self.all(Job)}
+        for folder in self.jobs.iterdir():
+            if folder.name not in known:
+                shutil.rmtree(folder, ignore_errors=True)
+        self.sweep()
+
+    def clear_job_folder(self, job_id: str) -> None:
+        """Keep of an ended job's files only the weights its checkpoints name, and the log."""
+        named = {Path(point.weights).name for point in self.all(Checkpoint, job=job_id) if point.weights}
+        for path in self.job_folder(job_id).iterdir():
+            if path.name not in named and path.suffix != ".log":
+                path.unlink(missing_ok=True)
+        self.sweep()
 
     # -- the database -------------------------------------------------------------------------------------
 

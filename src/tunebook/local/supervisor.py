@@ -6,6 +6,7 @@ One thread in the server. It also ends the syntax scans of uploaded files, and k
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -18,7 +19,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from tunebook.local.clock import Clock
-from tunebook.local.files import settle
+from tunebook.local.files import remove_expired, settle
 from tunebook.local.jobs import message_event
 from tunebook.local.limits import Limits
 from tunebook.local.records import File, Job
@@ -27,6 +28,8 @@ from tunebook.local.store import Store
 
 _TICK_S = 0.25
 _BUSY_TICK_S = 0.02  # while a worker runs or a file waits for its scan
+_SIGKILL = 9
+_SCANS_AT_ONCE = 2
 _CRASHES_ALLOWED = 3  # deaths in a row without a step between them
 _PATIENCE_S = 10.0  # for workers to save their state when the service stops
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
@@ -41,12 +44,21 @@ class _Running:
 class Supervisor:
     """Start it once the store is open; `wake` it after a change it should not wait for; `stop` it at the end."""
 
-    def __init__(self, store: Store, clock: Clock, limits: Limits, worker_options: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        limits: Limits,
+        *,
+        worker_options: Sequence[str] = (),
+        import_hosts: tuple[str, ...] = (),
+    ) -> None:
         self.store, self.clock, self.limits = store, clock, limits
-        self.worker_options = tuple(worker_options)
+        self.worker_options, self.import_hosts = tuple(worker_options), import_hosts
         self._running: dict[str, _Running] = {}
-        self._scans: dict[str, Future[File]] = {}
-        self._scanner = ThreadPoolExecutor(1, "scan")
+        self._scans: dict[str, Future[None]] = {}
+        self._scanner = ThreadPoolExecutor(_SCANS_AT_ONCE, "scan")
+        self._not_before: dict[str, float] = {}  # job -> when a job whose worker has crashed may have another
         self._wake = threading.Event()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="supervisor", daemon=True)
@@ -54,6 +66,7 @@ class Supervisor:
     def start(self) -> None:
         """Forget the workers of an earlier server process, then begin."""
         self.store.change(Job, {"status": WANTS_WORKER}, worker=None)
+        self.store.clear_left_overs()
         self._thread.start()
 
     def wake(self) -> None:
@@ -90,6 +103,7 @@ class Supervisor:
                 self._bury()
                 self._scan_files()
                 self._start_workers()
+                remove_expired(self.store, self.clock)
             except Exception:  # a full disk, say: the next round may do better, and the service must go on
                 traceback.print_exc()
                 time.sleep(_TICK_S)
@@ -101,7 +115,9 @@ class Supervisor:
         self._scans = {name: scan for name, scan in self._scans.items() if not scan.done()}
         for file in self.store.all(File, status="pending"):
             if file.ready_at <= now and file.id not in self._scans:
-                self._scans[file.id] = self._scanner.submit(settle, self.store, file)
+                self._scans[file.id] = self._scanner.submit(
+                    settle, self.store, self.limits, file, allowed=self.import_hosts
+                )
 
     def _bury(self) -> None:
         """Take note of workers that have ended; a job that still wants one will get another."""
@@ -109,16 +125,22 @@ class Supervisor:
             code = running.process.poll()
             if code is None:
                 continue
-            del self._running[job_id]
+            job = self.store.get(Job, id=job_id)
+            if job is not None and job.worker == running.token:
+                self._release(job, code)
+            del self._running[job_id]  # last: what failed above is tried again in the next round
             if running.process.stdin is not None:
                 running.process.stdin.close()
-            job = self.store.get(Job, id=job_id)
-            if job is None or job.worker != running.token:
-                continue
-            if code != 0 and job.crashes + 1 >= _CRASHES_ALLOWED and job.status in WANTS_WORKER:
-                self._give_up(job)
-            else:
-                self.store.change(Job, {"id": job_id}, worker=None, crashes=job.crashes + (code != 0))
+
+    def _release(self, job: Job, code: int) -> None:
+        # A worker killed from outside says nothing about the job; one that fails by itself will fail again.
+        crashes = job.crashes + (code not in (0, -signal.SIGTERM, -_SIGKILL))
+        if crashes >= _CRASHES_ALLOWED and job.status in WANTS_WORKER:
+            self._give_up(job)
+            return
+        if crashes > job.crashes:
+            self._not_before[job.id] = time.monotonic() + 2.0**crashes * _TICK_S
+        self.store.change(Job, {"id": job.id}, worker=None, crashes=crashes)
 
     def _give_up(self, job: Job) -> None:
         message = "A system error was encountered, please try again later"
@@ -133,7 +155,8 @@ class Supervisor:
             return
         taken = Counter(_pool(job) for job in self.store.all(Job, status=WANTS_WORKER) if job.worker is not None)
         for job in waiting:  # oldest first
-            if job.id not in self._running and taken[_pool(job)] < self.limits.running(job.training_type):
+            early = time.monotonic() < self._not_before.get(job.id, 0.0)
+            if job.id not in self._running and not early and taken[_pool(job)] < self.limits.running(job.training_type):
                 self._start_worker(job)
                 taken[_pool(job)] += 1
 

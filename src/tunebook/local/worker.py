@@ -27,6 +27,7 @@ from tunebook.local.limits import Limits
 from tunebook.local.naming import checkpoint_name, new_id
 from tunebook.local.preprocessing import Unusable, billed_tokens, check_file, read_examples
 from tunebook.local.records import Checkpoint, Deployment, Event, File, Job
+from tunebook.local.states import ENDED
 from tunebook.local.store import Store, Superseded
 
 STEP_EVENT_EVERY = 10  # steps, beside the first; as recorded from the real service
@@ -50,6 +51,7 @@ class Worker:
     token: str
     stopping: Callable[[], bool]
     training: Any = None
+    state: str | None = None  # the file of the last saved training
     rows: list[tuple[int, str]] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
 
@@ -61,12 +63,14 @@ class Worker:
             if job.status == "pending":
                 job = self._preprocess(job, examples)
             job = self._begin(job)
+            self.state = job.state
             self._train(job, examples, validation)
             self._finish(job, examples)
         except Unusable as error:
             self._fail(error)
         except Stopped:
-            return
+            if self._job().status in ENDED:
+                self.store.clear_job_folder(self.job_id)
 
     def _job(self) -> Job:
         job = self.store.get(Job, id=self.job_id)
@@ -228,7 +232,7 @@ class Worker:
         return status
 
     def _checkpoint(self, job: Job, step: Any) -> Checkpoint:
-        weights = f"weights-{step.step}.npz"
+        weights = f"weights-{step.step}-{self.token[:8]}.npz"  # never the file of a worker this one has replaced
         self.training.save_weights(self.store.job_folder(self.job_id) / weights)
         last = step.step == self.training.total_steps
         return Checkpoint(
@@ -255,12 +259,12 @@ class Worker:
 
     def _save(self, step: int) -> None:
         """The training as it is, to go on from; the older one is removed once this one is known."""
-        folder = self.store.job_folder(self.job_id)
-        self.training.save(folder / f"state-{step}.npz")
-        self.store.advance(self.job_id, self.token, state=f"state-{step}.npz", state_step=step)
-        for old in folder.glob("state-*.npz"):
-            if old.name != f"state-{step}.npz":
-                old.unlink(missing_ok=True)
+        folder, name = self.store.job_folder(self.job_id), f"state-{step}-{self.token[:8]}.npz"
+        self.training.save(folder / name)
+        self.store.advance(self.job_id, self.token, state=name, state_step=step)
+        if self.state not in (None, name):
+            (folder / str(self.state)).unlink(missing_ok=True)
+        self.state = name
 
     def _give_up_old_weights(self) -> None:
         """Keep the weights of the newest checkpoints, and of those deployed or being trained further."""
@@ -292,7 +296,7 @@ class Worker:
             ended = {"finished_at": int(self.clock.now()), "trained_tokens": tokens, "state": None}
             if self.store.move(self.job_id, "succeed", worker=self.token, **ended) is None:
                 raise Stopped
-        self._clear_states()
+        self.store.clear_job_folder(self.job_id)
 
     def _fail(self, error: Unusable) -> None:
         what = {"code": error.code, "message": error.message, "param": error.param or None}
@@ -302,12 +306,7 @@ class Worker:
             self.store.move(
                 self.job_id, "fail", worker=self.token, error=what, finished_at=int(self.clock.now()), state=None
             )
-        self._clear_states()
-
-    def _clear_states(self) -> None:
-        for state in self.store.job_folder(self.job_id).glob("state-*.npz"):
-            state.unlink(missing_ok=True)
-        self.store.sweep()
+        self.store.clear_job_folder(self.job_id)
 
     # -- small words --------------------------------------------------------------------------------------
 
