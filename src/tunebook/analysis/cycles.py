@@ -30,7 +30,7 @@ def batch_effects(y: np.ndarray, index: np.ndarray, *, period: int | None = None
     effect = np.zeros(found)
     # The trend and the batches explain each other: three rounds settle both.
     for _ in range(3):
-        trend = _moving_mean(y - effect[phase], found)
+        trend = _moving_mean(np.concatenate([[0.0], np.cumsum(y - effect[phase])]), found)
         effect += _group_medians(y - effect[phase] - trend, phase, found)
         effect -= effect.mean()
     return effect[phase], found
@@ -53,13 +53,15 @@ def find_period(
     y, index = y[-_SEARCHED:], index[-_SEARCHED:]
     n = len(y)
     if candidates is None:
-        candidates = tuple(range(2, min(_LONGEST, n // 3) + 1)) or ()
+        candidates = tuple(range(2, min(_LONGEST, n // 3) + 1))
     candidates = tuple(length for length in candidates if 2 <= length <= n // 2)
     if not candidates:
         return None
+    y = _winsorised(y)
+    total = np.concatenate([[0.0], np.cumsum(y)])
     eta: dict[int, float] = {}
     for length in candidates:
-        share, f = _variance_explained(y, index % length, length)
+        share, f = _variance_explained(y - _moving_mean(total, length), index % length, length)
         if share >= explained and f > _critical_f(length, n, level / len(candidates)):
             eta[length] = share
     if not eta:
@@ -69,25 +71,31 @@ def find_period(
     return min(length for length in eta if best % length == 0 and eta[length] >= 0.8 * eta[best])
 
 
-def _variance_explained(y: np.ndarray, phase: np.ndarray, length: int) -> tuple[float, float]:
-    r = y - _moving_mean(y, length)
-    centre = np.median(r)
-    spread = 1.4826 * np.median(np.abs(r - centre))
-    if not spread > 0:
-        return 0.0, 0.0
-    r = np.clip(r, centre - 5 * spread, centre + 5 * spread)
+def _winsorised(y: np.ndarray) -> np.ndarray:
+    """Drawn in to five deviations around the trend, so that one hard batch does not decide."""
+    n = len(y)
+    width = max(3, n // 10)
+    trend = _moving_mean(np.concatenate([[0.0], np.cumsum(y)]), width)
+    away = y - trend
+    centre = float(np.median(away))
+    limit = 5 * 1.4826 * float(np.median(np.abs(away - centre)))
+    return trend + np.clip(away, centre - limit, centre + limit)
+
+
+def _variance_explained(r: np.ndarray, phase: np.ndarray, length: int) -> tuple[float, float]:
+    """Adjusted eta squared and F of a one-way analysis of variance of `r` over the batches."""
+    n = len(r)
     r = r - r.mean()
     count = np.bincount(phase, minlength=length)
     total = np.bincount(phase, weights=r, minlength=length)
-    within_n = len(r) - int((count > 0).sum())
-    groups = int((count > 0).sum()) - 1
-    if within_n < 2 or groups < 1:
+    groups = int(np.count_nonzero(count)) - 1
+    rest = n - groups - 1
+    whole = float(r @ r)
+    if rest < 2 or groups < 1 or not whole > 1e-20 * n:
         return 0.0, 0.0
     between = float((total**2 / np.maximum(count, 1)).sum())
-    whole = float(r @ r)
-    within = max(whole - between, 1e-300)
-    f = (between / groups) / (within / within_n)
-    return 1 - (within / within_n) / (whole / (len(r) - 1)), f
+    within = max(whole - between, 1e-12 * whole) / rest
+    return 1 - within / (whole / (n - 1)), (between / groups) / within
 
 
 @lru_cache(maxsize=4096)
@@ -95,14 +103,18 @@ def _critical_f(length: int, n: int, level: float) -> float:
     return float(stats.f.isf(level, length - 1, max(n - length, 1)))
 
 
-def _moving_mean(y: np.ndarray, length: int) -> np.ndarray:
-    """Mean over `length` neighbours, centred; at the ends the nearest whole window, continued along its slope."""
-    n = len(y)
+def _moving_mean(total: np.ndarray, length: int) -> np.ndarray:
+    """Mean over `length` neighbours, from running sums that begin with 0; at the ends the nearest whole window's."""
+    n = len(total) - 1
     if n <= length:
-        return np.full(n, y.mean())
-    total = np.concatenate([[0.0], np.cumsum(y)])
+        return np.full(n, total[-1] / n)
     means = (total[length:] - total[:-length]) / length
-    return np.interp(np.arange(n), np.arange(len(means)) + (length - 1) / 2, means)
+    before = (length - 1) // 2
+    middle = means if length % 2 else np.append((means[:-1] + means[1:]) / 2, means[-1])
+    padded = np.empty(n)
+    padded[before : before + len(middle)] = middle
+    padded[:before], padded[before + len(middle) :] = middle[0], middle[-1]
+    return padded
 
 
 def _group_medians(r: np.ndarray, phase: np.ndarray, length: int) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from tunebook.analysis import card, wording
-from tunebook.analysis.evidence import ENOUGH_BATCHES, ENOUGH_FULL, Evidence, gather
+from tunebook.analysis.evidence import Evidence, gather
 from tunebook.analysis.results import Results, load_results
 from tunebook.analysis.run import Run
 
@@ -121,7 +121,7 @@ def diagnose(
     rng = np.random.default_rng(seed)
     evidence = gather(results.frame, rise=math.log1p(min_rise), period=period, draws=draws, rng=rng)
     per_epoch = _steps_per_epoch(evidence, n_epochs, ended_short)
-    verdict, p = _verdict(evidence, math.log1p(min_rise), confidence, math.log1p(healthy_rise))
+    verdict, p = _verdict(evidence, confidence, math.log1p(healthy_rise))
     kept = _checkpoint(evidence, checkpoints, per_epoch)
     shown = verdict == "overfitting"
     facts = wording.Facts.of(evidence, verdict, p, per_epoch, n_epochs, confidence)
@@ -134,7 +134,7 @@ def diagnose(
         onset_step=facts.onset_step if shown else None,
         onset_epoch=facts.onset_epoch if shown else None,
         onset_interval=facts.onset_interval if shown else None,
-        recommended_step=facts.onset_step,
+        recommended_step=facts.best_step,
         checkpoint=kept,
         reason=wording.reason(facts),
         advice=wording.advice(facts),
@@ -147,7 +147,7 @@ def diagnose(
     )
 
 
-def _verdict(e: Evidence, rise: float, confidence: float, healthy_rise: float) -> tuple[str, float]:
+def _verdict(e: Evidence, confidence: float, healthy_rise: float) -> tuple[str, float]:
     """The verdict and P(overfitting). Healthy has to be shown, as overfitting has: what is neither is inconclusive."""
     if not math.isnan(e.lost_at) or e.p_diverged >= confidence:
         return "diverged", math.nan if math.isnan(e.p_rise) else e.p_rise * (1 - e.p_train_up) * 0.5
@@ -158,9 +158,8 @@ def _verdict(e: Evidence, rise: float, confidence: float, healthy_rise: float) -
         return "overfitting", p
     if e.p_improving >= confidence:
         return "not_converged", p
-    at_most = float(np.quantile(e.rises, 0.95))
-    full_calm = math.isnan(e.full_rise) or e.full_rise <= rise
-    if e.p_rise < 0.5 and e.p_improving < 0.5 and at_most <= healthy_rise and full_calm:
+    at_most = float(np.quantile(e.curve.rises, 0.95)) if e.curve is not None else math.inf
+    if e.p_rise < 0.5 and e.p_improving < 0.5 and at_most <= healthy_rise:
         return "healthy", p
     return "inconclusive", p
 
@@ -181,8 +180,6 @@ def _checkpoint(e: Evidence, checkpoints: Sequence[Any], per_epoch: float | None
     if not kept and per_epoch:
         ends = np.round(np.arange(1, round(e.last / per_epoch) + 1) * per_epoch).astype(int)
         kept = [(int(step), None) for step in ends[-_KEPT:]]
-    elif not kept and e.curve is not None:
-        return None
     if not kept:
         return None
     steps = np.array([step for step, _ in kept], dtype=float)
@@ -195,22 +192,23 @@ def _checkpoint(e: Evidence, checkpoints: Sequence[Any], per_epoch: float | None
         "step": step,
         "epoch": None if per_epoch is None else round(step / per_epoch, 2),
         "name": name,
-        "excess_of_last": e.main.as_fraction(float(level[-1] - level[best])),
+        "excess_of_last": e.main.as_fraction(float(e.main.rise(level[-1], level[best]))),
     }
 
 
 def _expected(e: Evidence, steps: np.ndarray) -> np.ndarray | None:
-    """Expected level at some steps, up to a constant: the mean of the curve and the whole-file measurements."""
-    parts = []
-    if e.curve is not None:
-        parts.append(np.interp(steps, e.curve.t, e.curve.fit))
-    if e.main is not e.full or e.curve is None:
-        at = {float(s): float(y) for s, y in zip(e.full.step, e.full.y, strict=True)}
-        if all(step in at for step in steps) and len(steps):
-            parts.append(np.array([at[step] for step in steps]))
-    if not parts:
+    """Expected level at some steps on the scale of comparison.
+
+    Where every step has a measurement of the whole file, the mean of those and the curve.
+    """
+    if e.curve is None:
         return None
-    return np.mean([part - part.mean() for part in parts], axis=0)
+    curve = e.curve.at(steps)
+    at = {float(s): float(y) for s, y in zip(e.full.step, e.full.y, strict=True)}
+    if e.main is e.full or any(step not in at for step in steps):
+        return curve
+    whole = np.array([at[step] for step in steps])
+    return (curve + whole - whole.mean() + curve.mean()) / 2
 
 
 def _read_checkpoint(checkpoint: Any) -> tuple[int, str | None]:
@@ -272,4 +270,4 @@ def _nothing(results: Results, reason: str) -> Diagnosis:
     )
 
 
-__all__ = ["ENOUGH_BATCHES", "ENOUGH_FULL", "VERDICTS", "Diagnosis", "diagnose"]
+__all__ = ["VERDICTS", "Diagnosis", "diagnose"]

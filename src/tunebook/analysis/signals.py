@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-# Added to a loss before its logarithm, as a share of the median: an exact zero or a tiny loss stays finite.
-_OFFSET = 0.02
+# Added to a loss before its logarithm, as a share of the median. Losses of small batches are skewed the other way (many
+# near zero): on a pure logarithm those would outweigh the few large ones in which overfitting shows first.
+_OFFSET = 0.2
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +37,17 @@ class Signal:
             return -y * self.scale
         level = np.exp(np.clip(y, -700, 700)) - self.offset
         return 1 - level if self.kind == "accuracy" else level
+
+    def rise(self, high: np.ndarray, low: np.ndarray) -> np.ndarray:
+        """How far one level is above another: the logarithm of their ratio; for rewards the difference."""
+        if self.kind == "reward":
+            return high - low
+        # A level below a twentieth of the offset is zero for all we know.
+        floor = self.offset / 20 + 1e-300
+        return np.log(
+            np.maximum(np.exp(np.minimum(high, 700)) - self.offset, floor)
+            / np.maximum(np.exp(np.minimum(low, 700)) - self.offset, floor)
+        )
 
     def as_fraction(self, rise: float) -> float:
         """A rise on the scale of comparison as a fraction of the best value."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tunebook.analysis.evidence import ENOUGH_BATCHES, Evidence
+from tunebook.analysis.evidence import ENOUGH, Evidence
 
 _TITLES = {
     "overfitting": "Overfitting",
@@ -33,6 +33,7 @@ class Facts:
     rise: float | None
     rise_interval: tuple[float, float] | None
     effect: float | None
+    best_step: int | None
     onset_step: int | None
     onset_epoch: float | None
     onset_interval: tuple[int, int] | None
@@ -70,11 +71,12 @@ class Facts:
             measured=len(main),
             rise=main.as_fraction(e.rise) if known else None,
             rise_interval=(
-                tuple(main.as_fraction(max(float(q), 0.0)) for q in np.quantile(e.rises, (0.05, 0.95)))  # type: ignore[arg-type]
-                if known
+                tuple(main.as_fraction(max(float(q), 0.0)) for q in np.quantile(e.curve.rises, (0.05, 0.95)))  # type: ignore[arg-type]
+                if e.curve is not None
                 else None
             ),
             effect=e.rise / noise if known and noise > 1e-9 else None,
+            best_step=None if e.curve is None else round(e.curve.best),
             onset_step=step,
             onset_epoch=round(e.onset / per_epoch, 2) if per_epoch and step is not None else None,
             onset_interval=None if step is None else (round(e.onset_low), round(e.onset_high)),
@@ -154,7 +156,7 @@ def reason(f: Facts) -> str:
 
 def _unmeasured(f: Facts) -> str:
     if f.measured:
-        text = f"Only {f.measured} validation measurements: too few to judge ({ENOUGH_BATCHES} are needed)."
+        text = f"Only {f.measured} validation measurements: too few to judge ({ENOUGH} are needed)."
     else:
         text = "No validation measurements, so overfitting cannot be seen."
     if math.isnan(f.train_from):

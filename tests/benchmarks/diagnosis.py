@@ -1,0 +1,203 @@
+"""How good the diagnosis is: `python tests/benchmarks/diagnosis.py [--count 60] [--seed 100000] [--trained 200]`.
+
+Prints one table over simulated families (see `simulator.py`) with the rules people use today beside it, one over runs
+that were really trained (see `trained.py`), what a guard costs and saves, and how long a diagnosis takes. Nothing here
+was used to choose a setting at the default seeds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+sys.path.insert(0, str(Path(__file__).parent))
+import rules
+import simulator
+import trained
+
+from tunebook.analysis import Results, diagnose
+
+STRONG = 0.3
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was true of one run, and what was said of it. `excess`: how much worse than the best kept, by the truth."""
+
+    family: str
+    kind: str
+    strong: bool
+    said: str
+    p: float
+    onset_error: float
+    covered: float
+    width: float
+    excess: float
+    excess_step: float
+    last_excess: float
+    ms: float
+
+
+def judge(case: simulator.Case, **settings) -> Outcome:
+    """Diagnose a simulated run as a user would and compare with its truth."""
+    results = Results.from_frame(case.frame)
+    checkpoints = [{"step_number": s} for s in case.epoch_ends] if case.n_epochs else []
+    begin = time.perf_counter()
+    d = diagnose(results, n_epochs=case.n_epochs, checkpoints=checkpoints, **settings)
+    ms = 1000 * (time.perf_counter() - begin)
+    n = len(case.true)
+    error = covered = width = np.nan
+    if case.kind == "overfitting" and d.verdict == "overfitting":
+        low, high = d.onset_interval
+        error, covered = abs(d.onset_step - case.onset) / n, float(low <= case.onset <= high)
+        width = (high - low) / n
+    excess = last = np.nan
+    if d.checkpoint is not None:
+        kept = case.true[np.array(case.epoch_ends) - 1]
+        excess = case.true[d.checkpoint["step"] - 1] / kept.min() - 1
+        last = kept[-1] / kept.min() - 1
+    step = np.nan if d.recommended_step is None else case.true[d.recommended_step - 1] / case.true.min() - 1
+    p = np.nan if d.p_overfitting is None else d.p_overfitting
+    strong = case.rise >= STRONG
+    return Outcome(case.family, case.kind, strong, d.verdict, p, error, covered, width, excess, step, last, ms)
+
+
+def by_rule(name: str, case: simulator.Case) -> Outcome:
+    """What a rule of today says of a simulated run."""
+    rule = rules.RULES[name]
+    train, valid = series(case.frame)
+    said = "overfitting" if rule(train, valid) else "healthy"
+    return Outcome(case.family, case.kind, case.rise >= STRONG, said, np.nan, *[np.nan] * 7)
+
+
+def judge_trained(case: trained.TrainedCase, name: str) -> Outcome:
+    """Diagnose a trained run; the truth is the whole validation file at every step, the cost is in test loss."""
+    results = Results.from_frame(case.frame)
+    checkpoints = [{"step_number": s} for s in case.epoch_ends]
+    begin = time.perf_counter()
+    d = diagnose(results, n_epochs=case.n_epochs, checkpoints=checkpoints)
+    ms = 1000 * (time.perf_counter() - begin)
+    n = len(case.valid)
+    true = _running_mean(case.valid, max(1, n // 20))
+    rise, at = float(true[-1] / true.min() - 1), int(np.argmin(true)) + 1
+    kind = "overfitting" if rise >= 0.08 else "unclear" if rise > 0.03 else "healthy"
+    if kind == "healthy" and 1 - true[-1] / true[int(0.8 * (n - 1))] > 0.05:
+        kind = "not_converged"
+    error = covered = width = np.nan
+    if kind == d.verdict == "overfitting":
+        low, high = d.onset_interval
+        error, covered, width = abs(d.onset_step - at) / n, float(low <= at <= high), (high - low) / n
+    kept = case.test[np.array(case.epoch_ends) - 1]
+    excess = case.test[d.checkpoint["step"] - 1] / kept.min() - 1 if d.checkpoint else np.nan
+    smooth = _running_mean(case.test, max(1, n // 20))
+    step = np.nan if d.recommended_step is None else smooth[d.recommended_step - 1] / smooth.min() - 1
+    p = np.nan if d.p_overfitting is None else d.p_overfitting
+    return Outcome(
+        name, kind, rise >= STRONG, d.verdict, p, error, covered, width, excess, step, kept[-1] / kept.min() - 1, ms
+    )
+
+
+def _running_mean(values: np.ndarray, width: int) -> np.ndarray:
+    padded = np.pad(values, (width // 2, width - 1 - width // 2), mode="edge")
+    return np.convolve(padded, np.ones(width) / width, mode="valid")
+
+
+def series(frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Training and validation measurements of a frame, less is better, blanks left out."""
+    column = next(c for c in ("valid_loss", "valid_mean_token_accuracy", "valid_mean_reward") if c in frame)
+    train = next(c for c in ("train_loss", "train_mean_token_accuracy", "train_mean_reward") if c in frame)
+    turn = {"valid_loss": lambda v: v, "valid_mean_token_accuracy": lambda v: 1 - v}.get(column, lambda v: 2 - v)
+    return turn(frame[train].dropna().to_numpy()), turn(frame[column].dropna().to_numpy())
+
+
+def summary(outcomes: Iterable[Outcome], name: str) -> dict[str, object]:
+    """One line of the table."""
+    o = pd.DataFrame(list(outcomes))
+    over, flagged = o.kind == "overfitting", o.said == "overfitting"
+    decided = o.said != "inconclusive"
+    with np.errstate(all="ignore"):
+        return {
+            "": name,
+            "runs": len(o),
+            "false alarms healthy": flagged[o.kind == "healthy"].mean(),
+            "false alarms all": flagged[~over].mean(),
+            "recall strong": flagged[over & o.strong].mean(),
+            "recall": flagged[over].mean(),
+            "precision": over[flagged].mean(),
+            "right when decided": (o.said == o.kind)[decided].mean(),
+            "inconclusive": 1 - decided.mean(),
+            "onset error": o.onset_error.median(),
+            "covered": o.covered.mean(),
+            "width": o.width.median(),
+            "checkpoint excess": o.excess.mean(),
+            "(last)": o.last_excess.mean(),
+            "step excess": o.excess_step.mean(),
+            "ms": o.ms.median(),
+        }
+
+
+def table(rows: list[dict[str, object]]) -> str:
+    """Lines of Markdown."""
+    frame = pd.DataFrame(rows)
+    small = {"checkpoint excess", "(last)", "step excess"}
+
+    def show(column: str, value: object) -> str:
+        if isinstance(value, str | int | np.integer):
+            return str(value)
+        if not np.isfinite(value):
+            return "-"
+        if column == "ms":
+            return f"{value:.1f}"
+        return f"{100 * value:.2f} %" if column in small else f"{value:.3f}"
+
+    head = "| " + " | ".join(frame.columns) + " |\n|" + "---|" * len(frame.columns)
+    body = ["| " + " | ".join(show(c, row[c]) for c in frame.columns) + " |" for row in rows]
+    return "\n".join([head, *body])
+
+
+def simulated(count: int, seed: int) -> list[dict[str, object]]:
+    """Lines for each family, for all together, and for each rule of today over the same runs."""
+    runs = list(simulator.cases(count, first_seed=seed))
+    found = [judge(case) for case in runs]
+    rows = [summary([o for o in found if o.family == f], f) for f in simulator.FAMILIES]
+    rows.append(summary(found, "**all**"))
+    rows += [summary([by_rule(name, case) for case in runs], f"rule: {name}") for name in rules.RULES]
+    return rows
+
+
+def really_trained(count: int, seed: int) -> list[dict[str, object]]:
+    """Lines for trained runs by what their files show, and the rules over the same runs."""
+    rows = []
+    for shows in ("batch", "both", "full", "epochs"):
+        runs = [trained.train(seed + i, shows=shows) for i in range(count)]
+        found = [judge_trained(case, shows) for case in runs]
+        rows.append(summary([o for o in found if o.kind != "unclear"], f"trained: {shows}"))
+        if shows == "epochs":
+            for name, rule in rules.RULES.items():
+                said = ["overfitting" if rule(*series(c.frame)) else "healthy" for c in runs]
+                line = [Outcome(o.family, o.kind, o.strong, s, *[np.nan] * 8) for o, s in zip(found, said, strict=True)]
+                rows.append(summary([o for o in line if o.kind != "unclear"], f"rule: {name} (trained: epochs)"))
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--count", type=int, default=60, help="runs of each family")
+    parser.add_argument("--seed", type=int, default=100_000)
+    parser.add_argument("--trained", type=int, default=200, help="runs that are really trained")
+    asked = parser.parse_args()
+    if asked.count:
+        print(table(simulated(asked.count, asked.seed)))
+    if asked.trained:
+        print(table(really_trained(asked.trained, asked.seed)))
+
+
+if __name__ == "__main__":
+    main()
