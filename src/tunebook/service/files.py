@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from tunebook.catalogue import load_catalogue
 from tunebook.errors import DataError
 from tunebook.service.pacing import intervals
+from tunebook.service.uploads import content_key, import_file, upload_in_parts
 
 if TYPE_CHECKING:
     from openai.types import FileObject
@@ -39,14 +41,31 @@ class Files:
         """Upload a dataset or a file for fine-tuning and wait until the service has processed it.
 
         A Dataset is sent as JSON Lines in UTF-8 with a byte-order mark, as the documentation asks; a path is sent
-        byte for byte. `progress(sent, total)` is called with bytes. Returns the SDK's FileObject, status
-        `processed`. Raises DataError for a file that is missing or that the service refuses.
+        byte for byte; more than 100 MB go in parts, where the service offers that, and the same call after an
+        interruption sends only the rest. `progress(sent, total)` is called with bytes. Returns the SDK's FileObject,
+        status `processed`. Raises DataError for a file that is missing or that the service refuses.
         """
         body, total, filename = _open(source)
         with body:
-            sent: Any = _Counting(body, total, progress) if progress else body
-            uploaded = self._client.files.create(file=(name or filename, sent), purpose="fine-tune")
+            uploaded = None
+            if total > load_catalogue().limit("chunked_upload_advised_bytes"):
+                path = source if isinstance(source, (str, os.PathLike)) else None
+                key, whole = content_key(body, path), name or filename
+                uploaded = upload_in_parts(self._workspace, body, name=whole, total=total, key=key, progress=progress)
+                body.seek(0)
+            if uploaded is None:
+                sent: Any = _Counting(body, total, progress) if progress else body
+                uploaded = self._client.files.create(file=(name or filename, sent), purpose="fine-tune")
         return self._wait(uploaded, sleep)
+
+    def import_url(
+        self, url: str, *, name: str | None = None, sleep: Callable[[float], object] = time.sleep
+    ) -> FileObject:
+        """Have the service fetch a file from a URL (Blob Storage with a SAS token), and wait until it is processed.
+
+        Raises DataError when the URL cannot be one, cannot be fetched, or holds what the service refuses.
+        """
+        return self._wait(import_file(self._workspace, url, name=name), sleep)
 
     def _wait(self, file: FileObject, sleep: Callable[[float], object]) -> FileObject:
         pauses = intervals(*self._workspace.poll_interval_s)
