@@ -167,7 +167,7 @@ def _report(options: argparse.Namespace) -> int:
 
 def _examples() -> Path:
     """Where the notebooks and example data are: the repository, or the copy inside the installed package."""
-    if (_REPOSITORY / "notebooks" / "01_quickstart.ipynb").is_file():
+    if (_REPOSITORY / "data" / "support_tickets.jsonl").is_file():
         return _REPOSITORY
     return Path(str(files("tunebook"))) / "examples"
 

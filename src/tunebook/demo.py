@@ -79,7 +79,7 @@ def summary(comparison: Comparison, report: Path, seconds: float) -> Iterable[st
     if winner is not None:
         yield f"4. {winner.reason}"
         if winner.checkpoint is not None:
-            yield f"5. Deploy {winner.checkpoint.name or f'the checkpoint at step {winner.checkpoint.step}'}."
+            yield f"5. Deploy {winner.checkpoint['name'] or 'the checkpoint'}, of step {winner.checkpoint['step']}."
     yield ""
     yield f"The report: {report}"
     yield "Next: `tunebook lab` does the same in a notebook, by cells and widgets."

@@ -93,11 +93,19 @@ def test_an_unknown_model_is_refused_in_the_services_words(ws, finished):
         ws.jobs.create(JobRequest(model="gpt-9", training_file=finished.job.training_file))
 
 
-def test_a_job_without_a_first_step_has_no_results_yet(start):
-    running = start("--pace", 3600)
+@pytest.fixture
+def waiting_job(start):
+    """A job that cannot start because another holds the only place, and the service it waits at."""
+    running = start("--running", 1, "--pace", 0.05)
     ws = connect(running.endpoint, api_key=running.api_key, environ={})
     file = ws.files.upload(read_dataset(EXAMPLES))
-    job = ws.jobs.create(JobRequest(model="gpt-4.1-nano", training_file=file.id))
+    ws.jobs.create(JobRequest(model="gpt-4.1-nano", training_file=file.id, batch_size=1, n_epochs=50))
+    return ws.jobs.create(JobRequest(model="gpt-4.1-nano", training_file=file.id)), running
+
+
+def test_a_job_without_a_first_step_has_no_results_yet(waiting_job):
+    job, _ = waiting_job
+
 
     with pytest.raises(JobNotFinished, match=job.id):
         job.results()
@@ -120,12 +128,10 @@ def test_a_wrong_key_is_the_sdks_own_error(service):
         ws.jobs.list()
 
 
-def test_an_unreachable_service_keeps_the_last_picture_and_says_since_when(start):
-    running = start("--pace", 3600)
-    ws = connect(running.endpoint, api_key=running.api_key, environ={})
+def test_an_unreachable_service_keeps_the_last_picture_and_says_since_when(waiting_job):
+    job, running = waiting_job
+    ws = job.workspace
     ws.client = ws.client.with_options(max_retries=0)
-    file = ws.files.upload(read_dataset(EXAMPLES))
-    job = ws.jobs.create(JobRequest(model="gpt-4.1-nano", training_file=file.id))
     clock = iter([100.0, 107.0])
     ticks = follow(ws, [job.id], sleep=lambda _: running.kill(), clock=lambda: next(clock))
 

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 _HOME = {
     "Sweep": "sweep",
-    "archive": "archive",
-    "read_run": "archive",
-    "read_runs": "archive",
+    "archive": "run_folders",
+    "read_run": "run_folders",
+    "read_runs": "run_folders",
 }
 __all__ = sorted(_HOME)
 
 if TYPE_CHECKING:
+    from tunebook.experiments.run_folders import archive, read_run, read_runs
     from tunebook.experiments.sweep import Sweep
-    from tunebook.experiments.archive import archive, read_run, read_runs
 
 
 def __getattr__(name: str) -> Any:

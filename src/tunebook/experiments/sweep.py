@@ -16,9 +16,9 @@ import pandas as pd
 from tunebook.analysis.run import Run
 from tunebook.catalogue import load_catalogue
 from tunebook.errors import RequestError
-from tunebook.experiments.archive import archive, read_runs
 from tunebook.experiments.manifest import FILE, OPEN, Entry, Manifest, read_manifest
 from tunebook.experiments.plan import check_budget, draw, grid, plan_frame, trials
+from tunebook.experiments.run_folders import archive, read_runs
 from tunebook.service.connection import Workspace
 from tunebook.service.pacing import next_interval
 from tunebook.service.request import JobRequest

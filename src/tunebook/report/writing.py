@@ -81,7 +81,7 @@ def read_comparison(source: Any) -> Comparison:
     if isinstance(source, Run):
         return compare([source])
     if isinstance(source, str | os.PathLike):
-        from tunebook.experiments.archive import read_runs
+        from tunebook.experiments import read_runs
 
         return compare(read_runs(source))
     runs = source.runs() if callable(getattr(source, "runs", None)) else source
