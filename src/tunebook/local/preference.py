@@ -3,19 +3,35 @@ reference the model as it was when the job began."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tunebook.local.answers import read_answers, tools_of
-from tunebook.local.language_model import Adam, Gradients, LanguageModel, add_gradients
+from tunebook.local.answers import STEPS_AT_ONCE, read_answers, tools_of
+from tunebook.local.language_model import Adam, Forward, Gradients, LanguageModel, add_gradients
 from tunebook.local.supervised import GroupedAnswers, Row, columns
 from tunebook.local.tokenizer import Tokenizer
 
 # Below it two answers count as equally likely: the rounding of sums of some hundred float32 logarithms.
 _TIE = 1e-3  # nats
+
+
+# Forward passes over so many steps are held for the gradients: 134 MB of probabilities at most.
+_HELD_STEPS = 16 * STEPS_AT_ONCE
+
+Pass = tuple[Forward, NDArray[np.int64]]  # and the completion (0, 1 of the first pair, 2, 3 …) of each stretch
+
+
+class _Again:
+    """An iterable that begins anew each time, for what is too large to be held."""
+
+    def __init__(self, begin: Callable[[], Iterator[Pass]]) -> None:
+        self._begin = begin
+
+    def __iter__(self) -> Iterator[Pass]:
+        return self._begin()
 
 
 class Pairs:
@@ -30,26 +46,34 @@ class Pairs:
         self.reference: NDArray[np.float64] | None = None  # (pairs, 2)
         self.size = len(examples)
 
-    def log_p(self, model: LanguageModel, chosen: NDArray[np.int64]) -> NDArray[np.float64]:
-        """(chosen, 2): log p of the whole preferred and the whole other completion."""
-        answers, places = self.groups.of(_completions(chosen))
-        sums = np.zeros(2 * len(chosen))
+    def passes(self, model: LanguageModel, chosen: NDArray[np.int64]) -> Iterable[Pass]:
+        """The forward passes over both completions of the chosen pairs; held, unless they are too many, so
+        that the gradients need not go forward again."""
+        answers, places = self.groups.of(np.stack([2 * chosen, 2 * chosen + 1], axis=1).ravel())
+        if self.groups.answers.tokens_of(answers) <= _HELD_STEPS:
+            return list(self._go(model, answers, places))
+        return _Again(lambda: self._go(model, answers, places))
+
+    def _go(self, model: LanguageModel, answers: NDArray[np.int64], places: NDArray[np.int64]) -> Iterator[Pass]:
         for batch in self.groups.answers.batches(answers):
-            by_stretch = np.add.reduceat(model.forward(batch).log_p, batch.firsts, dtype=np.float64)
-            np.add.at(sums, places[batch.owners], by_stretch)
+            yield model.forward(batch), places[batch.owners]
+
+    def log_p(self, passes: Iterable[Pass], pairs: int) -> NDArray[np.float64]:
+        """(pairs, 2): log p of the whole preferred and the whole other completion."""
+        sums = np.zeros(2 * pairs)
+        for forward, completions in passes:
+            by_stretch = np.add.reduceat(forward.log_p, forward.batch.firsts, dtype=np.float64)
+            np.add.at(sums, completions, by_stretch)
         return sums.reshape(-1, 2)
 
-    def gradients(
-        self, model: LanguageModel, chosen: NDArray[np.int64], coefficients: NDArray[np.float64]
-    ) -> Gradients | None:
-        """Gradients of `-(coefficients * log_p).sum()`, coefficients (chosen, 2)."""
-        answers, places = self.groups.of(_completions(chosen))
-        flat, gradients = coefficients.ravel(), None
-        for batch in self.groups.answers.batches(answers):
-            by_step = np.repeat(flat[places[batch.owners]], batch.lengths).astype(np.float32)
-            part = model.gradients(model.forward(batch), by_step)
-            gradients = part if gradients is None else add_gradients(gradients, part)
-        return gradients
+
+def _gradients(model: LanguageModel, passes: Iterable[Pass], coefficients: NDArray[np.float64]) -> Gradients | None:
+    """Gradients of `-(coefficients * log_p).sum()`, coefficients (pairs, 2)."""
+    flat, gradients = coefficients.ravel().astype(np.float32), None
+    for forward, completions in passes:
+        part = model.gradients(forward, np.repeat(flat[completions], forward.batch.lengths))
+        gradients = part if gradients is None else add_gradients(gradients, part)
+    return gradients
 
 
 def completion(example: Mapping[str, Any], key: str, tokenizer: Tokenizer) -> list:
@@ -58,10 +82,6 @@ def completion(example: Mapping[str, Any], key: str, tokenizer: Tokenizer) -> li
     messages = list(given.get("messages") or [])
     whole = {"messages": messages + list(example.get(key) or []), "tools": tools_of(given)}
     return read_answers(whole, tokenizer, first=len(messages))
-
-
-def _completions(pairs: NDArray[np.int64]) -> NDArray[np.int64]:
-    return np.stack([2 * pairs, 2 * pairs + 1], axis=1).ravel()
 
 
 class Preference:
@@ -87,15 +107,16 @@ class Preference:
     def train_on(self, chosen: NDArray[np.int64], optimiser: Adam, learning_rate: float, _seed: list[int]) -> Row:
         """One step on a batch of pairs; the figures are those before it."""
         self._fix_reference()
-        margins = self._margins(self.train, chosen)
+        passes = self.train.passes(self.model, chosen)
+        margins = self._margins(self.train, chosen, passes)
         pull = self.beta * _sigmoid(-self.beta * margins) / len(chosen)
-        gradients = self.train.gradients(self.model, chosen, np.stack([pull, -pull], axis=1))
+        gradients = _gradients(self.model, passes, np.stack([pull, -pull], axis=1))
         if gradients is not None:
             optimiser.update(self.model.weights, gradients, learning_rate)
         return self._row("train", margins)
 
     def validate(self, kind: str, chosen: NDArray[np.int64], _seed: list[int]) -> Row:
-        return self._row(kind, self._margins(self.valid, chosen))
+        return self._row(kind, self._margins(self.valid, chosen, self.valid.passes(self.model, chosen)))
 
     def validates_all(self, _step: int) -> bool:
         return False
@@ -104,11 +125,12 @@ class Preference:
         """What the model thinks before the first step is the reference from then on."""
         for pairs in (self.train, self.valid):
             if pairs.reference is None:
-                pairs.reference = pairs.log_p(self.model, np.arange(pairs.size))
+                everything = np.arange(pairs.size)
+                pairs.reference = pairs.log_p(pairs.passes(self.model, everything), pairs.size)
 
-    def _margins(self, pairs: Pairs, chosen: NDArray[np.int64]) -> NDArray[np.float64]:
+    def _margins(self, pairs: Pairs, chosen: NDArray[np.int64], passes: Iterable[Pass]) -> NDArray[np.float64]:
         assert pairs.reference is not None  # noqa: S101 - fixed at the first step
-        gained = pairs.log_p(self.model, chosen) - pairs.reference[chosen]
+        gained = pairs.log_p(passes, len(chosen)) - pairs.reference[chosen]
         return gained[:, 0] - gained[:, 1]
 
     def _row(self, kind: str, margins: NDArray[np.float64]) -> Row:
