@@ -6,11 +6,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 _HOME = {
+    "figure_names": "export",
+    "frames": "export",
+    "log_to_mlflow": "trackers",
+    "log_to_wandb": "trackers",
+    "write_excel": "export",
+    "write_figures": "export",
+    "write_parquet": "export",
     "write_report": "writing",
 }
 __all__ = sorted(_HOME)
 
 if TYPE_CHECKING:
+    from tunebook.report.export import figure_names, frames, write_excel, write_figures, write_parquet
+    from tunebook.report.trackers import log_to_mlflow, log_to_wandb
     from tunebook.report.writing import write_report
 
 

@@ -86,10 +86,10 @@ def draw_pictures(comparison: Comparison, *, most_curves: int = MOST_CURVES) -> 
         try:
             if job_id == comparison.winner:
                 svg = _svg(draw, (8.4, 3.5), prefix="w")
-                winner = Picture(f"curve-{_slug(job_id)}", alt, svg, curve_table(names[job_id], diagnosis))
+                winner = Picture(f"curve-{slug(job_id)}", alt, svg, curve_table(names[job_id], diagnosis))
             else:
                 svg = _svg(draw, (4.6, 2.4), prefix=f"j{len(jobs)}")
-                jobs[job_id] = Picture(f"curve-{_slug(job_id)}", alt, svg, curve_table(names[job_id], diagnosis))
+                jobs[job_id] = Picture(f"curve-{slug(job_id)}", alt, svg, curve_table(names[job_id], diagnosis))
         except ValueError as error:  # what matplotlib raises for values or text it cannot draw
             failed.append(f"The curve of {names[job_id]} could not be drawn: {error}")
     if len(curves) > most_curves:
@@ -108,7 +108,7 @@ def inked(colour: str) -> str:
     return f"var(--{_VARIABLES[colour]},{colour})" if colour in _VARIABLES else colour
 
 
-def _slug(text: str) -> str:
+def slug(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9.-]+", "-", text).strip("-.") or "job"
 
 

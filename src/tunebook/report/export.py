@@ -1,0 +1,241 @@
+"""Runs and comparisons as tables and pictures for other tools: Parquet, Excel, SVG and PNG."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from tunebook.analysis.comparison import Comparison, run_ids
+from tunebook.analysis.diagnosis import Diagnosis
+from tunebook.analysis.run import Run
+from tunebook.errors import RequestError, TunebookError
+from tunebook.report.jobs import labels
+from tunebook.report.writing import read_comparison
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Rows of a sheet, its head among them (Excel's own limit).
+EXCEL_ROWS = 1_048_576
+EXCEL_TEXT = 32_767
+FORMATS = ("svg", "png")
+_PNG_DPI = 200
+
+
+def need(module: str, extra: str, what: str) -> ModuleType:
+    """The optional package `module`; TunebookError naming the extra that brings it when it is not installed."""
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise TunebookError(
+            f"{what} needs the package {module!r}, which cannot be loaded ({error}). "
+            f"Install it: pip install 'tunebook[{extra}]'"
+        ) from None
+
+
+def frames(source: Any) -> dict[str, pd.DataFrame]:
+    """The numbers behind a report, as plain tables; `source` is what `write_report` takes.
+
+    `jobs` has one row a job (the columns of `Comparison.frame`, and `left_out`, the reason a job is not ranked);
+    `measurements` one row a job and step (`job`, then the columns of `Results.frame`); `checkpoints` one row a
+    checkpoint (`job`, `step`, `name`, `recommended`); `curves` one row a job and point of its smoothed curve.
+    Columns hold numbers, or text where values are not all numbers; missing is NaN or None.
+    """
+    comparison = read_comparison(source)
+    jobs = comparison.frame.copy()
+    if len(jobs):
+        jobs["left_out"] = [comparison.left_out.get(str(job_id)) for job_id in jobs["id"]]
+    pairs = list(zip(run_ids(comparison.runs), comparison.runs, strict=True))
+    measured = [_of_job(job_id, run.results.frame) for job_id, run in pairs if run.results is not None]
+    curves = [_of_job(job_id, diagnosis.curve) for job_id, diagnosis in comparison.diagnoses.items()]
+    kept = [
+        {
+            "job": job_id,
+            "step": checkpoint.get("step_number"),
+            "name": checkpoint.get("fine_tuned_model_checkpoint"),
+            "recommended": checkpoint.get("step_number") == _recommended(comparison, job_id),
+        }
+        for job_id, run in pairs
+        for checkpoint in run.checkpoints
+    ]
+    made = {
+        "jobs": jobs,
+        "measurements": pd.concat(measured, ignore_index=True) if measured else pd.DataFrame(columns=["job", "step"]),
+        "checkpoints": pd.DataFrame(kept, columns=["job", "step", "name", "recommended"]),
+        "curves": pd.concat(curves, ignore_index=True) if curves else pd.DataFrame(columns=["job", "step"]),
+    }
+    return {name: _plain(frame) for name, frame in made.items()}
+
+
+def write_parquet(source: Any, folder: str | os.PathLike[str]) -> list[Path]:
+    """Write the tables of `frames` into `folder`, one Parquet file each; returns their paths.
+
+    Needs pyarrow: `pip install 'tunebook[parquet]'`.
+    """
+    need("pyarrow", "parquet", "Writing Parquet")
+    target = _folder(folder)
+    paths = []
+    for name, frame in frames(source).items():
+        paths.append(target / f"{name}.parquet")
+        frame.to_parquet(paths[-1], engine="pyarrow", index=False)
+    return paths
+
+
+def write_excel(source: Any, path: str | os.PathLike[str]) -> Path:
+    """Write the tables of `frames` as the sheets of one workbook; returns its path.
+
+    Text stays text: a suffix or message that begins with `=` is no formula. Needs openpyxl:
+    `pip install 'tunebook[excel]'`. Raises RequestError for more rows than a sheet holds.
+    """
+    need("openpyxl", "excel", "Writing Excel")
+    target = Path(path)
+    if target.suffix.lower() != ".xlsx":
+        raise RequestError(f"{target}: a workbook is written as .xlsx; give the path this ending.")
+    tables = frames(source)
+    for name, frame in tables.items():
+        if len(frame) >= EXCEL_ROWS:
+            raise RequestError(
+                f"{name} has {len(frame):,} rows, a sheet of Excel holds {EXCEL_ROWS - 1:,}. "
+                "Use write_parquet, or fewer jobs."
+            )
+    with pd.ExcelWriter(target, engine="openpyxl") as book:
+        for name, frame in tables.items():
+            frame.map(_excel_text).to_excel(book, sheet_name=name, index=False, freeze_panes=(1, 1))
+            _dress_sheet(book.sheets[name])
+    return target
+
+
+def write_figures(
+    source: Any,
+    folder: str | os.PathLike[str],
+    *,
+    format: str = "svg",
+    names: Iterable[str] | None = None,
+) -> list[Path]:
+    """Write figures into `folder`, each under its name; returns their paths.
+
+    `names` chooses among `figure_names(source)` (default: all): `all-jobs`, `ranking`, and `loss-<job>` and
+    `accuracy-<job>` for each job that has results. `format` is "svg" or "png" (200 dots per inch, white paper).
+    Raises RequestError for a name or format there is not.
+    """
+    if format not in FORMATS:
+        raise RequestError(f"format={format!r}: figures are written as {' or '.join(FORMATS)}.")
+    comparison = read_comparison(source)
+    drawers = _drawers(comparison)
+    wanted = list(drawers) if names is None else list(names)
+    unknown = [name for name in wanted if name not in drawers]
+    if unknown:
+        raise RequestError(f"There is no figure {unknown[0]!r}; there are {', '.join(drawers) or 'none'}.")
+    target = _folder(folder)
+    paths = []
+    for name in wanted:
+        paths.append(target / f"{name}.{format}")
+        _save(drawers[name], paths[-1])
+    return paths
+
+
+def figure_names(source: Any) -> tuple[str, ...]:
+    """The names of the figures that `write_figures` can write."""
+    return tuple(_drawers(read_comparison(source)))
+
+
+def _drawers(comparison: Comparison) -> dict[str, Callable[[Axes], object]]:
+    """Figure name -> what draws it on Axes."""
+    from tunebook.plots.curves import plot_accuracy, plot_loss
+    from tunebook.plots.sweeps import plot_ranking, plot_sweep
+    from tunebook.report.figures import slug
+
+    drawers: dict[str, Callable[[Axes], object]] = {}
+    if comparison.group is not None and len(comparison.group.ids) > 1:
+        drawers["all-jobs"] = lambda ax: plot_sweep(comparison, ax=ax)
+        drawers["ranking"] = lambda ax: plot_ranking(comparison, ax=ax)
+    names = labels(comparison)
+    for job_id, diagnosis in comparison.diagnoses.items():
+        run = comparison.run(job_id)
+        for kind, plot in (("loss", plot_loss), ("accuracy", plot_accuracy)):
+            name = f"{kind}-{slug(names[job_id])}"
+            name = name if name not in drawers else f"{name}-{slug(job_id)}"
+            drawers[name] = partial(_draw_run, plot, run, diagnosis)
+    return drawers
+
+
+def _draw_run(plot: Callable[..., object], run: Run, diagnosis: Diagnosis, ax: Axes) -> None:
+    plot(run, diagnosis=diagnosis, ax=ax)
+
+
+def _save(draw: Callable[[Axes], object], path: Path) -> None:
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    draw(figure.subplots())
+    with matplotlib.rc_context({"svg.hashsalt": "tunebook"}):  # the same numbers give the same file
+        made: dict[str, Any] = {"metadata": {"Date": None}} if path.suffix == ".svg" else {"dpi": _PNG_DPI}
+        figure.savefig(path, facecolor="white", **made)
+
+
+def _folder(folder: str | os.PathLike[str]) -> Path:
+    target = Path(folder)
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RequestError(f"{target}: cannot be a folder ({error.strerror or error}). Name another one.") from None
+    return target
+
+
+def _of_job(job_id: str, frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.assign(job=job_id)[["job", *frame.columns]]
+
+
+def _recommended(comparison: Comparison, job_id: str) -> Any:
+    diagnosis = comparison.diagnoses.get(job_id)
+    return diagnosis.checkpoint["step"] if diagnosis and diagnosis.checkpoint else None
+
+
+def _plain(frame: pd.DataFrame) -> pd.DataFrame:
+    """The table with columns that every format can hold: numbers, truth values, or text."""
+    made = frame.copy()
+    for column in made.columns:
+        values = made[column]
+        if values.dtype != object:
+            continue
+        present = [value for value in values if not _missing(value)]
+        if present and all(isinstance(value, int | float) and not isinstance(value, bool) for value in present):
+            made[column] = pd.to_numeric(values)
+        elif not all(isinstance(value, bool) for value in present):
+            made[column] = [None if _missing(value) else _text(value) for value in values]
+    return made
+
+
+def _missing(value: Any) -> bool:
+    return value is None or (not isinstance(value, list | dict | tuple | Mapping) and bool(pd.isna(value)))
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
+
+
+def _excel_text(value: Any) -> Any:
+    """Text without the control characters a workbook cannot hold, cut to what a cell holds."""
+    if not isinstance(value, str):
+        return value
+    return "".join(sign for sign in value if sign >= " " or sign in "\t\n")[:EXCEL_TEXT]
+
+
+def _dress_sheet(sheet: Any) -> None:
+    """Text cells as text, never as formulas; columns as wide as their head and first rows."""
+    for row in sheet.iter_rows():
+        for cell in row:
+            if cell.data_type == "f":
+                cell.data_type = "s"
+    for column in sheet.iter_cols(max_row=30):
+        widest = max(len(str(cell.value)) for cell in column if cell.value is not None)
+        sheet.column_dimensions[column[0].column_letter].width = min(max(widest + 2, 8), 48)

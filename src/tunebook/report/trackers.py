@@ -1,0 +1,178 @@
+"""Runs and comparisons to experiment trackers: MLflow and Weights & Biases. Both are optional packages."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from tunebook.analysis.comparison import Comparison, run_ids
+from tunebook.analysis.run import Run
+from tunebook.report.export import need
+from tunebook.report.jobs import labels
+from tunebook.report.numbers import missing
+from tunebook.report.provenance import fingerprint
+from tunebook.report.writing import read_comparison
+
+# What a run's summary says beside its measurements (columns of `Comparison.frame`).
+_NUMBERS = (
+    "loss",
+    "loss_low",
+    "loss_high",
+    "accuracy",
+    "rank",
+    "p_best",
+    "recommended_step",
+    "trained_tokens",
+    "cost_usd",
+)
+_WORDS = ("verdict", "checkpoint", "group")
+# MLflow takes at most 1,000 metrics in a call, and these lengths of a parameter and a tag.
+_BATCH = 1000
+_PARAM_LENGTH, _TAG_LENGTH = 500, 5000
+
+
+def log_to_mlflow(source: Any, *, experiment: str = "tunebook", tracking_uri: str | None = None) -> dict[str, str]:
+    """Log each job as an MLflow run of `experiment`; returns job id -> MLflow run id.
+
+    Hyperparameters become parameters, every measurement a metric at its step, the comparison's judgement metrics
+    (`loss`, `p_best`, …) and tags (`verdict`, `checkpoint`). `tracking_uri` as in MLflow (default: where MLflow is
+    set to write). A job that was logged with the same measurements before is found and not logged again.
+
+    Needs MLflow: `pip install 'tunebook[mlflow]'`. Changes none of MLflow's global settings.
+    """
+    tracking = need("mlflow.tracking", "mlflow", "Logging to MLflow")
+    comparison = read_comparison(source)
+    client = tracking.MlflowClient(tracking_uri=tracking_uri)
+    found = client.get_experiment_by_name(experiment)
+    place = found.experiment_id if found is not None else client.create_experiment(experiment)
+    names, rows = labels(comparison), _rows(comparison)
+    return {
+        job_id: _mlflow_run(client, place, names.get(job_id, job_id), job_id, run, rows.get(job_id, {}))
+        for job_id, run in zip(run_ids(comparison.runs), comparison.runs, strict=True)
+    }
+
+
+def _mlflow_run(client: Any, place: str, name: str, job_id: str, run: Run, row: Mapping[str, Any]) -> str:
+    entities = need("mlflow.entities", "mlflow", "Logging to MLflow")
+    mark = fingerprint(run) or run.status
+    # The id comes from outside: it is compared here, not written into MLflow's search language.
+    for before in client.search_runs([place], "tags.`tunebook.measurements` = '" + re.sub(r"\W", "", mark) + "'"):
+        if before.data.tags.get("tunebook.job") == job_id:
+            return str(before.info.run_id)
+    started, ended = _milliseconds(run.job.get("created_at")), _milliseconds(run.job.get("finished_at"))
+    tags = {**_facts(run, job_id), **_words(row), "tunebook.measurements": re.sub(r"\W", "", mark)}
+    made = client.create_run(place, start_time=started, run_name=name).info.run_id
+    when = ended or started or 0
+    metrics = [
+        entities.Metric(_key(column), value, when, step)
+        for step, values in _measured(run)
+        for column, value in values.items()
+    ]
+    metrics += [entities.Metric(f"tunebook.{column}", value, when, 0) for column, value in _judged(row).items()]
+    params = [entities.Param(_key(key), str(value)[:_PARAM_LENGTH]) for key, value in _settings(run).items()]
+    marks = [entities.RunTag(key, str(value)[:_TAG_LENGTH]) for key, value in tags.items()]
+    client.log_batch(made, params=params, tags=marks)
+    for start in range(0, len(metrics), _BATCH):
+        client.log_batch(made, metrics=metrics[start : start + _BATCH])
+    status = {"failed": "FAILED", "cancelled": "KILLED"}.get(run.status, "FINISHED" if run.ended else "RUNNING")
+    if status != "RUNNING":
+        client.set_terminated(made, status, ended)
+    return str(made)
+
+
+def log_to_wandb(
+    source: Any,
+    *,
+    project: str = "tunebook",
+    entity: str | None = None,
+    group: str | None = None,
+    mode: str | None = None,
+    directory: str | os.PathLike[str] | None = None,
+) -> dict[str, str]:
+    """Log each job as a Weights & Biases run of `project`; returns job id -> run id.
+
+    Hyperparameters become the run's config, measurements its history by step, the comparison's judgement its
+    summary. `mode` is "online" or "offline" (files in `directory`, for `wandb sync` later; default: as W&B is set).
+    The run's id is made from the job's, so that a job logged again replaces itself.
+
+    Needs wandb: `pip install 'tunebook[wandb]'`.
+    """
+    wandb = need("wandb", "wandb", "Logging to Weights & Biases")
+    comparison = read_comparison(source)
+    names, rows = labels(comparison), _rows(comparison)
+    made = {}
+    for job_id, run in zip(run_ids(comparison.runs), comparison.runs, strict=True):
+        run_id = re.sub(r"[^A-Za-z0-9_-]+", "-", job_id)[-64:]
+        logged = wandb.init(
+            project=project,
+            entity=entity,
+            group=group,
+            id=run_id,
+            name=names.get(job_id, job_id),
+            config={**_settings(run), **_facts(run, job_id)},
+            mode=mode,
+            dir=str(Path(directory)) if directory is not None else None,
+            job_type="fine-tuning",
+            reinit="create_new",  # leaves alone a run that is open in this session
+            settings=wandb.Settings(silent=True, console="off", x_disable_stats=True, x_disable_machine_info=True),
+        )
+        for step, values in _measured(run):
+            logged.log(values, step=step)
+        logged.summary.update({**_judged(rows.get(job_id, {})), **_words(rows.get(job_id, {}))})
+        logged.finish(exit_code=1 if run.status == "failed" else 0)
+        made[job_id] = run_id
+    return made
+
+
+def _rows(comparison: Comparison) -> dict[str, Mapping[Any, Any]]:
+    return {str(row["id"]): row for row in comparison.frame.to_dict("records")}
+
+
+def _settings(run: Run) -> dict[str, Any]:
+    """What was trained with: resolved hyperparameters, seed, base model, method."""
+    given = {**run.hyperparameters, "seed": run.seed, "model": run.model, "method": run.method}
+    return {key: value for key, value in given.items() if not missing(value) and value != ""}
+
+
+def _facts(run: Run, job_id: str) -> dict[str, Any]:
+    facts = {
+        "tunebook.job": job_id,
+        "tunebook.status": run.status,
+        "tunebook.suffix": run.suffix,
+        "tunebook.training_file": run.training_file,
+        "tunebook.validation_file": run.validation_file,
+        "tunebook.fine_tuned_model": run.fine_tuned_model,
+    }
+    return {key: value for key, value in facts.items() if value}
+
+
+def _judged(row: Mapping[Any, Any]) -> dict[str, float]:
+    return {name: float(row[name]) for name in _NUMBERS if name in row and not missing(row[name])}
+
+
+def _words(row: Mapping[Any, Any]) -> dict[str, str]:
+    return {f"tunebook.{name}": str(row[name]) for name in _WORDS if name in row and not missing(row[name])}
+
+
+def _measured(run: Run) -> Iterator[tuple[int, dict[str, float]]]:
+    """(step, the finite measurements of that step) in order."""
+    if run.results is None:
+        return
+    frame = run.results.frame.select_dtypes("number").drop(columns="timestamp", errors="ignore")
+    for row in frame.to_dict("records"):
+        values = {str(key): float(value) for key, value in row.items() if key != "step" and math.isfinite(value)}
+        if values:
+            yield int(row["step"]), values
+
+
+def _milliseconds(unix: Any) -> int | None:
+    return int(unix * 1000) if isinstance(unix, int | float) and unix > 0 else None
+
+
+def _key(name: str) -> str:
+    """A name MLflow takes: letters, digits, `_-. /`, not a path that climbs."""
+    return re.sub(r"[^\w\-. /]", "_", name).strip("/. ")[:250] or "unnamed"
