@@ -6,13 +6,17 @@ read a moment later. So these ids answer always and keep nothing; everything abo
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from tunebook.local.job_request import read_job_request
+from tunebook.local.models import find_model
 from tunebook.local.naming import fine_tuned_name
 from tunebook.local.records import Checkpoint, Event, File, Job, Part, Upload
+from tunebook.local.refusals import not_found
 from tunebook.local.serving import Handler, Service, read_json
 
 _JOB, _FILES, _UPLOAD = "ft-AF1WoRqd3aJAHsqc9NY7iL8F", ("file-abc123", "file_id"), "upload_abc123"
@@ -27,6 +31,12 @@ def fixture_routes(service: Service) -> list[Route]:
 
     async def job(request: Request) -> Response:
         return JSONResponse(service.wire(request).job(_job()))
+
+    async def list_jobs(request: Request) -> Response:
+        return JSONResponse(service.wire(request).page([service.wire(request).job(_job())]))
+
+    async def list_files(request: Request) -> Response:
+        return JSONResponse(service.wire(request).page([service.wire(request).file(_file(name)) for name in _FILES]))
 
     async def new_job(request: Request) -> Response:
         read_job_request(await read_json(request), service.limits)
@@ -53,6 +63,13 @@ def fixture_routes(service: Service) -> list[Route]:
 
         return answer
 
+    async def model(request: Request) -> Response:
+        known = find_model(service.store, _BASE)
+        if known is None:
+            raise not_found("model", _BASE)
+        source = replace(known, name=request.path_params["id"])  # the tests' name changes with the SDK's version
+        return JSONResponse(service.wire(request).model(source, None))
+
     async def deleted_model(request: Request) -> Response:
         return JSONResponse(service.wire(request).deleted("model", _MODEL))
 
@@ -71,6 +88,8 @@ def fixture_routes(service: Service) -> list[Route]:
 
     at_job, at_upload = f"/fine_tuning/jobs/{_JOB}", f"/uploads/{_UPLOAD}"
     routes = [
+        Route("/files", list_files),
+        Route("/fine_tuning/jobs", list_jobs),
         Route("/fine_tuning/jobs", new_job, methods=["POST"]),
         Route(at_job, job),
         *(Route(f"{at_job}/{action}", job, methods=["POST"]) for action in ("cancel", "pause", "resume")),
@@ -79,6 +98,7 @@ def fixture_routes(service: Service) -> list[Route]:
         Route(f"{at_upload}/parts", part, methods=["POST"]),
         Route(f"{at_upload}/complete", completed, methods=["POST"]),
         Route(f"{at_upload}/cancel", cancelled, methods=["POST"]),
+        Route("/models/{id}", model),
         Route(f"/models/{_MODEL}", deleted_model, methods=["DELETE"]),
     ]
     for name in _FILES:
