@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tunebook.analysis.comparison import compare
+from tunebook.analysis.paired import compare_scores
 from tunebook.analysis.run import Run
 from tunebook.errors import RequestError
 from tunebook.report.alt_text import curve_table, describe_curve, describe_sweep
@@ -13,6 +14,7 @@ from tunebook.report.answer import write_answer
 from tunebook.report.building import build_report
 from tunebook.report.evaluation import Evaluation, read_evaluation
 from tunebook.report.jobs import job_records
+from tunebook.report.page import scores_table
 from tunebook.report.provenance import fingerprint, provenance
 
 MADE = datetime(2026, 11, 23, tzinfo=UTC)
@@ -91,7 +93,7 @@ def test_an_evaluation_with_a_gain_leads_the_facts(comparison):
     answer = built(comparison, evaluation=GAIN).answer
 
     assert answer.facts[0].value == "+10.0 points"
-    assert answer.facts[0].note == "exact match on 300 held-out examples, interval +4.0 points to +16.0 points"
+    assert answer.facts[0].note == "exact match on 300 examples, interval +4.0 points to +16.0 points"
 
 
 def test_practice_runs_of_the_embedded_service_carry_a_warning(make_run):
@@ -100,6 +102,7 @@ def test_practice_runs_of_the_embedded_service_carry_a_warning(make_run):
     report = built(compare([Run(run.job, run.results, run.checkpoints, (said,))]))
 
     assert "stand-in" in report.answer.caution
+    assert report.answer.steps[0].startswith("Run the same jobs on Azure OpenAI")
     assert "What it would cost on Azure" in [fact.label for fact in report.answer.facts]
 
 
@@ -243,3 +246,36 @@ def test_jobs_without_a_name_or_times_are_reported_too(make_run):
 
     assert replace(report.jobs[0], reason="").label == "j"
     assert report.title == "Fine-tuning report"
+
+
+def test_the_paired_comparison_of_two_models_is_an_evaluation():
+    found = read_evaluation(compare_scores([0, 0, 0, 1] * 20, [1, 1, 0, 1] * 20))
+
+    assert (found.gain, found.n, found.n_better, found.n_worse, found.shows_a_gain) == (0.5, 80, 40, 0, True)
+    assert "The second model is better" in found.sentence
+
+
+def test_a_job_that_cannot_be_told_from_the_best_keeps_it_from_being_called_clear(comparison):
+    jobs = job_records(comparison)
+    tied = tuple(replace(job, p_best=0.95, alike=job.label == "try-2") for job in jobs)
+
+    assert "clearly the best" not in write_answer(comparison, tied, None).because
+
+
+def test_scores_that_are_no_fractions_are_told_in_their_own_unit():
+    found = read_evaluation({"scores": {"base": 3.5, "tuned": 4.25}, "gain": 0.75})
+
+    assert (found.shown(4.25), found.points(0.75)) == ("4.25", "+0.75")
+
+
+def test_several_tuned_models_each_have_their_gain():
+    gains = {name: {"gain": 0.1, "low": 0.05, "high": 0.15, "p_value": 0.0001} for name in ("a", "b")}
+    rows = scores_table(read_evaluation({**GAIN, "gains": gains})).rows
+
+    assert rows[-1] == ("Gain of b", "+10.0 points", "+5.0 points to +15.0 points, p < 0.001")
+
+
+def test_whether_the_examples_were_held_out_is_passed_on():
+    assert read_evaluation({**GAIN, "held_out": "These examples chose the checkpoint."}).notes == (
+        "These examples chose the checkpoint.",
+    )

@@ -38,8 +38,6 @@ def test_what_is_missing_is_an_empty_string(nothing):
         (numbers.listed(list("abcde")), "a, b, c and 2 more"),
         (numbers.setting(None), "not told"),
         (numbers.setting(0.05), "0.05"),
-        (numbers.value_or_points(0.617), "61.7 %"),
-        (numbers.value_or_points(4.2), "4.2"),
     ],
 )
 def test_numbers_read_well(said, expected):

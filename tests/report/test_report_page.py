@@ -1,5 +1,6 @@
 """The page itself: escaped, self-contained, readable without seeing it, small and quick."""
 
+import json
 import re
 from collections import Counter
 from datetime import UTC, datetime
@@ -213,6 +214,16 @@ def test_html_is_written_whole_from_runs_and_from_a_sweep(runs, tmp_path):
     assert one.read_text("utf-8").startswith("<!DOCTYPE html>")
     assert one.read_bytes() == two.read_bytes()
     assert sorted(file.name for file in tmp_path.iterdir()) == ["one.html", "two.html"]
+
+
+def test_a_report_is_made_from_a_folder_of_runs(make_run, tmp_path):
+    run = make_run(1)
+    (tmp_path / "runs" / "one").mkdir(parents=True)
+    (tmp_path / "runs" / "one" / "job.json").write_text(json.dumps(run.job))
+    run.results.frame.to_csv(tmp_path / "runs" / "one" / "results.csv", index=False)
+    page = write_report(tmp_path / "runs", tmp_path / "report.html").read_text("utf-8")
+
+    assert "of try-1.</h2>" in page
 
 
 def test_markdown_lies_beside_its_figures(comparison, tmp_path):

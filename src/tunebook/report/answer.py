@@ -76,9 +76,10 @@ def _sureness(comparison: Comparison, jobs: Sequence[Job], winner: Job) -> str:
     if len(rivals) == 1:
         return f"{expected}. It is the only job that can be ranked, so there is nothing to compare it with."
     p = winner.p_best or 0.0
-    how = "clearly the best" if p >= CLEAR else "the most likely best" if p >= EVEN else "the best guess"
-    text = f"{expected}, {how} of {plural(len(rivals), 'job')} (probability {chance(p)})."
     same = [job.label for job in rivals if job.alike]
+    clear = p >= CLEAR and not same
+    how = "clearly the best" if clear else "most likely the best" if p >= EVEN else "the best guess"
+    text = f"{expected}, {how} of {plural(len(rivals), 'job')} (probability {chance(p)})."
     if not same:
         return f"{text} All others are worse beyond doubt."
     return (
@@ -109,9 +110,13 @@ def _certainty(comparison: Comparison, winner: Job | None, evaluation: Evaluatio
     gain: list[Fact] = []
     if evaluation is not None and evaluation.gain is not None:
         low, high = evaluation.gain_low, evaluation.gain_high
-        interval = "" if low is None or high is None else f", interval {_signed(low)} to {_signed(high)}"
-        on = f"on {evaluation.n:,} held-out examples" if evaluation.n else "on held-out examples"
-        gain = [Fact("Gain over the base model", _signed(evaluation.gain), f"{evaluation.score} {on}{interval}")]
+        interval = (
+            "" if low is None or high is None else f", interval {evaluation.points(low)} to {evaluation.points(high)}"
+        )
+        on = f"on {evaluation.n:,} examples" if evaluation.n else "on the examples"
+        gain = [
+            Fact("Gain over the base model", evaluation.points(evaluation.gain), f"{evaluation.score} {on}{interval}")
+        ]
     if winner is None:
         return gain
     if comparison.group is not None and len(comparison.group.ids) > 1:
@@ -119,10 +124,6 @@ def _certainty(comparison: Comparison, winner: Job | None, evaluation: Evaluatio
         return [*gain, Fact("Probability of being best", chance(winner.p_best), f"of {plural(ranked, 'ranked job')}")]
     measure = "validation loss" if comparison.measure == "loss" else "validation reward"
     return [*gain, Fact(f"Expected {measure}", winner.value_text, f"90 % interval {winner.interval_text}")]
-
-
-def _signed(gain: float) -> str:
-    return f"{gain * 100:+.1f} points"
 
 
 def _spent(comparison: Comparison) -> list[Fact]:
@@ -165,7 +166,12 @@ def _overfitting(jobs: Sequence[Job]) -> Fact:
 
 def _steps(comparison: Comparison, jobs: Sequence[Job], winner: Job, evaluation: Evaluation | None) -> tuple[str, ...]:
     steps = []
-    if evaluation is None or evaluation.shows_a_gain is not False:
+    practice = bool(stand_in_note(comparison.runs))
+    if practice:
+        steps.append(
+            "Run the same jobs on Azure OpenAI before deciding anything: the same code, with AZURE_OPENAI_ENDPOINT set."
+        )
+    elif evaluation is None or evaluation.shows_a_gain is not False:
         steps.append(_hosting())
     if evaluation is None:
         steps.append(
@@ -185,8 +191,8 @@ def _steps(comparison: Comparison, jobs: Sequence[Job], winner: Job, evaluation:
         )
     diagnosis = comparison.diagnoses.get(winner.id)
     if diagnosis is not None and diagnosis.advice and winner.verdict != "healthy":
-        steps.append(f"For the next round, start from {winner.label}: {_lower(diagnosis.advice[0])}")
-    if (note := _retirement(comparison, winner)) != "":
+        steps.append(f"For the next round of {winner.label}: {_lower(diagnosis.advice[0])}")
+    if not practice and (note := _retirement(comparison, winner)):
         steps.append(note)
     return tuple(steps)
 

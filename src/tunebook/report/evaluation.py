@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from tunebook.errors import RequestError
+from tunebook.report.numbers import missing, number, percent
+
+# Of a prompt or an answer: a page is read, the file with all answers is searched.
+MOST_CHARACTERS = 1500
 
 
 @dataclass(frozen=True)
@@ -17,6 +21,17 @@ class Score:
     value: float | None
     low: float | None = None
     high: float | None = None
+
+
+@dataclass(frozen=True)
+class Gain:
+    """What a model gains over the first one, with its interval and p-value; None where not known."""
+
+    model: str
+    value: float
+    low: float | None = None
+    high: float | None = None
+    p: float | None = None
 
 
 @dataclass(frozen=True)
@@ -35,7 +50,9 @@ class Evaluation:
 
     `gain` is the score of the tuned model minus that of the base, `gain_low` and `gain_high` its interval, `p` the
     probability of a difference at least as large when there is none; None where not known. `better` and `worse` are
-    examples that changed, `n_better` and `n_worse` how many there are.
+    examples that changed, `n_better` and `n_worse` how many there are. `gains` has one entry a tuned model when there
+    are several. `notes` say what to beware of, and whether the examples were held out. `unit`: scores are fractions
+    and are told as per cent, gains in points.
     """
 
     sentence: str
@@ -50,11 +67,22 @@ class Evaluation:
     worse: tuple[Example, ...] = ()
     n_better: int | None = None
     n_worse: int | None = None
+    gains: tuple[Gain, ...] = ()
+    notes: tuple[str, ...] = ()
+    unit: bool = True
 
     @property
     def shows_a_gain(self) -> bool | None:
         """Whether the interval of the gain lies above nought; None when there is no interval."""
         return None if self.gain_low is None else self.gain_low > 0
+
+    def points(self, gain: float) -> str:
+        """A gain as people say it: +22.6 points; in the score's own unit where that is no fraction."""
+        return f"{gain * 100:+.1f} points" if self.unit else f"{gain:+.4g}"
+
+    def shown(self, score: float | None) -> str:
+        """A score as people say it: 61.7 %; in its own unit where that is no fraction."""
+        return percent(score, 1) if self.unit else number(score)
 
 
 def read_evaluation(source: Any, *, most_examples: int = 8) -> Evaluation | None:
@@ -71,21 +99,30 @@ def read_evaluation(source: Any, *, most_examples: int = 8) -> Evaluation | None
             f"evaluation: cannot read one from {type(source).__name__}. "
             "Give what the evaluation returned, or a mapping with 'sentence', 'scores' and 'gain'."
         )
-    better, worse = (list(found.get(key) or ()) for key in ("better", "worse"))
-    interval = found.get("gain_interval") or (found.get("gain_low"), found.get("gain_high"))
+    changed = {key: found.get(key) for key in ("better", "worse")}
+    better, worse = (value if isinstance(value, list | tuple) else () for value in changed.values())
+    counts = {key: value if isinstance(value, int) else len(value or ()) or None for key, value in changed.items()}
+    interval = found.get("gain_interval") or (
+        found.get("gain_low", found.get("low")),
+        found.get("gain_high", found.get("high")),
+    )
+    scores = tuple(_scores(found.get("scores") or ()))
     return Evaluation(
-        sentence=str(found.get("sentence") or ""),
+        sentence=str(found.get("sentence") or getattr(source, "sentence", "")),
         score=str(found.get("score") or "score"),
         n=found.get("n"),
-        scores=tuple(_scores(found.get("scores") or ())),
+        scores=scores,
         gain=found.get("gain"),
         gain_low=interval[0],
         gain_high=interval[1],
-        p=found.get("p"),
+        p=found.get("p", found.get("p_value")),
+        gains=tuple(_gains(found.get("gains") or {})),
+        notes=tuple(str(note) for note in (found.get("held_out"), *(found.get("notes") or ())) if note),
+        unit=bool(found.get("unit", all(missing(s.value) or -1 <= (s.value or 0) <= 1 for s in scores))),
         better=_examples(better[:most_examples]),
         worse=_examples(worse[:most_examples]),
-        n_better=found.get("n_better", len(better) or None),
-        n_worse=found.get("n_worse", len(worse) or None),
+        n_better=found.get("n_better", counts["better"]),
+        n_worse=found.get("n_worse", counts["worse"]),
     )
 
 
@@ -97,6 +134,16 @@ def _scores(source: Any) -> Iterable[Score]:
         yield Score(str(row.get("model", "")), row.get("value"), row.get("low"), row.get("high"))
 
 
+def _gains(source: Mapping[str, Any]) -> Iterable[Gain]:
+    for model, told in source.items():
+        yield Gain(str(model), told["gain"], told.get("low"), told.get("high"), told.get("p_value"))
+
+
 def _examples(rows: Sequence[Any]) -> tuple[Example, ...]:
     keys = ("prompt", "expected", "base", "tuned")
-    return tuple(Example(*(str(row.get(key) if row.get(key) is not None else "") for key in keys)) for row in rows)
+    return tuple(Example(*(_shortened(row.get(key)) for key in keys)) for row in rows)
+
+
+def _shortened(value: Any) -> str:
+    text = "" if value is None else str(value)
+    return text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]} …"

@@ -110,10 +110,3 @@ def setting(value: Any) -> str:
     if isinstance(value, bool | str):
         return str(value)
     return f"{float(value):.4g}"
-
-
-def value_or_points(score: Any) -> str:
-    """A score: a fraction as a percentage, anything else as it is."""
-    if missing(score):
-        return ""
-    return percent(score, 1) if -1 <= score <= 1 else number(score)

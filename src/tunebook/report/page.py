@@ -15,9 +15,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from tunebook.analysis import wording
 from tunebook.plots import palette
 from tunebook.report.content import Job, Report, Table
-from tunebook.report.evaluation import Evaluation
+from tunebook.report.evaluation import Evaluation, Gain
 from tunebook.report.figures import Pictures, inked
-from tunebook.report.numbers import alike, chance, percent, value_or_points
+from tunebook.report.numbers import alike, chance, percent
 
 
 class Scale(NamedTuple):
@@ -65,23 +65,23 @@ def left_out_table(report: Report) -> Table:
 
 
 def scores_table(evaluation: Evaluation) -> Table:
-    """What each model scored, and the gain with its interval."""
-    rows = [
-        (
-            s.model,
-            value_or_points(s.value),
-            f"{value_or_points(s.low)} to {value_or_points(s.high)}" if s.low is not None else "",
-        )
-        for s in evaluation.scores
-    ]
-    if evaluation.gain is not None:
-        interval = ""
-        if evaluation.gain_low is not None and evaluation.gain_high is not None:
-            interval = f"{evaluation.gain_low * 100:+.1f} to {evaluation.gain_high * 100:+.1f} points"
-        if evaluation.p is not None:
-            interval += f"{', ' if interval else ''}p = {evaluation.p:.2g}"
-        rows.append(("Gain", f"{evaluation.gain * 100:+.1f} points", interval))
-    on = f" on {evaluation.n:,} held-out examples" if evaluation.n else ""
+    """What each model scored, and the gains with their intervals."""
+    rows = []
+    for score in evaluation.scores:
+        interval = "" if score.low is None else f"{evaluation.shown(score.low)} to {evaluation.shown(score.high)}"
+        rows.append((score.model, evaluation.shown(score.value), interval))
+    gains = evaluation.gains
+    if not gains and evaluation.gain is not None:
+        gains = (Gain("", evaluation.gain, evaluation.gain_low, evaluation.gain_high, evaluation.p),)
+    for gain in gains:
+        told = []
+        if gain.low is not None and gain.high is not None:
+            told.append(f"{evaluation.points(gain.low)} to {evaluation.points(gain.high)}")
+        if gain.p is not None:
+            told.append("p < 0.001" if gain.p < 0.001 else f"p = {gain.p:.2g}")
+        name = f"Gain of {gain.model}" if len(gains) > 1 else "Gain"
+        rows.append((name, evaluation.points(gain.value), ", ".join(told)))
+    on = f" on {evaluation.n:,} examples" if evaluation.n else ""
     return Table(f"{evaluation.score.capitalize()}{on}", ("Model", "Score", "Interval"), tuple(rows), numbers=(1,))
 
 
