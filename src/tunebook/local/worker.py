@@ -32,7 +32,7 @@ from tunebook.local.store import Store, Superseded
 
 STEP_EVENT_EVERY = 10  # steps, beside the first; as recorded from the real service
 _TELL_S = 0.1  # how long finished steps may wait to be written together
-_SAVE_S = 1.0  # least time between two saved training states …
+_SAVE_S = 0.25  # least time between two saved training states …
 _SAVE_SHARE = 0.05  # … and the largest share of the time that saving may take
 
 
