@@ -1,0 +1,28 @@
+"""Frames to Axes: each function draws into the Axes it is given, or a new one, and returns it.
+
+Nothing global is changed, and nothing is computed that another function has not computed before.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+_HOME = {
+    "plot_accuracy": "curves",
+    "plot_loss": "curves",
+    "plot_ranking": "sweeps",
+    "plot_results": "curves",
+    "plot_sweep": "sweeps",
+}
+__all__ = sorted(_HOME)
+
+if TYPE_CHECKING:
+    from tunebook.plots.curves import plot_accuracy, plot_loss, plot_results
+    from tunebook.plots.sweeps import plot_ranking, plot_sweep
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
