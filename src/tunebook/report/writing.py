@@ -12,6 +12,7 @@ from typing import Any
 from tunebook.analysis.comparison import Comparison, compare
 from tunebook.analysis.run import Run
 from tunebook.errors import RequestError, TunebookError
+from tunebook.report.printing import find_chromium, print_page
 
 ENDINGS = (".html", ".htm", ".md", ".pdf")
 
@@ -49,6 +50,8 @@ def write_report(
             f"{target}: is a folder, or lies in one that does not exist. Name a file in an existing folder."
         )
 
+    browser = find_chromium(chromium) if target.suffix.lower() == ".pdf" else ""
+
     # Drawing loads matplotlib: only once it is clear that there is something to draw and a place for it.
     from tunebook.report.building import build_report
     from tunebook.report.figures import draw_pictures
@@ -68,9 +71,7 @@ def write_report(
 
     page = to_html(report, pictures).encode()
     if target.suffix.lower() == ".pdf":
-        from tunebook.report.printing import print_page
-
-        return replace_file(target, print_page(page, chromium))
+        return replace_file(target, print_page(page, browser))
     return replace_file(target, page)
 
 
