@@ -49,9 +49,8 @@ def main() -> None:
         written, done = time.perf_counter(), time.process_time()
         print(f"{given.jobs} jobs x {given.steps:,} steps")
         print(f"compare       {compared - started:6.2f} s")
-        print(
-            f"write_report  {written - compared:6.2f} s ({done - worked:.2f} s of processor time), {page.stat().st_size / 1e6:.2f} MB"
-        )
+        print(f"write_report  {written - compared:6.2f} s, of it {done - worked:.2f} s of processor time")
+        print(f"size          {page.stat().st_size / 1e6:6.2f} MB")
         print(f"opened in     {opened_in(page):6.2f} s")
 
 
