@@ -130,8 +130,9 @@ class FakeWorkspace:
         self.stored.insert(0, file)
         return file
 
-    def _deploy(self, model: str, *, name: str) -> None:
+    def _deploy(self, model: str, *, name: str, say: Any) -> None:
         self.calls.append(("deploy", model, name))
+        say("Deploying …")
         if self.error is not None:
             raise self.error
 

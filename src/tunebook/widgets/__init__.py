@@ -9,18 +9,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 _HOME = {
+    "Board": "job_board",
     "JobForm": "form",
     "LiveCell": "live_cell",
+    "board": "job_board",
     "job_form": "form",
     "watch": "watching",
-    "watched": "watching",
 }
 __all__ = sorted(_HOME)
 
 if TYPE_CHECKING:
     from tunebook.widgets.form import JobForm, job_form
+    from tunebook.widgets.job_board import Board, board
     from tunebook.widgets.live_cell import LiveCell
-    from tunebook.widgets.watching import watch, watched
+    from tunebook.widgets.watching import watch
 
 
 def __getattr__(name: str) -> Any:

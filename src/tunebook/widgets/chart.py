@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from tunebook.widgets.markup import esc, number
+from tunebook.widgets.markup import esc, number, table
 from tunebook.widgets.style import SERIES_COLOURS, TRAIN_COLOUR, VALID_COLOUR
 
 DASHES = ("", "6 3", "2 3", "8 3 2 3")
+LOG_FROM = 5.0
 MOST_POINTS = 240  # a chart is about 560 pixels wide; more vertices are not seen, only sent
 
 
@@ -42,6 +43,12 @@ class Chart:
     epochs: tuple[float, ...] = ()
     x_max: float | None = None
     alt: str = ""
+
+    @property
+    def log(self) -> bool:
+        """Whether y is drawn on a log scale: losses that fall to a small part of where they began hide their end."""
+        y = np.concatenate([line.y for line in self.lines])
+        return bool(y.min() > 0 and np.quantile(y, 0.99) > LOG_FROM * np.quantile(y, 0.05))
 
 
 # What is drawn, the first that exists: columns of training, sampled and full validation, and the axis label.
@@ -129,9 +136,9 @@ def _marks(diagnosis: Any) -> dict[str, float]:
     onset = getattr(diagnosis, "onset_step", None)
     best = getattr(diagnosis, "recommended_step", None)
     if onset is not None and math.isfinite(onset):
-        marks["overfits from"] = float(onset)
-    if best is not None and math.isfinite(best):
-        marks["best"] = float(best)
+        marks["overfits from here"] = float(onset)
+    elif best is not None and math.isfinite(best):
+        marks["lowest expected loss"] = float(best)
     return marks
 
 
@@ -165,7 +172,7 @@ def overlay_chart(frames: Mapping[str, Any]) -> Chart | None:
     return Chart(tuple(lines), "loss", {}, (), None, alt)
 
 
-def svg(chart: Chart | None, *, width: int = 600, height: int = 250, empty: str = "") -> str:
+def svg(chart: Chart | None, *, width: int = 600, height: int = 250, empty: str = "", legend: bool = True) -> str:
     """The chart as one `<svg>`; always `width` x `height`, so that nothing jumps when the first values arrive."""
     frame = (
         f'<svg viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img" '
@@ -181,25 +188,27 @@ def svg(chart: Chart | None, *, width: int = 600, height: int = 250, empty: str 
         return f"{frame}{rect}{words}{esc(empty)}</text></svg>"
     left, right, top, bottom = 48, width - 12, 26, height - 32
     xs = np.concatenate([line.x for line in chart.lines])
-    low, high = _range(chart.lines)
+    bend = np.log10 if chart.log else np.asarray
+    low, high = _range([bend(line.y) for line in chart.lines], from_zero=not chart.log)
     x0, x1 = min(0.0, float(xs.min())), max(chart.x_max or 0.0, float(xs.max()), 1.0)
 
     def px(x: Any) -> Any:
         return left + (x - x0) / (x1 - x0) * (right - left)
 
     def py(y: Any) -> Any:
-        return bottom - (np.clip(y, low, high) - low) / (high - low) * (bottom - top)
+        return bottom - (np.clip(bend(y), low, high) - low) / (high - low) * (bottom - top)
 
     parts = [frame, _grid(chart, px, py, (left, right, top, bottom), (low, high), (x0, x1))]
     parts += [_draw(line, px(line.x), py(line.y)) for line in chart.lines]
-    parts += [_mark(label, float(px(step)), top, bottom, right) for label, step in chart.marks.items()]
-    parts.append(_legend(chart.lines, left, right))
+    parts += [_mark(label, float(px(step)), top, bottom, right) for step, label in _labels(chart.marks)]
+    if legend:
+        parts.append(_legend(chart.lines, left, right))
     return "".join(parts) + "</svg>"
 
 
-def _range(lines: Sequence[Line]) -> tuple[float, float]:
+def _range(values: Sequence[np.ndarray], *, from_zero: bool) -> tuple[float, float]:
     """The y range: all of it, but a few extreme values (one bad batch among hundreds) are clipped, not obeyed."""
-    y = np.concatenate([line.y for line in lines])
+    y = np.concatenate(list(values))
     low, high = float(y.min()), float(y.max())
     if len(y) >= 40:
         q_low, q_high = np.quantile(y, [0.01, 0.99])
@@ -208,7 +217,7 @@ def _range(lines: Sequence[Line]) -> tuple[float, float]:
     if high - low < 1e-9:
         low, high = low - 0.5 * (abs(low) or 1), high + 0.5 * (abs(high) or 1)
     pad = 0.04 * (high - low)
-    return low - pad if low < 0 or low - pad > 0 else 0.0, high + pad
+    return low - pad if low < 0 or low - pad > 0 or not from_zero else 0.0, high + pad
 
 
 def ticks(low: float, high: float, about: int = 5) -> list[float]:
@@ -220,12 +229,22 @@ def ticks(low: float, high: float, about: int = 5) -> list[float]:
     return [round(i * step, 12) for i in range(first, math.floor(high / step) + 1)]
 
 
+def log_ticks(low: float, high: float) -> list[float]:
+    """1, 2, 5 times powers of ten between 10**low and 10**high; fewer where that would be crowded."""
+    powers = range(math.floor(low), math.ceil(high) + 1)
+    for steps in ((1, 2, 5), (1, 3), (1,)):
+        found = [m * 10.0**p for p in powers for m in steps if low <= math.log10(m * 10.0**p) <= high]
+        if len(found) <= 6:
+            return found
+    return found
+
+
 def _grid(
     chart: Chart, px: Any, py: Any, box: tuple[int, ...], ys: tuple[float, float], xs: tuple[float, float]
 ) -> str:
     left, right, top, bottom = box
     parts = []
-    for tick in ticks(*ys, about=4):
+    for tick in log_ticks(*ys) if chart.log else ticks(*ys, about=4):
         y = float(py(tick))
         parts.append(f'<path d="M{left} {y:.1f}H{right}" stroke="currentColor" stroke-opacity=".14"/>')
         parts.append(f'<text x="{left - 6}" y="{y + 4:.1f}" text-anchor="end" fill="currentColor">{tick:g}</text>')
@@ -245,7 +264,7 @@ def _grid(
     )
     parts.append(
         f'<text transform="translate(11 {(top + bottom) / 2:.0f}) rotate(-90)" text-anchor="middle" '
-        f'fill="currentColor" opacity=".75">{esc(chart.y_label)}</text>'
+        f'fill="currentColor" opacity=".75">{esc(chart.y_label)}{" (log scale)" if chart.log else ""}</text>'
     )
     return "".join(parts)
 
@@ -277,14 +296,20 @@ def _draw(line: Line, x: np.ndarray, y: np.ndarray) -> str:
 
 
 def _mark(label: str, x: float, top: int, bottom: int, right: int) -> str:
-    best = label == "best"
-    anchor, dx = ("end", -4) if x > right - 80 else ("start", 4)
-    y = bottom - 5 if best else top + 10
+    anchor, dx = ("end", -4) if x > right - 120 else ("start", 4)
+    y = top + 10 if "overfits" in label else top + 24
     return (
-        f'<path d="M{x:.1f} {top}V{bottom}" stroke="currentColor" stroke-opacity=".75" '
-        f'stroke-dasharray="{"none" if best else "4 3"}"/>'
+        f'<path d="M{x:.1f} {top}V{bottom}" stroke="currentColor" stroke-opacity=".6" stroke-dasharray="4 3"/>'
         f'<text x="{x + dx:.1f}" y="{y}" text-anchor="{anchor}" fill="currentColor">{esc(label)}</text>'
     )
+
+
+def _labels(marks: Mapping[str, float]) -> list[tuple[float, str]]:
+    """(step, words), with what stands at one step said once."""
+    at: dict[float, list[str]] = {}
+    for label, step in marks.items():
+        at.setdefault(step, []).append(label)
+    return [(step, ", ".join(labels)) for step, labels in at.items()]
 
 
 def _legend(lines: Sequence[Line], left: int, right: int) -> str:
@@ -304,12 +329,26 @@ def _legend(lines: Sequence[Line], left: int, right: int) -> str:
     return "".join(parts)
 
 
+def key_table(chart: Chart) -> str:
+    """The lines of a chart as a table: sample, name, last and lowest value. The chart in numbers."""
+    rows = []
+    for line in chart.lines:
+        sample = _draw(line, np.array([1.0, 33.0]), np.array([7.0, 7.0]))
+        picture = f'<svg width="34" height="14" aria-hidden="true" fill="none">{sample}</svg>'
+        lowest = int(np.argmin(line.y))
+        values = (number(float(line.y[-1])), number(float(line.y[lowest])), f"{line.x[lowest]:.0f}")
+        rows.append((picture, esc(line.label), *values))
+    return table("Overlaid curves", ("", "job", "last", "lowest", "at step"), rows, numbers=(2, 3, 4))
+
+
 def sparkline(train: np.ndarray, valid: np.ndarray, *, width: int = 110, height: int = 24) -> str:
     """Training (solid) and validation (dashed) loss of one job as a picture the size of a word."""
     pair = [(thin(np.arange(len(y), dtype=float), y, 40)[1], colour, dash)
             for y, colour, dash in ((train, TRAIN_COLOUR, ""), (valid, VALID_COLOUR, "3 2")) if len(y) > 1]  # fmt: skip
     if not pair:
         return ""
+    if all((y > 0).all() for y, _, _ in pair):  # the end of a falling curve is what tells jobs apart
+        pair = [(np.log(y), colour, dash) for y, colour, dash in pair]
     every = np.concatenate([y for y, _, _ in pair])
     low, high = np.quantile(every, [0.0, 0.98])
     spread = float(high - low) or 1.0

@@ -39,7 +39,7 @@ class FilePicker:
         self._loading, self._offering = True, False
         self._given: Any = None  # a Dataset, or a path, handed over in code
         # widgets
-        described = {"description_width": "110px"}
+        described = {"description_width": "160px"}
         self.uploaded = ipywidgets.Dropdown(description=f"{name} file", style=described)
         self.find = ipywidgets.Text(
             description="find", placeholder="part of a name or id", style=described, continuous_update=False

@@ -23,7 +23,7 @@ from tunebook.widgets.watcher import Follow
 if TYPE_CHECKING:
     from tunebook.service import Job, JobRequest, Workspace
 
-_DESCRIBED = {"description_width": "110px"}
+_DESCRIBED = {"description_width": "160px"}
 _RECENT_JOBS = 20
 _METHOD_ROWS = {
     "beta": ("dpo",),
@@ -125,7 +125,7 @@ class JobForm:
             "training_type": choice(description="training type"),
             "n_epochs": text(description="n_epochs", placeholder="auto"),
             "batch_size": text(description="batch_size", placeholder="auto"),
-            "learning_rate_multiplier": text(description="learning_rate …", placeholder="auto"),
+            "learning_rate_multiplier": text(description="learning_rate_multiplier", placeholder="auto"),
             "beta": text(description="beta", placeholder="auto"),
             "grader": ipywidgets.Textarea(
                 description="grader", placeholder='{"type": "string_check", …}', rows=5, continuous_update=False
@@ -134,7 +134,7 @@ class JobForm:
                 description="reasoning_effort",
                 options=[("left to the service", ""), *((e, e) for e in ("low", "medium", "high"))],
             ),
-            "compute_multiplier": text(description="compute_multi…", placeholder="auto"),
+            "compute_multiplier": text(description="compute_multiplier", placeholder="auto"),
             "eval_interval": text(description="eval_interval", placeholder="auto"),
             "eval_samples": text(description="eval_samples", placeholder="auto"),
             "seed": text(description="seed", placeholder="chosen by the service"),
@@ -165,6 +165,7 @@ class JobForm:
         self.start_from = ipywidgets.Dropdown(description="start from", options=[("an empty form", "")])
         self._estimate, self._message, self._question = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
         self.create_button = _button("Create job", "Send the request below to the service", "primary")
+        self.create_button.layout = ipywidgets.Layout(width="170px", margin="6px 0 2px 0")
         self.yes_button = _button("Yes, create it", "", "primary")
         self.no_button = _button("No", "")
         self._code = {name: ipywidgets.HTML() for name in ("Python", "curl", "JSON")}
@@ -178,6 +179,7 @@ class JobForm:
         flat = ipywidgets.Layout(margin="0", width="auto")
         for html in (self._title, self._estimate, self._message, self._question, *self._code.values()):
             html.layout = flat
+        self._estimate.layout = ipywidgets.Layout(margin="8px 0 0", width="auto")
         self._style.layout = ipywidgets.Layout(display="none")
         self._rows = {name: _row(widget, self._notes[name]) for name, widget in self.fields.items()}
         for name, picker in self._pickers.items():
@@ -200,11 +202,7 @@ class JobForm:
         tabs.layout = ipywidgets.Layout(margin="8px 0 0 0", max_width="960px")
         self._asking = ipywidgets.HBox([self._question, self.yes_button, self.no_button])
         self._asking.layout = ipywidgets.Layout(display="none", align_items="center", flex_flow="row wrap")
-        actions = ipywidgets.HBox([self.create_button, self._estimate])
-        actions.layout = ipywidgets.Layout(
-            align_items="center", flex_flow="row wrap", grid_gap="0 12px", margin="8px 0 0"
-        )
-        self._form = ipywidgets.VBox([*sections, actions, self._asking, tabs])
+        self._form = ipywidgets.VBox([*sections, self._estimate, self.create_button, self._asking, tabs])
         self._after = ipywidgets.VBox([], layout=flat)
         self.widget = ipywidgets.VBox(
             [self._style, self._title, self._form, self._message, self._after],
@@ -394,7 +392,7 @@ class JobForm:
         assert request is not None  # noqa: S101 - `ready` was asked before
         self.job = self.workspace.jobs.create(request)
         self._become_live(request, examples)
-        return f"Created {self.job.id}."
+        return ""  # the live cell says the rest
 
     def _become_live(self, request: JobRequest, examples: int | None) -> None:
         """The form turns into the live cell of its job; what was asked stays readable above it."""
@@ -453,7 +451,7 @@ class JobForm:
 
 def _row(control: Any, beside: Any) -> Any:
     """A field with its notes beside it, below it where the cell is narrow."""
-    box = ipywidgets.VBox([control], layout=ipywidgets.Layout(flex="1 1 380px", max_width="440px", overflow="hidden"))
+    box = ipywidgets.VBox([control], layout=ipywidgets.Layout(flex="1 1 400px", max_width="470px", overflow="hidden"))
     beside.layout = ipywidgets.Layout(flex="1 1 300px", margin="2px 0 0 0", min_height="28px")
     row = ipywidgets.Layout(flex_flow="row wrap", align_items="flex-start", grid_gap="0 16px")
     return ipywidgets.HBox([box, beside], layout=row)

@@ -73,6 +73,7 @@ class LiveCell:
         self._side = ipywidgets.HTML()
         self._checkpoints = ipywidgets.HTML()
         self._events = ipywidgets.HTML(_wrap(live_view.events_html((), now=0)))
+        self._events_heading = ipywidgets.HTML(_wrap("<h4>Events, newest first</h4>"))
         self._message = ipywidgets.HTML()
         self.pause_button = _button("Pause", "Save a checkpoint and pause; nothing is billed while paused")
         self.resume_button = _button("Resume", "Go on with the training from where it was paused")
@@ -96,8 +97,12 @@ class LiveCell:
         wrap = ipywidgets.Layout(flex_flow="row wrap", align_items="flex-start", margin="0", grid_gap="0 20px")
         self._chart.layout = ipywidgets.Layout(flex="1 1 420px", min_width="280px", max_width="640px", margin="0")
         self._side.layout = ipywidgets.Layout(flex="1 1 230px", min_width="220px", min_height="150px", margin="0")
-        for part in (self._style, self._status, self._checkpoints, self._events, self._message):
+        for part in (self._style, self._status, self._checkpoints, self._events_heading, self._message):
             part.layout = ipywidgets.Layout(margin="0", width="auto")
+        # The list scrolls inside its widget: new content leaves the place someone reads where it is.
+        self._events.layout = ipywidgets.Layout(
+            margin="0", width="auto", height="112px", overflow="auto", border_top="1px solid rgba(128,128,128,.3)"
+        )
         self._style.layout.display = "none"
         row = ipywidgets.Layout(flex_flow="row wrap", align_items="center", margin="4px 0 0 0")
         steering = [self.pause_button, self.resume_button, self.cancel_button, self.deploy_button, self.refresh_button]
@@ -119,6 +124,7 @@ class LiveCell:
                 self._status,
                 ipywidgets.HBox([self._chart, self._side], layout=wrap),
                 self._checkpoints,
+                self._events_heading,
                 self._events,
                 ipywidgets.HBox(steering, layout=row),
                 self._asking,
@@ -186,7 +192,7 @@ class LiveCell:
             return
 
         def work() -> str:
-            self.workspace.deployments.create(model, name=name)  # type: ignore[attr-defined]
+            self.workspace.deployments.create(model, name=name, say=self._clicks.say)
             return f"Deployed {model} as {name}. It is billed by the hour until it is deleted."
 
         self._clicks.do(f"Deploying {model} as {name}; this can take minutes …", work)
@@ -336,7 +342,7 @@ class LiveCell:
         if self._watcher is not None:
             self._watcher.stop()
         self.ended.set()
-        for widget in _all_widgets(self.widget):
+        for widget in all_widgets(self.widget):
             widget.close()
 
     # ---- display
@@ -384,11 +390,11 @@ def _button(words: str, tooltip: str, style: str = "") -> ipywidgets.Button:
     )
 
 
-def _all_widgets(root: Any) -> list[Any]:
+def all_widgets(root: Any) -> list[Any]:
     """`root` and everything inside it, with layouts and styles, so that none stays in the widget register."""
     found = [root]
     for child in getattr(root, "children", ()):
-        found += _all_widgets(child)
+        found += all_widgets(child)
     for extra in ("layout", "style"):
         if (part := getattr(root, extra, None)) is not None and hasattr(part, "close"):
             found.append(part)

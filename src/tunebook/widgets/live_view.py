@@ -40,7 +40,8 @@ class Parts:
         again = note(f"Saved picture. {code} shows the job live again.")
         return (
             f'{self.status}<div class="tb-columns"><div class="tb-chart">{self.chart}</div>'
-            f'<div class="tb-side">{self.side}</div></div>{self.checkpoints}{self.events}{again}'
+            f'<div class="tb-side">{self.side}</div></div>{self.checkpoints}'
+            f'<h4>Events, newest first</h4><div class="tb-events-box" tabindex="0">{self.events}</div>{again}'
         )
 
 
@@ -117,11 +118,14 @@ def status_html(snapshot: JobSnapshot, *, resource: str, now: float, notes: Iter
         f'<span class="tb-mono">{esc(snapshot.job_id)}</span>'
         f'<span class="tb-muted tb-push">{esc(resource)}, {esc(job.get("model") or "")}</span></div>'
     )
-    sentence = snapshot.status_text
-    if snapshot.status in ("pending", "queued", "created") and (place := queue_place(snapshot.events)):
-        sentence = f"{sentence} The service says: {place}"
-    lines = [head, f'<div class="tb-line" role="status" aria-live="polite">{esc(sentence)}</div>', bar(snapshot)]
+    lines = [
+        head,
+        f'<div class="tb-line" role="status" aria-live="polite">{esc(snapshot.status_text)}</div>',
+        bar(snapshot),
+    ]
     under = [*steps_said(snapshot), *times(snapshot, now), f"read {clock(snapshot.read_at, now=now)}"]
+    if snapshot.status in ("pending", "queued", "created") and (place := queue_place(snapshot.events)):
+        under.append(place)
     lines.append('<div class="tb-under">' + "".join(f"<span>{esc(text)}</span>" for text in under) + "</div>")
     lines += [notice(text, tone) for text, tone in troubles(snapshot, now)]
     lines += [notice(text) for text in notes]
@@ -253,7 +257,7 @@ def checkpoints_html(snapshot: JobSnapshot, diagnosis: Diagnosis | None = None) 
 
 
 def events_html(events: tuple[Any, ...], *, now: float) -> str:
-    """The newest events first, in a box of fixed height; a long log is cut, and says so."""
+    """The newest events first; a long log is cut, and says so."""
     items = []
     for event in reversed(events[-SHOWN_EVENTS:]):
         level = str(field(event, "level") or "info")
@@ -265,7 +269,7 @@ def events_html(events: tuple[Any, ...], *, now: float) -> str:
         items.append(f"<li><span class='tb-muted'>… {count(left)} earlier events: job.events()</span></li>")
     if not items:
         items.append("<li><span class='tb-muted'>No events yet.</span></li>")
-    return f'<h4>Events, newest first</h4><ul class="tb-events" tabindex="0">{"".join(items)}</ul>'
+    return f'<ul class="tb-events" aria-label="events, newest first">{"".join(items)}</ul>'
 
 
 def plain_text(snapshot: JobSnapshot, diagnosis: Diagnosis | None, resource: str) -> str:

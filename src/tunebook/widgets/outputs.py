@@ -89,6 +89,6 @@ class Shown:
     def _picture(self, html: str, plain: str) -> dict[str, str]:
         # An output whose widget is missing holds nothing but the front end's words: no element.
         mine, next_output = f".jp-OutputArea-child:has(.{self._mark})", ".jp-OutputArea-child"
-        orphan = f"{mine}+{next_output} .jupyter-widgets:not(:has(*)){{display:none}}"
+        orphan = f"{mine}+{next_output} .jp-OutputArea-output.jupyter-widgets:not(:has(*)){{display:none}}"
         body = f'{style_tag()}<style>{orphan}</style><div class="tb {self._mark}">{html}</div>'
         return {"text/html": body, "text/plain": plain}

@@ -50,10 +50,16 @@ border:1px solid var(--tb-line);overflow:hidden;margin:6px 0 2px}
 .tb table.tb-table caption{caption-side:top;text-align:left;font-weight:600;color:var(--tb-muted);padding:0 0 2px}
 .tb table.tb-table th,.tb table.tb-table td{padding:2px 10px 2px 0;text-align:left;border:0;
 border-bottom:1px solid var(--tb-line);background:transparent;vertical-align:middle;white-space:nowrap}
+.tb table.tb-table tr{background:transparent!important}
 .tb table.tb-table th{font-weight:600;color:var(--tb-muted)}
 .tb table.tb-table .tb-num{text-align:right;font-variant-numeric:tabular-nums}
 .tb table.tb-table td.tb-wrap{white-space:normal;min-width:160px}
-.tb .tb-events{margin:0;padding:0;list-style:none;height:104px;overflow:auto;border-top:1px solid var(--tb-line)}
+.tb .tb-mini{display:inline-block;width:48px;height:6px;margin-right:6px;border-radius:3px;background:var(--tb-soft);
+border:1px solid var(--tb-line);overflow:hidden;vertical-align:middle}
+.tb .tb-mini>i{display:block;height:100%;background:var(--tb-train)}
+.tb table.tb-board th[scope=row]{color:inherit;font-weight:400}
+.tb .tb-events-box{height:110px;overflow:auto;border-top:1px solid var(--tb-line);margin-bottom:4px}
+.tb ul.tb-events{margin:0!important;padding:0!important;list-style:none}
 .tb .tb-events li{display:flex;gap:10px;padding:1px 0;margin:0}
 .tb .tb-events time{color:var(--tb-muted);font-variant-numeric:tabular-nums;flex:none}
 .tb .tb-events span{overflow-wrap:anywhere}
@@ -61,6 +67,7 @@ border-bottom:1px solid var(--tb-line);background:transparent;vertical-align:mid
 .tb pre.tb-code{margin:4px 0;padding:8px 10px;background:var(--tb-soft);border:1px solid var(--tb-line);
 border-radius:3px;overflow:auto;max-height:260px;font-size:12px;line-height:1.45;white-space:pre;color:inherit;
 font-family:var(--jp-code-font-family,ui-monospace,monospace)}
+.tb h4.tb-group{margin:10px 0 2px;color:inherit;border-bottom:1px solid var(--tb-line)}
 .tb .tb-note{font-size:12px;line-height:1.4;color:var(--tb-muted);margin:0;overflow-wrap:anywhere}
 .tb .tb-note.tb-bad,.tb .tb-note.tb-wait{color:inherit}
 """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -56,7 +55,8 @@ def watch(
     job: a Job, or the id of one; with an id, `workspace` is where it is (None: `connect()`, from the environment), so
     after a restart of the kernel `tb.watch("ftjob-…")` brings everything back.
     background: None shows a live cell and leaves the kernel free in a notebook, and blocks and prints lines where
-    cells run unattended and in scripts. True never blocks, False always does.
+    cells run unattended and in scripts. True never blocks, False always does. `await job.watched()` waits without
+    showing anything.
     """
     workspace, job_id = _found(job, workspace)
     where = mode()
@@ -73,33 +73,6 @@ def watch(
     if where != "script":
         picture.show()
     return picture
-
-
-async def watched(
-    job: Job | str, workspace: Workspace | None = None, *, say: Callable[[str], object] = print
-) -> JobSnapshot | None:
-    """The awaitable twin of `watch`: shows the same and returns the last picture when watching ends.
-
-    `await tb.widgets.watched(job)` leaves the event loop free; cancelling the task stops the watching, not the job.
-    """
-    if mode() == "notebook":
-        cell = watch(job, workspace, background=True)
-        try:
-            while not cell.ended.is_set():  # type: ignore[union-attr]
-                await asyncio.sleep(0.1)
-        finally:
-            if not cell.ended.is_set():  # type: ignore[union-attr]
-                cell.close()  # type: ignore[union-attr]
-        return cell.snapshot
-    workspace, job_id = _found(job, workspace)
-    pictures = follower()(workspace, (job_id,))
-    last, printed = None, None
-    while (tick := await asyncio.to_thread(next, pictures, None)) is not None:
-        last = tick.get(job_id)
-        if last is not None and (mark := milestone(last)) != printed:
-            printed = mark
-            say(line(last))
-    return last
 
 
 def milestone(snapshot: JobSnapshot) -> tuple[Any, ...]:

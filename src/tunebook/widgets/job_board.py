@@ -1,0 +1,375 @@
+"""`board`: many jobs in one table that keeps itself up to date, filters, sorts, and compares what is picked."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets
+
+from tunebook.catalogue import load_catalogue
+from tunebook.widgets import board_view, chart
+from tunebook.widgets.board_feed import Entry, feed
+from tunebook.widgets.clicks import Clicks, in_thread
+from tunebook.widgets.markup import esc, note
+from tunebook.widgets.outputs import Shown, cell_and_count, mode
+from tunebook.widgets.states import STATES
+from tunebook.widgets.style import style_tag
+from tunebook.widgets.watcher import Watcher, replace_watchers
+
+if TYPE_CHECKING:
+    from tunebook.service import Workspace
+
+_DRAW_EVERY_S = 1.0  # a table of a hundred rows need not be redrawn faster than it is read
+_MOST_COMPARED = 12
+
+
+class _EnoughError(Exception):
+    """Raised in the pause between two ticks to end a reading that is not to go on."""
+
+
+def board(*workspaces: Workspace, limit: int = 100) -> Board:
+    """The newest `limit` jobs of each resource, live: shown when it is the last line of a cell.
+
+    Filters and sorts; picking rows overlays their curves and compares them. Where cells run unattended it is read once
+    and left as a picture.
+    """
+    if not workspaces:
+        from tunebook.service import connect
+
+        workspaces = (connect(),)
+    return Board(workspaces, limit=limit)
+
+
+class Board:
+    """The board. `rows` are what is shown, in order; `picked` the job ids chosen for comparison; `close()` ends it."""
+
+    def __init__(
+        self,
+        workspaces: tuple[Workspace, ...],
+        *,
+        limit: int = 100,
+        clock: Callable[[], float] = time.time,
+        spawn: Callable[[Callable[[], None]], None] = in_thread,
+    ) -> None:
+        self.workspaces, self.limit = workspaces, limit
+        self.catalogue = load_catalogue()
+        self.comparison: Any = None
+        self._entries: dict[str, tuple[Workspace, Entry]] = {}
+        self._rows: dict[str, tuple[Entry, board_view.Row]] = {}
+        self._diagnoses: dict[str, tuple[Any, Any]] = {}
+        self._clock, self._lock = clock, threading.RLock()
+        self._drawn_at = 0.0
+        self._watchers: list[Watcher] = []
+        self._closed = False
+        self._offering = False
+        self._make_widgets()
+        self._make_layout()
+        self._connect(spawn)
+
+    # ---- widgets
+
+    def _make_widgets(self) -> None:
+        self._style, self._table = ipywidgets.HTML(), ipywidgets.HTML(_wrap(note("Reading the list of jobs …")))
+        self._chart, self._words, self._message = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
+        self.find = ipywidgets.Text(description="find", placeholder="name, id, model, verdict")
+        self.show_only = ipywidgets.Dropdown(
+            description="show", options=[board_view.ALL, board_view.GOING, *STATES], value=board_view.ALL
+        )
+        self.sort = ipywidgets.Dropdown(description="sort by", options=list(board_view.SORTS))
+        self.turn = ipywidgets.Checkbox(description="reverse", indent=False)
+        self.refresh_button = ipywidgets.Button(description="Refresh", tooltip="Look at the service now")
+        self.pick = ipywidgets.SelectMultiple(description="compare", rows=6)
+        self.compare_button = ipywidgets.Button(
+            description="Rank the picked jobs", tooltip="Compare with uncertainty: which is best, and is that sure?"
+        )
+
+    # ---- layout
+
+    def _make_layout(self) -> None:
+        self._style.layout = ipywidgets.Layout(display="none")
+        narrow = {"description_width": "56px"}
+        for control, width in ((self.find, "270px"), (self.show_only, "200px"), (self.sort, "200px")):
+            control.style, control.layout = narrow, ipywidgets.Layout(width=width, margin="2px 12px 2px 0")
+        self.turn.layout = ipywidgets.Layout(width="90px")
+        for button in (self.refresh_button, self.compare_button):
+            button.layout = ipywidgets.Layout(width="auto")
+        # The frame scrolls, not the HTML inside it: a redrawn table stays where someone has scrolled to.
+        frame = ipywidgets.VBox([self._table])
+        frame.layout = ipywidgets.Layout(max_height="440px", overflow="auto", margin="4px 0")
+        self._table.layout = ipywidgets.Layout(margin="0", width="auto")
+        self.pick.style = {"description_width": "66px"}
+        self.pick.layout = ipywidgets.Layout(width="100%", max_width="900px")
+        for part in (self._chart, self._words, self._message):
+            part.layout = ipywidgets.Layout(margin="0", width="auto")
+        filters = [self.find, self.show_only, self.sort, self.turn, self.refresh_button]
+        wrap = ipywidgets.Layout(flex_flow="row wrap", align_items="center")
+        self.widget = ipywidgets.VBox(
+            [
+                self._style,
+                ipywidgets.HBox(filters, layout=wrap),
+                frame,
+                self.pick,
+                self.compare_button,
+                self._chart,
+                self._words,
+                self._message,
+            ],
+            layout=ipywidgets.Layout(overflow="hidden"),
+        )
+        self._shown = Shown(self.widget)
+        self._style.value = style_tag() + self._shown.hiding_style
+
+    # ---- connections
+
+    def _connect(self, spawn: Callable[[Callable[[], None]], None]) -> None:
+        self._clicks = Clicks(self._message, self._busy, spawn)
+        for control in (self.find, self.show_only, self.sort, self.turn):
+            control.observe(self._clicks.guard(lambda _: self.draw()), "value")
+        self.pick.observe(self._clicks.guard(lambda _: self._overlay()), "value")
+        self.refresh_button.on_click(self._clicks.guard(lambda _: self.refresh()))
+        self.compare_button.on_click(self._clicks.guard(lambda _: self._clicks.do("Comparing …", self._compare)))
+        self._busy(False)
+
+    def _busy(self, active: bool) -> None:
+        self.compare_button.disabled = active or len(self.pick.value) < 2
+
+    # ---- what is known
+
+    def receive(self, workspace: Workspace, entries: Mapping[str, Entry]) -> None:
+        """Take what the feed read. Safe from any thread; touches this board's own widgets and display only."""
+        with self._lock:
+            if self._closed:
+                return
+            mine = f"{workspace.name} "
+            keys = {f"{mine}{job_id}" for job_id in entries}
+            gone = [k for k, (w, _) in self._entries.items() if w is workspace and k not in keys]
+            for key in gone:
+                del self._entries[key]
+                self._rows.pop(key, None)
+                self._diagnoses.pop(key, None)
+            for job_id, entry in entries.items():
+                self._entries[f"{mine}{job_id}"] = (workspace, entry)
+                self._make_row(f"{mine}{job_id}")
+            going = any(not e.snapshot.ended for _, e in self._entries.values())
+            if self._clock() - self._drawn_at >= _DRAW_EVERY_S or not going:
+                self.draw()
+
+    def _make_row(self, key: str) -> None:
+        """The row of one job, made anew only when its entry is another one."""
+        workspace, entry = self._entries[key]
+        if key in self._rows and self._rows[key][0] is entry:
+            return
+        results = entry.snapshot.results
+        size = len(results) if results is not None else 0
+        if size and self._diagnoses.get(key, (0, None))[0] != (size, entry.snapshot.ended):
+            from tunebook.analysis import Run, diagnose
+
+            run = Run(entry.snapshot.job, results, entry.snapshot.checkpoints, entry.snapshot.events)
+            self._diagnoses[key] = ((size, entry.snapshot.ended), diagnose(run))
+        row = board_view.row_of(
+            entry.snapshot,
+            resource=workspace.name,
+            catalogue=self.catalogue,
+            diagnosis=self._diagnoses.get(key, (0, None))[1],
+            problem=entry.problem,
+            free=getattr(workspace, "embedded", False),
+        )
+        self._rows[key] = (entry, row)
+
+    @property
+    def rows(self) -> list[board_view.Row]:
+        """What is shown now, in order."""
+        with self._lock:
+            every = [row for _, row in self._rows.values()]
+        return board_view.arrange(
+            every,
+            find=self.find.value,
+            show=self.show_only.value,
+            sort=self.sort.value,
+            turn=self.turn.value,
+        )
+
+    @property
+    def picked(self) -> tuple[str, ...]:
+        """The ids of the jobs chosen for comparison."""
+        return tuple(key.rpartition(" ")[2] for key in self.pick.value)
+
+    # ---- what is seen
+
+    def draw(self) -> None:
+        """Show the rows as they are filtered and sorted now."""
+        with self._lock:
+            if self._closed:
+                return
+            self._drawn_at = self._clock()
+            rows = self.rows
+            html = self._html(rows)
+            if (value := _wrap(html)) != self._table.value:
+                self._table.value = value
+            self._offer(rows)
+            self._shown.keep(f"{html}{self._again()}", board_view.plain_table(rows))
+
+    def _html(self, rows: list[board_view.Row]) -> str:
+        several = len(self.workspaces) > 1
+        where = ", ".join(esc(w.name) for w in self.workspaces)
+        title = f'<div class="tb-head"><span class="tb-title">Jobs</span><span class="tb-muted">at {where}</span></div>'
+        return title + board_view.table_html(rows, total=len(self._rows), now=self._clock(), several=several)
+
+    def _again(self) -> str:
+        return note("Saved picture. tb.board(ws) shows the jobs live again.")
+
+    def _offer(self, rows: list[board_view.Row]) -> None:
+        """The rows shown can be picked; what is picked stays picked while it is shown."""
+        options = [(board_view.choice_label(row), row.key) for row in rows]
+        if options == list(self.pick.options):
+            return
+        kept = tuple(key for key in self.pick.value if key in {row.key for row in rows})
+        self._offering = True  # new options empty the selection for a moment: nobody asked for that
+        try:
+            self.pick.options = options
+            self.pick.value = kept
+        finally:
+            self._offering = False
+
+    def _overlay(self) -> None:
+        if self._offering:
+            return
+        self._busy(self._clicks.active)
+        with self._lock:
+            chosen = [key for key in self.pick.value if key in self._entries][:_MOST_COMPARED]
+            frames = {}
+            for key in chosen:
+                _, entry = self._entries[key]
+                row = self._rows[key][1]
+                if entry.snapshot.results is not None:
+                    frames[f"{row.name or row.job_id[:14]} {row.settings}".strip()] = entry.snapshot.results.frame
+        lines = chart.overlay_chart(frames)
+        drawn = chart.svg(lines, width=860, height=300, empty="No curves yet for what is picked.", legend=False)
+        self._chart.value = _wrap(drawn + (chart.key_table(lines) if lines else "")) if chosen else ""
+        self._words.value = ""
+
+    def _compare(self) -> str | None:
+        from tunebook.analysis import Run, compare
+
+        with self._lock:
+            chosen = [self._entries[key][1].snapshot for key in self.pick.value if key in self._entries]
+        runs = [Run(s.job, s.results, s.checkpoints, s.events) for s in chosen]
+        self.comparison = compare(runs)
+        left = "".join(note(f"{job_id}: {why}", "wait") for job_id, why in self.comparison.left_out.items())
+        self._words.value = _wrap(f"<p>{esc(self.comparison.sentence)}</p>{left}{note('In code: board.comparison')}")
+        return None
+
+    # ---- watching
+
+    def start(self) -> Board:
+        """Begin to read, one thread a resource, in place of what an earlier run of the cell started."""
+        cell, count = cell_and_count()
+        replace_watchers(cell, count, ("board",))
+        for workspace in self.workspaces:
+            watcher = Watcher(
+                workspace,
+                ("board",),
+                receive=partial(self.receive, workspace),
+                failed=self._failed,
+                on_stop=self.close,
+                cell=cell,
+                count=count,
+                follow=self._follow,
+            )
+            self._watchers.append(watcher)
+            watcher.start()
+        return self
+
+    def _follow(self, workspace: Workspace, _: tuple[str, ...], *, sleep: Any, clock: Any, **__: Any) -> Any:
+        return feed(workspace, self.limit, sleep=sleep, clock=clock)
+
+    def _failed(self, error: BaseException) -> None:
+        if not self._closed:
+            self._clicks.fail(error)
+            self.draw()
+
+    def refresh(self, wait_s: float = 2.0) -> None:
+        """Look at the services now, and send the table again: some front ends drop background updates."""
+        self._clicks.clear()
+        dead = [w for w in self._watchers if not w.is_alive()]
+        for watcher in self._watchers:
+            watcher.refresh()
+            watcher.ticked.clear()
+        if dead:
+            self._watchers.clear()
+            self.start()
+        if self._watchers:
+            self._watchers[0].ticked.wait(wait_s)
+        self.draw()
+        self._table.send_state("value")
+
+    def close(self) -> None:
+        """Stop reading and free the widgets. The jobs go on; the saved picture stays."""
+        with self._lock:
+            if self._closed:
+                return
+            self.draw()
+            self._closed = True
+        for watcher in self._watchers:
+            watcher.stop()
+        from tunebook.widgets.live_cell import all_widgets
+
+        for widget in all_widgets(self.widget):
+            widget.close()
+
+    # ---- display
+
+    def show(self) -> None:
+        """Display the board in the notebook cell that runs now and begin to read; unattended, read once."""
+        if mode() != "notebook":
+            self.read_once()
+            from IPython.display import display
+
+            display(self._static_bundle(), raw=True)
+            return
+        self._shown.show(*self._static())
+        if not self._watchers:
+            self.start()
+
+    def read_once(self) -> Board:
+        """Read every job completely, now, on this thread."""
+
+        for workspace in self.workspaces:
+
+            def done(_: float, workspace: Workspace = workspace) -> None:
+                entries = [e for w, e in self._entries.values() if w is workspace]
+                if all(e.complete or not e.snapshot.ended for e in entries):
+                    raise _EnoughError
+
+            with suppress(_EnoughError):
+                for entries in feed(workspace, self.limit, sleep=done):
+                    self.receive(workspace, entries)
+        self.draw()
+        return self
+
+    def _static(self) -> tuple[str, str]:
+        rows = self.rows
+        return f"{self._html(rows)}{self._again()}", board_view.plain_table(rows)
+
+    def _static_bundle(self) -> dict[str, str]:
+        html, plain = self._static()
+        return {"text/html": f'{style_tag()}<div class="tb">{html}</div>', "text/plain": plain}
+
+    def _ipython_display_(self) -> None:
+        self.show()
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        view = {"version_major": 2, "version_minor": 0, "model_id": self.widget.model_id}
+        return self._static_bundle() | ({} if self._closed else {"application/vnd.jupyter.widget-view+json": view})
+
+    def __repr__(self) -> str:
+        return f"<Board of {len(self._rows)} jobs at {', '.join(w.name for w in self.workspaces)}>"
+
+
+def _wrap(html: str) -> str:
+    return f'<div class="tb">{html}</div>' if html else ""

@@ -1,0 +1,59 @@
+"""A person fills in the form, creates a job, watches it to the end, and saves the notebook."""
+
+from __future__ import annotations
+
+import json
+
+from .conftest import ARTEFACTS
+
+SETUP = """
+import json, pathlib
+lines = []
+for i in range(40):
+    question, answer = f"What is {i} plus {i + 1}?", f"That is {i + i + 1}, dear friend number {i % 5}."
+    lines.append({"messages": [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]})
+pathlib.Path("sums.jsonl").write_text("\\n".join(map(json.dumps, lines)))
+import tunebook as tb
+ws = tb.connect("local")
+train, valid = tb.read_dataset("sums.jsonl").split(valid=0.25, seed=0)
+"""
+
+
+def test_a_job_is_filled_in_created_watched_to_the_end_and_kept_in_the_saved_notebook(lab, page) -> None:
+    path = lab.write("form.ipynb", SETUP, "form = tb.job_form(ws, training=train, validation=valid)\nform")
+    notebook = lab.open(page, "form.ipynb")
+    notebook.run_all()
+    page.wait_for_selector("button:has-text('Create job'):enabled")
+
+    page.get_by_label("suffix").fill("no good.")
+    page.wait_for_selector("button:has-text('Create job'):disabled")
+    page.get_by_label("suffix").fill("sums-v1")
+    page.get_by_label("n_epochs").fill("3")
+    page.wait_for_selector("pre:has-text('n_epochs=3')")
+    page.wait_for_selector("button:has-text('Create job'):enabled")
+    notebook.shoot("form_light")
+    notebook.theme("JupyterLab Dark")
+    notebook.shoot("form_dark")
+    notebook.theme("JupyterLab Light")
+
+    page.click("button:has-text('Create job')")
+    page.wait_for_selector(".widget-html .tb-chip:has-text('Running')", timeout=30_000)
+    page.wait_for_selector(".widget-html .tb-chip:has-text('Succeeded')", timeout=60_000)
+    notebook.shoot("finished_light")
+    notebook.theme("JupyterLab Dark")
+    notebook.shoot("finished_dark")
+    notebook.theme("JupyterLab Light")
+
+    saved = notebook.save(path)
+    key = json.loads((lab.state / "service.json").read_text())["api_key"]
+    assert "Succeeded" in saved
+    assert key not in saved
+
+    lab.shut_down_kernels(page)
+    page.goto("about:blank")
+    notebook = lab.open(page, "form.ipynb")
+    page.wait_for_selector(".tb-chip:has-text('Succeeded'):visible")
+    page.wait_for_timeout(3000)
+    notebook.shoot("reopened_without_kernel")
+    assert not page.locator("text=model not found").is_visible()
+    assert (ARTEFACTS / "finished_dark.png").stat().st_size > 10_000
