@@ -50,7 +50,7 @@ def cliff_surface(epochs: float, batch: float, rate: float, seed: int) -> float:
     rng = np.random.default_rng([seed, 12])
     edge = rng.uniform(0.6, 0.8) + 0.25 * (batch - 0.5)
     cliff = rng.uniform(0.3, 0.6) / (1 + np.exp(-(rate - edge) / 0.03))
-    return np.log(0.8) + cliff + rng.uniform(0.1, 0.3) * np.exp(-4 * rate) + 0.1 * (epochs - 0.4) ** 2
+    return np.log(0.8) + cliff + rng.uniform(0.1, 0.3) * np.exp(-4 * rate) + 0.4 * (epochs - 0.4) ** 2
 
 
 SURFACES: Mapping[str, Callable[[float, float, float, int], float]] = {"smooth": smooth_surface, "cliff": cliff_surface}

@@ -27,6 +27,7 @@ from tunebook.analysis.surface import Array, Scale, Surface, fit_surface
 FEWEST_JOBS = 12
 # Two columns of the design correlated beyond this move together: no data can tell their effects apart.
 CONFOUNDED = 0.9
+PATH_POINTS = 48
 
 
 @dataclass(frozen=True)
@@ -100,17 +101,17 @@ def importance(
     fewest_jobs: int = FEWEST_JOBS,
     confounded: float = CONFOUNDED,
     points: int = 256,
-    resamples: int = 64,
+    draws: int = 48,
     seed: int = 0,
 ) -> Importance:
     """Importance of each of `hyperparameters` in `jobs` (the frame that was ranked) on its fitted `surface`.
 
-    The number is the mean over the surface's settings; the interval adds a bootstrap over the configurations.
+    The number is the mean over the surface's settings; the interval is that of whole surfaces that fit the data.
     Under `fewest_jobs` jobs there is an effect but no importance; columns of the design correlated beyond
     `confounded` share one note instead of getting two numbers.
     """
     scales = surface.scales
-    totals, low, high, pairs = _sobol(surface, points, resamples, seed)
+    totals, low, high, pairs = _sobol(surface, points, draws, seed)
     effects = [_effect(surface, axis) for axis in range(len(scales))]
     notes_of = _confounding(surface, confounded)
     few = len(jobs) < fewest_jobs
@@ -141,7 +142,7 @@ def importance(
     return Importance(frame, pd.DataFrame(told, columns=["first", "second", "share"]), len(jobs), notes)
 
 
-def _sobol(surface: Surface, points: int, resamples: int, seed: int) -> tuple[Array, Array, Array, list[Any]]:
+def _sobol(surface: Surface, points: int, draws: int, seed: int) -> tuple[Array, Array, Array, list[Any]]:
     """Total indices with intervals, and the share of each pair, on the mean surface of every settings draw."""
     depth = len(surface.scales)
     if not depth:
@@ -153,11 +154,14 @@ def _sobol(surface: Surface, points: int, resamples: int, seed: int) -> tuple[Ar
     blocks += [_mixed(first, second, pair) for pair in duos]
     means = surface.means(np.concatenate(blocks)).reshape(-1, len(blocks), points)
     totals, shares = _indices(means, depth, duos)
-    rng = np.random.default_rng([seed, 2])
-    shaken = surface.means(
-        np.concatenate(blocks[: depth + 1]), weights=rng.exponential(size=(resamples, len(surface.values)))
-    ).reshape(-1, depth + 1, points)
-    low, high = np.quantile(_indices(shaken, depth, [])[0], [0.05, 0.95], axis=0)
+    # The interval: the same index of whole surfaces that fit the data, on fewer points (each costs a factorisation).
+    few = [block[:PATH_POINTS] for block in blocks[: depth + 1]]
+    paths = surface.paths(np.concatenate(few), np.random.default_rng([seed, 2]), draws=draws)
+    shape = (-1, depth + 1, len(few[0]))
+    smooth = means[: len(paths), : depth + 1, : len(few[0])]
+    # Path against mean on the same few points, added to the mean on all points: the error of few points cancels.
+    off = _indices(paths.reshape(shape), depth, [])[0] - _indices(smooth, depth, [])[0]
+    low, high = np.quantile(np.maximum(totals[: len(paths)] + off, 0.0), [0.05, 0.95], axis=0)
     center = totals.mean(0)
     names = [scale.name for scale in surface.scales]
     pairs = [(names[i], names[j], float(share)) for (i, j), share in zip(duos, shares.mean(0), strict=True)]
