@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -135,3 +136,114 @@ def ws(service):
     workspace = connect(service.endpoint, api_key=service.api_key, environ={})
     workspace.poll_interval_s = (0.02, 0.2)
     return workspace
+
+
+@dataclass
+class Step:
+    """What goes wrong: the next `times` requests with this method and this text in their path are answered so."""
+
+    method: str
+    path: str
+    status: int
+    body: object
+    times: int = 1
+
+
+class Detour:
+    """A way to the embedded service on which single requests go wrong, as `steps` say; the others are passed on.
+
+    `seen` lists (method, path) of all of them.
+    """
+
+    def __init__(self, endpoint):
+        import http.client
+        from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+        detour, target = self, endpoint.removeprefix("http://")
+        self.steps, self.seen, self._lock = [], [], threading.Lock()
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def answer(self):
+                content = self.rfile.read(int(self.headers.get("content-length") or 0))
+                step = detour.step(self.command, self.path)
+                if step is not None:
+                    status, kind, body = step.status, "application/json", json.dumps(step.body).encode()
+                    headers = []
+                else:
+                    passed = http.client.HTTPConnection(target, timeout=30)
+                    passed.request(self.command, self.path, content, dict(self.headers))
+                    reply = passed.getresponse()
+                    status, kind, body = reply.status, reply.getheader("content-type", ""), reply.read()
+                    own = ("content-length", "content-type", "transfer-encoding", "connection", "date", "server")
+                    headers = [(name, value) for name, value in reply.getheaders() if name.lower() not in own]
+                    passed.close()
+                self.send_response(status)
+                for name, value in [("content-type", kind), ("content-length", str(len(body))), *headers]:
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(body)
+
+            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer  # noqa: N815 - http.server's names
+
+            def log_message(self, *_):
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.endpoint = f"http://127.0.0.1:{self._server.server_port}"
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+
+    def step(self, method, path):
+        with self._lock:
+            self.seen.append((method, path))
+            for step in self.steps:
+                if step.times and step.method == method and step.path in path:
+                    step.times -= 1
+                    return step
+        return None
+
+    def close(self):
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.fixture
+def mishap(service):
+    """`mishap(method, path, status, body, times=1)` adds a `Step`; its `ws` is a workspace that takes the detour."""
+    from types import SimpleNamespace
+
+    from tunebook.service import connect
+
+    detour = Detour(service.endpoint)
+    workspace = connect(detour.endpoint, api_key=service.api_key, environ={})
+    workspace.poll_interval_s = (0.02, 0.05)
+
+    class Mishap(SimpleNamespace):
+        def __call__(self, *args, **more):
+            detour.steps.append(Step(*args, **more))
+
+    yield Mishap(ws=workspace, seen=detour.seen)
+    detour.close()
+
+
+@pytest.fixture(scope="session")
+def tuned(service):
+    """A finished job with two checkpoints, trained on a handful of colours: (id, training file, validation file)."""
+    colours = ["red", "blue", "green", "black", "white", "pink", "grey", "brown", "gold", "teal", "plum", "sand"]
+    examples = [
+        {"messages": [{"role": "user", "content": f"Say {c}"}, {"role": "assistant", "content": f"{c}!"}]}
+        for c in colours
+    ]
+    train, valid = service.upload(examples), service.upload(examples[:4], name="valid.jsonl")
+    job = service.sdk.fine_tuning.jobs.create(
+        model="gpt-4.1-nano",
+        training_file=train,
+        validation_file=valid,
+        seed=1,
+        suffix="colours",
+        hyperparameters={"n_epochs": 2, "batch_size": 4},
+    )
+    assert service.ended(job.id).status == "succeeded"
+    return job.id, train, valid

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 from tunebook.errors import ServiceError
 
@@ -121,7 +121,8 @@ class Management:
         """GET a path of Azure Resource Manager as JSON. Raises azure.core's HttpResponseError when refused."""
         from azure.core.rest import HttpRequest
 
-        reply = self._pipeline.send_request(HttpRequest("GET", path, params={"api-version": api_version, **query}))
+        address = f"{self._base}{quote(path)}"
+        reply = self._pipeline.send_request(HttpRequest("GET", address, params={"api-version": api_version, **query}))
         reply.raise_for_status()
         value = reply.json()
         return value if isinstance(value, dict) else {}
@@ -137,6 +138,10 @@ class Management:
             parts = urlsplit(following)
             query = dict(parse_qsl(parts.query))
             page = self.read(parts.path, query.pop("api-version", api_version), **query)
+
+    @property
+    def _base(self) -> str:
+        return self._workspace.endpoint if self._workspace.embedded else _ARM
 
     @property
     def _host(self) -> str:
@@ -184,9 +189,8 @@ class Management:
         from azure.core.pipeline.policies import RedirectPolicy, RetryPolicy, UserAgentPolicy
         from azure.mgmt.core import ARMPipelineClient
 
-        base = self._workspace.endpoint if self._workspace.embedded else _ARM
         policies = [UserAgentPolicy(sdk_moniker="tunebook"), RedirectPolicy(), RetryPolicy(), self._policy]
-        return ARMPipelineClient(base_url=base, policies=policies)
+        return ARMPipelineClient(base_url=self._base, policies=policies)
 
     @cached_property
     def _policy(self) -> Any:

@@ -43,11 +43,13 @@ def retirement(model: str, *, today: date, catalogue: Catalogue | None = None) -
 class Terms:
     """What a deployment costs by the hour (US dollars, None: unknown), and what ends it.
 
+    `tuned`: it serves a fine-tuned model; a base model is charged by its tokens alone, and is not removed when idle.
     `removed_at`: when a developer deployment is removed, known once it has been created; `life_hours`: how long such
     a one lives; `idle_days`: days without a call after which the others are removed.
     """
 
     sku: str
+    tuned: bool
     usd_per_hour: float | None
     priced: date | None
     idle_days: int | None
@@ -61,6 +63,8 @@ class Terms:
         return (*self._price(), *self._removal(), *([str(self.retirement)] if self.retirement else []))
 
     def _price(self) -> tuple[str, ...]:
+        if not self.tuned:
+            return ("A base model: only the tokens are billed.",)
         if self.usd_per_hour is None:
             return (f"What a {self.sku} deployment costs by the hour is not in the catalogue: see the pricing page.",)
         if not self.usd_per_hour:
@@ -74,7 +78,9 @@ class Terms:
         if self.life_hours is not None:
             when = f", at {self.removed_at:%Y-%m-%d %H:%M} UTC" if self.removed_at else ""
             return (f"Removed {self.life_hours} hours after its creation{when}; the model stays.",)
-        return (f"Removed after {self.idle_days} days without a call; the model stays.",)
+        if self.idle_days is not None:
+            return (f"Removed after {self.idle_days} days without a call; the model stays.",)
+        return ()
 
 
 def deployment_terms(
@@ -88,14 +94,16 @@ def deployment_terms(
     """The terms of a deployment of `model` as `sku`. `created_at`: when it was, None before it is or when not told."""
     facts = catalogue or load_catalogue()
     name = sku_name(sku)
+    tuned = ".ft-" in model or model.startswith("ftchkpt-")
     hosting = facts.hosting_price(sku)
     developer = name == _SKUS["developer"]
     life = facts.limit("developer_deployment_hours") if developer else None
     return Terms(
         sku=name,
-        usd_per_hour=hosting.usd_per_hour if hosting else None,
+        tuned=tuned,
+        usd_per_hour=0.0 if not tuned else hosting.usd_per_hour if hosting else None,
         priced=hosting.dated if hosting else None,
-        idle_days=None if developer else facts.limit("idle_deployment_days"),
+        idle_days=None if developer or not tuned else facts.limit("idle_deployment_days"),
         life_hours=life,
         removed_at=created_at + timedelta(hours=life) if life is not None and created_at is not None else None,
         retirement=retirement(model, today=now.astimezone(UTC).date(), catalogue=facts),

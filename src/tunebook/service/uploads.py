@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import urlsplit, urlunsplit
 
-from openai import APIStatusError, BadRequestError, NotFoundError
+from openai import BadRequestError, NotFoundError
 from platformdirs import user_state_path
 
 from tunebook.errors import DataError, ServiceError
@@ -127,7 +127,7 @@ def _send(
     ids = [part_id for part_id, _ in journal.parts]
     try:
         done = client.uploads.complete(journal.upload_id, part_ids=ids, md5=whole.hexdigest())
-    except APIStatusError as error:
+    except BadRequestError as error:
         journal.path.unlink(missing_ok=True)
         if "md5" in str(error.message).lower():
             raise DataError(f"{name}: what arrived is not what was sent ({error.message}). Upload it again.") from error
