@@ -1,4 +1,4 @@
-"""What runs over time and survives restarts: sweeps and the archive of runs."""
+"""What runs over time and survives restarts: sweeps, evaluations, the archive of runs."""
 
 from __future__ import annotations
 
@@ -6,15 +6,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 _HOME = {
+    "Evaluation": "evaluation",
+    "ModelGrader": "scores",
     "Sweep": "sweep",
     "archive": "run_folders",
+    "evaluate": "evaluating",
     "read_run": "run_folders",
     "read_runs": "run_folders",
 }
 __all__ = sorted(_HOME)
 
 if TYPE_CHECKING:
+    from tunebook.experiments.evaluating import evaluate
+    from tunebook.experiments.evaluation import Evaluation
     from tunebook.experiments.run_folders import archive, read_run, read_runs
+    from tunebook.experiments.scores import ModelGrader
     from tunebook.experiments.sweep import Sweep
 
 

@@ -1,0 +1,124 @@
+"""An example as a case: what is asked of a model, and the answer that is expected."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tunebook.data import Dataset
+
+_BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One evaluation case.
+
+    index: its place among the examples, from 0. messages: what is sent. reference: the expected answer as text, None
+    when the example holds none. example: the whole record, for scores that need more of it.
+    """
+
+    index: int
+    messages: tuple[Mapping[str, Any], ...]
+    reference: str | None
+    example: Mapping[str, Any]
+
+    @property
+    def tools(self) -> Sequence[Mapping[str, Any]]:
+        return _input(self.example).get("tools") or ()
+
+    @property
+    def prompt(self) -> str:
+        """What is asked, as text without the system message."""
+        said = [message for message in self.messages if not _is_system(message)]
+        if len(said) == 1:
+            return message_text(said[0])
+        return "\n".join(f"{message.get('role')}: {message_text(message)}" for message in said)
+
+    @property
+    def system(self) -> str:
+        """The system message, "" when there is none."""
+        return "\n".join(message_text(message) for message in self.messages if _is_system(message))
+
+    @property
+    def key(self) -> bytes:
+        """The same for cases that ask the same: the conversation without system message and differences in spacing."""
+        return conversation_key(self.messages)
+
+
+def read_case(example: Mapping[str, Any], index: int = 0) -> Case:
+    """The case an example of any method makes: its last assistant message, or preferred output, is the reference."""
+    messages = [dict(m) for m in _input(example).get("messages") or () if isinstance(m, Mapping)]
+    if isinstance(example.get("input"), Mapping):
+        outputs = [m for m in example.get("preferred_output") or () if isinstance(m, Mapping)]
+        answer = next((m for m in reversed(outputs) if m.get("role") == "assistant"), None)
+    else:
+        places = [at for at, message in enumerate(messages) if message.get("role") == "assistant"]
+        answer = messages[places[-1]] if places and places[-1] == len(messages) - 1 else None
+        messages = messages[: places[-1]] if answer is not None else messages
+    for message in messages:
+        message.pop("weight", None)  # for training only: chat completions refuse it
+    return Case(index, tuple(messages), message_text(answer) if answer is not None else None, example)
+
+
+def read_cases(dataset: Dataset) -> Iterator[Case]:
+    """The cases of a dataset, one at a time: only the line at hand is in memory."""
+    index = 0
+    for _, lines in dataset.lines.blocks():
+        for line in lines:
+            example = read_example(line)
+            if example is not None:
+                yield read_case(example, index)
+                index += 1
+
+
+def read_example(line: bytes) -> dict[str, Any] | None:
+    """The example on a line of a JSON Lines file; None for a blank line and for what is none."""
+    try:
+        record = json.loads(line.removeprefix(_BOM).decode("utf-8"))
+    except (ValueError, RecursionError):
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def message_text(message: Mapping[str, Any]) -> str:
+    """What a message says, as one text; a message that calls tools is those calls as JSON."""
+    if calls := message.get("tool_calls"):
+        said = [call.get("function") or {} for call in calls if isinstance(call, Mapping)]
+        return canonical_json([{"name": f.get("name"), "arguments": _arguments(f.get("arguments"))} for f in said])
+    content = message.get("content")
+    if isinstance(content, str):
+        return content
+    parts = [part for part in content or () if isinstance(part, Mapping)]
+    return "".join(str(part.get("text") or f"[{part.get('type', 'part')}]") for part in parts)
+
+
+def canonical_json(value: Any) -> str:
+    """JSON that is the same text for the same value."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+
+def conversation_key(messages: Sequence[Mapping[str, Any]]) -> bytes:
+    """A digest of a conversation: roles and texts, the system message and differences in spacing left out."""
+    said = [(m.get("role"), " ".join(message_text(m).split())) for m in messages if not _is_system(m)]
+    return hashlib.blake2b(json.dumps(said).encode(), digest_size=16).digest()
+
+
+def _input(example: Mapping[str, Any]) -> Mapping[str, Any]:
+    inner = example.get("input")
+    return inner if isinstance(inner, Mapping) else example
+
+
+def _is_system(message: Mapping[str, Any]) -> bool:
+    return message.get("role") in ("system", "developer")
+
+
+def _arguments(text: Any) -> Any:
+    try:
+        return json.loads(text)
+    except (TypeError, ValueError):
+        return text
