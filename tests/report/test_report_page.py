@@ -17,7 +17,7 @@ from tunebook.report import write_report
 from tunebook.report.building import build_report
 from tunebook.report.figures import draw_pictures
 from tunebook.report.markdown import as_code, as_text, to_markdown
-from tunebook.report.page import to_html
+from tunebook.report.page import neat, to_html
 from tunebook.report.printing import find_chromium
 
 MADE = datetime(2026, 11, 23, tzinfo=UTC)
@@ -281,3 +281,9 @@ def test_text_for_markdown_stays_on_its_line_and_is_no_markup():
     assert as_text("a\n| <b> *c* ~") == r"a \| &lt;b&gt; \*c\* \~"
     assert as_code("gpt-4.1.ft-1:ckpt-step-80") == "`gpt-4.1.ft-1:ckpt-step-80`"
     assert as_code("a`b<") == r"<code>a\`b&lt;</code>"
+
+
+def test_sentences_keep_numbers_with_their_units_and_leave_model_names_alone():
+    text = neat("61% at step 3, n_epochs = 2, until 2027-04-14: gpt-4.1-2025-04-14")
+
+    assert text == ("61\u00a0% at step\u00a03, n_epochs\u00a0=\u00a02, until 2027\u201104\u201114: gpt-4.1-2025-04-14")

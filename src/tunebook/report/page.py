@@ -149,9 +149,10 @@ def _key() -> str:
     )
 
 
-def _neat(text: str) -> str:
+def neat(text: str) -> str:
     """A sentence of ours with its numbers held to their units and words, so that no line breaks between them."""
     text = re.sub(r"(\d) ?%", "\\1\u00a0%", text)
+    text = re.sub(r"(?<![-\w])(\d{4})-(\d\d)-(\d\d)\b(?!-)", "\\1\u2011\\2\u2011\\3", text)
     text = re.sub(r"\b(step|epoch|probability) (\d)", "\\1\u00a0\\2", text)
     return re.sub(r"(\w) = (\d)", "\\1\u00a0=\u00a0\\2", text)
 
@@ -180,7 +181,7 @@ def _environment() -> Environment:
         day=day,
         drawing=_drawing,
         heading=heading,
-        neat=_neat,
+        neat=neat,
         symbol=lambda verdict: wording.SYMBOLS.get(verdict, ""),
         verdict_title=wording.title,
         whisker=_whisker,
