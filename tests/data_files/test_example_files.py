@@ -101,9 +101,7 @@ def test_two_random_halves_share_no_message_and_few_near_duplicates(tickets):
     random.Random(0).shuffle(messages)  # noqa: S311
     one, other = messages[:500], [words(message) for message in messages[500:]]
     assert not {message.casefold() for message in messages[500:]} & {message.casefold() for message in one}
-    near = sum(
-        any(len(mine & yours) >= 0.8 * len(mine | yours) for yours in other) for mine in map(words, one)
-    )
+    near = sum(any(len(mine & yours) >= 0.8 * len(mine | yours) for yours in other) for mine in map(words, one))
     assert near <= 10  # 2 %
 
 
