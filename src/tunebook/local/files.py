@@ -6,7 +6,7 @@ import codecs
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 
@@ -154,26 +154,24 @@ def file_for_job(store: Store, clock: Clock, file_id: str, param: str) -> File:
     return file
 
 
-def scan(path: Path) -> tuple[int, str | None]:
-    """Read a JSON Lines file as the service does on arrival: (examples, None) or (examples so far, complaint).
+def scan(file: BinaryIO) -> tuple[int, str | None]:
+    """Read JSON Lines as the service does on arrival: (examples, None) or (examples so far, complaint).
 
     Only syntax: UTF-8 (a byte-order mark is fine), one JSON object a line, at least one; blank lines do not
     count. What the objects must hold is checked when a job starts.
     """
-    examples = 0
-    with path.open("rb") as file:
-        number = 0
-        while line := file.readline(LONGEST_LINE + 1):
-            number += 1
-            if len(line) > LONGEST_LINE:
-                return examples, f"{_LEGACY_TEXT}: line {number} is longer than {LONGEST_LINE // 2**20} MB."
-            text = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
-            if not text.strip():
-                continue
-            complaint = _complaint(text)
-            if complaint is not None:
-                return examples, f"{_LEGACY_TEXT}: line {number} {complaint}"
-            examples += 1
+    examples = number = 0
+    while line := file.readline(LONGEST_LINE + 1):
+        number += 1
+        if len(line) > LONGEST_LINE:
+            return examples, f"{_LEGACY_TEXT}: line {number} is longer than {LONGEST_LINE // 2**20} MB."
+        text = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
+        if not text.strip():
+            continue
+        complaint = _complaint(text)
+        if complaint is not None:
+            return examples, f"{_LEGACY_TEXT}: line {number} {complaint}"
+        examples += 1
     if not examples:
         return 0, f"{_LEGACY_TEXT}: No valid json line found in file."
     return examples, None
@@ -207,7 +205,8 @@ def settle(store: Store, limits: Limits, file: File, *, allowed: tuple[str, ...]
     changes: dict[str, Any] = {"status": "processed"}
     if file.blob is not None and file.purpose == "fine-tune":
         try:
-            examples, complaint = scan(store.blobs / file.blob)
+            with (store.blobs / file.blob).open("rb") as content:
+                examples, complaint = scan(content)
         except FileNotFoundError:
             return  # deleted meanwhile
         status = "processed" if complaint is None else "error"

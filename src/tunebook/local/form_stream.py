@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from python_multipart.exceptions import MultipartParseError
+from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from tunebook.local.refusals import invalid, too_large
@@ -78,13 +78,13 @@ class _Parts:
         }
         try:
             self._parser = MultipartParser(boundary, callbacks)  # type: ignore[arg-type]
-        except MultipartParseError as error:
+        except FormParserError as error:
             raise invalid(f"The multipart boundary cannot be used: {error}.") from error
 
     def feed(self, chunk: bytes) -> None:
         try:
             self._parser.write(chunk)
-        except MultipartParseError as error:
+        except FormParserError as error:
             raise invalid(f"The multipart body cannot be read: {error}.") from error
 
     def finish(self) -> None:

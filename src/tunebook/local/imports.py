@@ -29,8 +29,9 @@ def check_url(url: object, allowed: tuple[str, ...]) -> str:
         _ = parts.port
     except ValueError as error:
         raise ImportRefused(f"content_url is not a URL: {error}.") from error
-    if scheme not in ("http", "https") or not host:
-        raise ImportRefused("content_url must be an http or https URL.")
+    if scheme not in ("http", "https") or not host or set(parts.netloc) & set("@\\ "):
+        # A user name before the host is what makes one reader see another host than the next.
+        raise ImportRefused("content_url must be an http or https URL, without a user name.")
     if not _is_loopback(host) and host not in allowed:
         raise ImportRefused(
             f"content_url names the host {host!r}: this service fetches only from this machine and from hosts it "
