@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tunebook.local.answers import AnswerSet, answer_to, message_text, read_answers, read_prompt
-from tunebook.local.language_model import WINDOW, Adam, Gradients, LanguageModel, add_gradients
-from tunebook.local.make_base_model import learn_pieces
+from tunebook.local.base_texts import library_examples, practice_examples, script_examples
+from tunebook.local.language_model import BASE_MODEL, WINDOW, Adam, Gradients, LanguageModel, add_gradients
+from tunebook.local.make_base_model import learn_pieces, pretrain, read_texts
 from tunebook.local.sampling import generate
 from tunebook.local.tokenizer import END, FIRST_PIECE, Tokenizer, split_words
 
@@ -173,6 +174,31 @@ def test_the_base_model_is_far_better_than_chance_on_plain_english():
     answers = AnswerSet([answer_to(prompt, text, BASE.tokenizer)], WINDOW)
     (batch,) = answers.batches([0])
     assert -BASE.forward(batch).log_p.mean() < 0.7 * np.log(len(BASE.tokenizer))
+
+
+# ---- the base model ----
+
+
+def test_the_base_model_is_small_and_of_plain_arrays():
+    assert BASE_MODEL.stat().st_size < 5_000_000
+    with np.load(BASE_MODEL, allow_pickle=False) as file:
+        assert {file[name].dtype.kind for name in file.files} <= {"f", "i", "u"}
+    assert len(BASE.tokenizer) == 2048
+
+
+def test_pretraining_the_same_texts_twice_makes_the_same_model():
+    examples = [*practice_examples(60, seed=1), *script_examples(5, seed=1)]
+    made = []
+    for _ in range(2):
+        model = LanguageModel.fresh(BASE.tokenizer, seed=1)
+        list(pretrain(model, read_texts(BASE.tokenizer, examples), epochs=1))
+        made.append(model.weights)
+    assert all(np.array_equal(made[0][name], made[1][name]) for name in made[0])
+
+
+def test_the_library_documentation_is_there_to_learn_from():
+    example = next(library_examples())
+    assert [message["role"] for message in example["messages"]] == ["user", "assistant"]
 
 
 # ---- sampling ----

@@ -136,6 +136,19 @@ def test_resumed_at_any_step_the_remaining_rows_are_the_same(tmp_path, stop):
     assert done + rows(resumed) == undisturbed
 
 
+def test_a_saved_state_is_also_a_model_to_generate_with(tmp_path):
+    job = training(n_epochs=1)
+    list(job.steps())
+    job.save(tmp_path / "state.npz")
+    job.save_weights(tmp_path / "weights.npz")
+    question = [{"role": "user", "content": "What colour is snow?"}]
+    said = [
+        "".join(generate(tmp_path / name, question, temperature=0, max_tokens=20))
+        for name in ("state.npz", "weights.npz")
+    ]
+    assert said[0] == said[1]
+
+
 def test_a_save_that_fails_leaves_the_one_before(tmp_path, monkeypatch):
     job = training()
     job.save(tmp_path / "state.npz")

@@ -40,7 +40,7 @@ def test_token_accuracy_stays_blank():
 
 
 def test_the_loss_falls_and_all_pairs_end_ranked_rightly():
-    *_, last = training(n_epochs=10).steps()
+    *_, last = training(n_epochs=20, learning_rate_multiplier=0.3).steps()
     assert last.row["full_valid_loss"] < 0.3
     assert last.row["full_valid_error_rate"] == 0
 

@@ -97,9 +97,12 @@ class LanguageModel:
 
     @classmethod
     def load(cls, path: Path | None = None) -> LanguageModel:
-        """The weights in a file (the base model when None), as float32 copies of their own."""
+        """The weights in a file (the base model when None), as float32 copies of their own.
+
+        A file may hold more, such as the state of a training, under names with a dot.
+        """
         with np.load(path or BASE_MODEL, allow_pickle=False) as file:
-            arrays = dict(file)
+            arrays = {name: file[name] for name in file.files if "." not in name}
         tokenizer = Tokenizer.from_arrays(arrays.pop("piece_bytes"), arrays.pop("piece_ends"))
         return cls({name: array.astype(np.float32) for name, array in arrays.items()}, tokenizer)
 

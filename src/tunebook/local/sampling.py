@@ -100,6 +100,6 @@ def choose(scores: Floats, temperature: float, rng: np.random.Generator) -> NDAr
     """One token for each row of scores: the best at temperature 0, else drawn (the Gumbel-max trick)."""
     scores[:, BEGIN] = -np.inf  # a mark, never said
     if temperature > 0:
-        scores = scores / np.float32(temperature)
-        scores -= np.log(rng.standard_exponential(scores.shape, dtype=np.float32))
+        scores = scores.astype(np.float64) / temperature
+        scores -= np.log(rng.standard_exponential(scores.shape))
     return scores.argmax(axis=1)

@@ -6,6 +6,7 @@ same rows, byte for byte, also when it was interrupted and resumed on the way.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,9 +33,10 @@ __all__ = [
 
 Example = Mapping[str, Any]
 
-# Adam's learning rate at a multiplier of 1. With it 0.02-0.2, the range Azure advises, runs from careful to
-# brisk, and 2 overfits or diverges.
-BASE_LEARNING_RATE = 0.01
+# Adam's learning rate at a multiplier of 1. With these 0.02-0.2, the range Azure advises, runs from careful to
+# brisk, and 2 overfits or diverges. A preference job pulls whole completions apart at once: at the supervised
+# rate its training loss is 0 after a few steps.
+BASE_LEARNING_RATE = {"supervised": 0.01, "dpo": 0.001, "reinforcement": 0.01}
 AUTO_LEARNING_RATE_MULTIPLIER = 0.1
 
 
@@ -162,11 +164,11 @@ class Training:
         self.seed = seed
         self.n_epochs = int(hyperparameters["n_epochs"])
         self.batch_size = int(hyperparameters["batch_size"])
-        self.learning_rate = BASE_LEARNING_RATE * float(hyperparameters["learning_rate_multiplier"])
         self.n_train, self.n_valid = len(examples), len(validation or ())
         self.model = LanguageModel.load(weights)
         self.optimiser = Adam(self.model.weights)
         self.objective = _objective(method, self.model, examples, validation or (), hyperparameters, grader)
+        self.learning_rate = BASE_LEARNING_RATE[method] * float(hyperparameters["learning_rate_multiplier"])
         self.columns = self.objective.columns
         self._tokens = np.array([count_tokens(example, self.model.tokenizer) for example in examples])
         self.done = 0  # steps
@@ -228,15 +230,18 @@ class Training:
     # ---- state ----
 
     def save(self, path: Path) -> None:
-        """Everything needed to go on from here, written at once or not at all."""
-        arrays: dict[str, NDArray] = {"done": np.array(self.done), "adam_step": np.array(self.optimiser.step)}
-        groups = (
-            ("model", self.model.to_arrays()),
-            ("first", self.optimiser.first),
-            ("second", self.optimiser.second),
-            ("objective", self.objective.state()),
-        )
-        for group, members in groups:
+        """Everything needed to go on from here, written at once or not at all.
+
+        The model's arrays have the names that `save_weights` gives them, the others a group before theirs.
+        """
+        arrays = self.model.to_arrays()
+        arrays |= {"at.done": np.array(self.done), "at.adam_step": np.array(self.optimiser.step)}
+        groups = {
+            "first": self.optimiser.first,
+            "second": self.optimiser.second,
+            "objective": self.objective.state(),
+        }
+        for group, members in groups.items():
             arrays |= {f"{group}.{name}": array for name, array in members.items()}
         _write_arrays(path, arrays)
 
@@ -253,21 +258,17 @@ class Training:
         **arguments: Any,
     ) -> Training:
         """The training whose `save` is in `path`; the arguments are those it was made with."""
-        training = cls(examples, validation, **{**arguments, "weights": None})
+        training = cls(examples, validation, **{**arguments, "weights": path})
+        groups: dict[str, dict[str, NDArray]] = defaultdict(dict)
         with np.load(path, allow_pickle=False) as file:
-            arrays = dict(file)
-        training.done = int(arrays["done"])
-        training.optimiser.step = int(arrays["adam_step"])
-        for group, members in (
-            ("model", training.model.weights),
-            ("first", training.optimiser.first),
-            ("second", training.optimiser.second),
-        ):
-            for name, member in members.items():
-                member[...] = arrays[f"{group}.{name}"]
-        training.objective.restore(
-            {name.removeprefix("objective."): a for name, a in arrays.items() if name.startswith("objective.")}
-        )
+            for full_name in file.files:
+                group, dot, name = full_name.partition(".")
+                if dot:
+                    groups[group][name] = file[full_name]
+        training.done = int(groups["at"]["done"])
+        training.optimiser.step = int(groups["at"]["adam_step"])
+        training.optimiser.first, training.optimiser.second = groups["first"], groups["second"]
+        training.objective.restore(groups["objective"])
         return training
 
 
