@@ -106,7 +106,6 @@ def waiting_job(start):
 def test_a_job_without_a_first_step_has_no_results_yet(waiting_job):
     job, _ = waiting_job
 
-
     with pytest.raises(JobNotFinished, match=job.id):
         job.results()
     assert job.cancel().ended
