@@ -140,13 +140,14 @@ def ws(service):
 
 @dataclass
 class Step:
-    """What goes wrong: the next `times` requests with this method and this text in their path are answered so."""
+    """What goes wrong: `times` requests with this method and this text in their path, after the first `after` ones."""
 
     method: str
     path: str
     status: int
     body: object
     times: int = 1
+    after: int = 0
 
 
 class Detour:
@@ -200,6 +201,9 @@ class Detour:
             self.seen.append((method, path))
             for step in self.steps:
                 if step.times and step.method == method and step.path in path:
+                    if step.after:
+                        step.after -= 1
+                        continue
                     step.times -= 1
                     return step
         return None

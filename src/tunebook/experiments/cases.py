@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from tunebook.data import Dataset
+from typing import Any
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -65,15 +62,9 @@ def read_case(example: Mapping[str, Any], index: int = 0) -> Case:
     return Case(index, tuple(messages), message_text(answer) if answer is not None else None, example)
 
 
-def read_cases(dataset: Dataset) -> Iterator[Case]:
-    """The cases of a dataset, one at a time: only the line at hand is in memory."""
-    index = 0
-    for _, lines in dataset.lines.blocks():
-        for line in lines:
-            example = read_example(line)
-            if example is not None:
-                yield read_case(example, index)
-                index += 1
+def read_cases(dataset: Iterable[Mapping[str, Any]]) -> Iterator[Case]:
+    """The cases of a dataset, one at a time; a Dataset holds no more of its file in memory than that."""
+    return (read_case(example, index) for index, example in enumerate(dataset))
 
 
 def read_example(line: bytes) -> dict[str, Any] | None:
