@@ -200,8 +200,7 @@ def fit_surface(
     counts = np.ones(len(values)) if counts is None else np.asarray(counts, float)
     known = np.zeros(len(values)) if evaluation_variance is None else np.asarray(evaluation_variance, float)
     rng = np.random.default_rng(seed)
-    center = float(np.mean(values))
-    shifted = np.asarray(values, float) - center
+    shifted = np.asarray(values, float) - np.mean(values)
     few = _representatives(shifted, rng)
     drawn = _posterior_settings(
         _squares(points[few], points[few], scales),
@@ -213,24 +212,40 @@ def fit_surface(
         seed,
         dict(priors or {}),
     )
-    noise = (drawn.noise[:, None] ** 2 + known) / counts
-    smooth = _kernel(_squares(points, points, scales), drawn) + LEVEL_SD**2
-    size = len(values)
-    theta = smooth + (drawn.misfit**2)[:, None, None] * np.eye(size)
-    inverse = np.linalg.inv(theta + noise[:, :, None] * np.eye(size))
+    return condition(scales, points, values, drawn, counts=counts, evaluation_variance=known)
+
+
+def condition(
+    scales: Sequence[Scale],
+    points: Array,
+    values: Array,
+    settings: Settings,
+    *,
+    counts: Array,
+    evaluation_variance: Array,
+    center: float | None = None,
+) -> Surface:
+    """The surface through `values` for settings that are known already (see `fit_surface` for the arguments)."""
+    values = np.asarray(values, float)
+    center = float(np.mean(values)) if center is None else center
+    noise = (settings.noise[:, None] ** 2 + evaluation_variance) / counts
+    eye = np.eye(len(values))
+    theta = _kernel(_squares(points, points, scales), settings) + LEVEL_SD**2
+    theta += (settings.misfit**2)[:, None, None] * eye
+    inverse = np.linalg.inv(theta + noise[:, :, None] * eye)
     gain = theta @ inverse
     covariance = theta - gain @ theta
     return Surface(
         tuple(scales),
         points,
-        np.asarray(values, float),
+        values,
         center,
-        drawn,
+        settings,
         noise,
-        gain @ shifted,
+        gain @ (values - center),
         (covariance + covariance.transpose(0, 2, 1)) / 2,
         inverse,
-        inverse @ shifted,
+        inverse @ (values - center),
     )
 
 

@@ -1,0 +1,74 @@
+"""The next jobs: new, allowed, and where the loss is likely to be lower."""
+
+import pandas as pd
+import pytest
+from scipy.stats import loguniform
+from sweeps import simulated_run
+
+from tunebook.analysis import compare
+from tunebook.analysis.suggestions import suggest, suggest_from
+from tunebook.errors import RequestError
+
+RATES = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0]
+
+
+def tried(losses):
+    return pd.DataFrame({"learning_rate_multiplier": list(losses), "observed": list(losses.values())})
+
+
+def test_the_gap_around_the_lowest_loss_is_filled_first():
+    suggestions = suggest_from(
+        tried({0.01: 0.9, 0.1: 0.52, 0.5: 0.53, 2.0: 0.9}), {"learning_rate_multiplier": RATES}, 1
+    )
+
+    assert suggestions[0] == {"learning_rate_multiplier": 0.2}
+
+
+def test_what_was_run_is_not_suggested_again_and_an_exhausted_space_says_so():
+    space = {"learning_rate_multiplier": [0.1, 1.0]}
+
+    assert list(suggest_from(tried({0.1: 0.5}), space, 5)) == [{"learning_rate_multiplier": 1.0}]
+    assert suggest_from(tried({0.1: 0.5, 1.0: 0.6}), space, 5).notes == ("Every setting of the space has been run.",)
+
+
+def test_several_at_once_are_different_settings():
+    suggestions = suggest_from(tried({0.01: 0.9, 2.0: 0.9}), {"learning_rate_multiplier": RATES}, 4)
+
+    assert len({row["learning_rate_multiplier"] for row in suggestions}) == 4
+
+
+def test_with_nothing_run_the_first_jobs_are_spread_from_the_middle():
+    suggestions = suggest_from(pd.DataFrame(columns=["observed"]), {"n_epochs": [1, 2, 3, 4, 5]}, 3)
+
+    assert [row["n_epochs"] for row in suggestions] == [3, 1, 5]
+
+
+def test_distributions_are_drawn_from_and_stay_plain_numbers():
+    suggestions = suggest_from(tried({0.1: 0.5}), {"learning_rate_multiplier": loguniform(0.02, 2)}, 2)
+
+    assert all(type(row["learning_rate_multiplier"]) is float for row in suggestions)
+    assert all(0.02 <= row["learning_rate_multiplier"] <= 2 for row in suggestions)
+
+
+def test_what_the_space_does_not_name_stays_at_the_winners_value():
+    settings = [
+        {"n_epochs": e, "batch_size": b, "learning_rate_multiplier": 0.1} for e, b in ((1, 8), (2, 16), (3, 16))
+    ]
+    finals = [0.9, 0.5, 0.6]
+    runs = [simulated_run(f"j{k}", s, final=f, steps=24) for k, (s, f) in enumerate(zip(settings, finals, strict=True))]
+
+    suggestions = suggest(compare(runs), {"n_epochs": [2, 4]}, 2)
+
+    assert list(suggestions) == [{"n_epochs": 4, "batch_size": 16}]
+
+
+@pytest.mark.parametrize("space", [{}, {"n_epochs": []}, {"n_epochs": "3"}])
+def test_a_space_without_values_is_refused(space):
+    with pytest.raises(RequestError, match="give"):
+        suggest_from(tried({0.1: 0.5}), space, 1)
+
+
+def test_the_table_escapes_values():
+    html = suggest_from(pd.DataFrame(columns=["observed"]), {"kind": ["<script>", "b"]}, 2)._repr_html_()
+
+    assert "<script>" not in html
