@@ -9,16 +9,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 _HOME = {
+    "ConnectForm": "connecting",
     "Board": "job_board",
     "JobForm": "form",
     "LiveCell": "live_cell",
     "board": "job_board",
+    "connect_form": "connecting",
     "job_form": "form",
     "watch": "watching",
 }
 __all__ = sorted(_HOME)
 
 if TYPE_CHECKING:
+    from tunebook.widgets.connecting import ConnectForm, connect_form
     from tunebook.widgets.form import JobForm, job_form
     from tunebook.widgets.job_board import Board, board
     from tunebook.widgets.live_cell import LiveCell

@@ -16,7 +16,7 @@ from tunebook.widgets.file_picker import FilePicker, local_files
 from tunebook.widgets.form_state import FormState, FormValues, resolve, values_of_job
 from tunebook.widgets.live_cell import LiveCell
 from tunebook.widgets.markup import esc, note, notice
-from tunebook.widgets.outputs import Shown, cell_and_count
+from tunebook.widgets.outputs import Shown, cell_and_count, free_from_cell
 from tunebook.widgets.style import style_tag
 from tunebook.widgets.watcher import Follow
 
@@ -312,6 +312,7 @@ class JobForm:
         created = self.job is not None
         self.create_button.disabled = active or created or not self.state.ready
         self.yes_button.disabled = self.no_button.disabled = active
+        free_from_cell(self.widget)
 
     # ---- what the service has
 

@@ -16,7 +16,7 @@ from tunebook.widgets import board_view, chart
 from tunebook.widgets.board_feed import Entry, feed
 from tunebook.widgets.clicks import Clicks, in_thread
 from tunebook.widgets.markup import esc, note
-from tunebook.widgets.outputs import Shown, cell_and_count, mode
+from tunebook.widgets.outputs import Shown, all_widgets, cell_and_count, free_from_cell, mode
 from tunebook.widgets.states import STATES
 from tunebook.widgets.style import style_tag
 from tunebook.widgets.watcher import Watcher, replace_watchers
@@ -212,6 +212,7 @@ class Board:
             if (value := _wrap(html)) != self._table.value:
                 self._table.value = value
             self._offer(rows)
+            free_from_cell(self.widget)
             self._shown.keep(f"{html}{self._again()}", board_view.plain_table(rows))
 
     def _html(self, rows: list[board_view.Row]) -> str:
@@ -317,8 +318,6 @@ class Board:
             self._closed = True
         for watcher in self._watchers:
             watcher.stop()
-        from tunebook.widgets.live_cell import all_widgets
-
         for widget in all_widgets(self.widget):
             widget.close()
 

@@ -12,7 +12,7 @@ import ipywidgets
 from tunebook.widgets import live_view
 from tunebook.widgets.clicks import Clicks, in_thread
 from tunebook.widgets.markup import esc, field, note
-from tunebook.widgets.outputs import Shown, cell_and_count
+from tunebook.widgets.outputs import Shown, all_widgets, cell_and_count, free_from_cell
 from tunebook.widgets.states import may
 from tunebook.widgets.style import style_tag
 from tunebook.widgets.watcher import Follow, Watcher, replace_watchers
@@ -161,6 +161,7 @@ class LiveCell:
 
     def _busy(self, active: bool) -> None:
         self._set_buttons(active)
+        free_from_cell(self.widget)
 
     def _set_buttons(self, active: bool = False) -> None:
         status = self.snapshot.status if self.snapshot else None
@@ -219,6 +220,7 @@ class LiveCell:
             self._offer_checkpoints(snapshot)
             if not self._clicks.active:
                 self._set_buttons()
+            free_from_cell(self.widget)
             self._keep(snapshot, seen)
             if snapshot.ended:
                 self.ended.set()
@@ -388,14 +390,3 @@ def _button(words: str, tooltip: str, style: str = "") -> ipywidgets.Button:
     return ipywidgets.Button(
         description=words, tooltip=tooltip, button_style=style, layout=ipywidgets.Layout(width="auto")
     )
-
-
-def all_widgets(root: Any) -> list[Any]:
-    """`root` and everything inside it, with layouts and styles, so that none stays in the widget register."""
-    found = [root]
-    for child in getattr(root, "children", ()):
-        found += all_widgets(child)
-    for extra in ("layout", "style"):
-        if (part := getattr(root, extra, None)) is not None and hasattr(part, "close"):
-            found.append(part)
-    return found

@@ -57,6 +57,30 @@ def _shell() -> Any:
     return ipython.get_ipython() if ipython else None
 
 
+def all_widgets(root: Any) -> list[Any]:
+    """`root` and everything inside it, with layouts and styles, so that none stays in the widget register."""
+    found = [root]
+    for child in getattr(root, "children", ()):
+        found += all_widgets(child)
+    for extra in ("layout", "style"):
+        if (part := getattr(root, extra, None)) is not None and hasattr(part, "close"):
+            found.append(part)
+    return found
+
+
+def free_from_cell(root: Any) -> None:
+    """Let clicks be answered while another cell runs, where the kernel has subshells.
+
+    A front end sends clicks to a subshell of its own (JupyterLab 4.4), but ipykernel 7.4 hands a widget's messages to
+    the shell that wrote to the widget last; for what a cell made that is the main one, which waits for the running
+    cell. Forgetting who wrote last leaves the front end's choice. Elsewhere there is nothing to forget.
+    """
+    for widget in all_widgets(root):
+        comm = getattr(widget, "comm", None)
+        if comm is not None and hasattr(comm, "__dict__"):
+            comm.__dict__.pop("_reply_subshell_id", None)
+
+
 class Shown:
     """One live output: a static picture and, while the kernel lives, a widget in its place."""
 
@@ -74,6 +98,7 @@ class Shown:
         self._handle = display(self._picture(html, plain), raw=True, display_id=uuid.uuid4().hex)
         view = {"version_major": 2, "version_minor": 0, "model_id": self.widget.model_id}
         display({"application/vnd.jupyter.widget-view+json": view, "text/plain": ""}, raw=True)
+        free_from_cell(self.widget)
 
     def keep(self, html: str, plain: str) -> None:
         """Replace the static picture, if it changed. Safe from any thread: touches its own display handle only."""

@@ -1,0 +1,188 @@
+"""`connect_form`: resources opened by people who have no environment set. No field ever holds a key.
+
+A value typed into a password widget is written in clear text into a notebook saved with its widget state, so a key
+comes from an environment variable, named here, or is asked for with `getpass` in a cell: `ws = form.connect()`.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets
+
+from tunebook.widgets.clicks import Clicks, in_thread
+from tunebook.widgets.markup import esc, note, table
+from tunebook.widgets.outputs import Shown
+from tunebook.widgets.style import style_tag
+
+if TYPE_CHECKING:
+    from tunebook.service import Workspace
+
+EMBEDDED, AZURE = "the embedded service on this machine", "an Azure OpenAI or Foundry resource"
+ENTRA, VARIABLE, ASKED = "Entra ID", "a key in an environment variable", "a key I type, once"
+_DESCRIBED = {"description_width": "110px"}
+
+
+def connect_form(*, environ: Mapping[str, str] = os.environ) -> ConnectForm:
+    """A form to connect to resources, one after the other: `form.workspace` is the newest of `form.workspaces`."""
+    return ConnectForm(environ=environ)
+
+
+def full_endpoint(text: str) -> str:
+    """The address a resource name or address means: `contoso` is `https://contoso.openai.azure.com`."""
+    text = text.strip()
+    return f"https://{text}.openai.azure.com" if text and all(c.isalnum() or c == "-" for c in text) else text
+
+
+class ConnectForm:
+    """Endpoint and way to sign in, as values; `workspaces` maps the names of what is connected to it."""
+
+    def __init__(
+        self,
+        *,
+        environ: Mapping[str, str] = os.environ,
+        spawn: Callable[[Callable[[], None]], None] = in_thread,
+        open_workspace: Callable[..., Workspace] | None = None,
+    ) -> None:
+        self.workspaces: dict[str, Workspace] = {}
+        self.workspace: Workspace | None = None
+        self._environ, self._open = environ, open_workspace
+        # widgets
+        self.where = ipywidgets.Dropdown(description="connect to", options=[AZURE, EMBEDDED])
+        self.endpoint = ipywidgets.Text(
+            description="resource", placeholder="name, or https://….openai.azure.com", continuous_update=False
+        )
+        self.sign_in = ipywidgets.Dropdown(description="sign in with", options=[ENTRA, VARIABLE, ASKED])
+        self.variable = ipywidgets.Text(description="variable", value="AZURE_OPENAI_API_KEY", continuous_update=False)
+        self.button = ipywidgets.Button(
+            description="Connect", tooltip="Open the resource and ask it for its newest job", button_style="primary"
+        )
+        self._style, self._advice, self._list = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
+        self._message = ipywidgets.HTML()
+        # layout
+        for widget in (self.where, self.endpoint, self.sign_in, self.variable):
+            widget.style = _DESCRIBED
+            widget.layout = ipywidgets.Layout(width="100%", max_width="470px", margin="1px 0")
+        for html in (self._advice, self._list, self._message):
+            html.layout = ipywidgets.Layout(margin="0", width="auto")
+        self._advice.layout.margin = "2px 0 2px 116px"
+        self.button.layout = ipywidgets.Layout(width="170px", margin="4px 0")
+        self._style.layout = ipywidgets.Layout(display="none")
+        self.widget = ipywidgets.VBox(
+            [
+                self._style,
+                self.where,
+                self.endpoint,
+                self.sign_in,
+                self.variable,
+                self._advice,
+                self.button,
+                self._message,
+                self._list,
+            ],
+            layout=ipywidgets.Layout(max_width="980px", overflow="hidden"),
+        )
+        self._shown = Shown(self.widget)
+        self._style.value = style_tag() + self._shown.hiding_style
+        # connections
+        self._clicks = Clicks(self._message, self._busy, spawn)
+        for widget in (self.where, self.endpoint, self.sign_in, self.variable):
+            widget.observe(self._clicks.guard(lambda _: self.update()), "value")
+        self.button.on_click(self._clicks.guard(lambda _: self._clicks.do("Connecting …", self._connect_clicked)))
+        self.update()
+
+    @property
+    def advice(self) -> tuple[str, str]:
+        """(what to know before connecting, "bad" when it cannot work yet)."""
+        if self.where.value == EMBEDDED:
+            return "Trains a small practice model on your file; nothing leaves this machine and nothing is billed.", ""
+        if not self.endpoint.value.strip():
+            return "The address stands in the portal under Keys and Endpoint.", "bad"
+        if self.sign_in.value == VARIABLE and not self._environ.get(self.variable.value.strip()):
+            return f"{self.variable.value} is not set in this kernel. Set it before the kernel starts.", "bad"
+        if self.sign_in.value == ASKED:
+            return "Keys are not typed into widgets. Run in a cell: ws = form.connect(). It asks for the key.", "bad"
+        if self.sign_in.value == ENTRA:
+            return "Uses the sign-in of the Azure CLI, VS Code, a managed identity, or the environment.", ""
+        return f"The key in {self.variable.value} is read when connecting and shown nowhere.", ""
+
+    def update(self) -> None:
+        """Show what the choices mean, and whether they are enough."""
+        azure = self.where.value == AZURE
+        self.endpoint.layout.display = self.sign_in.layout.display = "" if azure else "none"
+        self.variable.layout.display = "" if azure and self.sign_in.value == VARIABLE else "none"
+        text, tone = self.advice
+        self._advice.value = f'<div class="tb">{note(text, tone and "wait")}</div>'
+        if not self._clicks.active:
+            self.button.disabled = tone == "bad"
+
+    def _busy(self, active: bool) -> None:
+        self.button.disabled = active or self.advice[1] == "bad"
+
+    def connect(self, *, ask: Callable[[str], str] = getpass.getpass) -> Workspace:
+        """Connect as chosen and return the workspace; asks for the key, unseen, when one is to be typed.
+
+        Raises what `tunebook.connect` raises, and the SDK's error when the resource does not answer.
+        """
+        return self._connect(ask)
+
+    def _connect_clicked(self) -> str:
+        workspace = self._connect(None)
+        return f"Connected to {workspace.name}. In the next cell: ws = form.workspace"
+
+    def _connect(self, ask: Callable[[str], str] | None) -> Workspace:
+        from tunebook.service import connect
+
+        open_workspace = self._open or connect
+        if self.where.value == EMBEDDED:
+            workspace = open_workspace("local")
+        else:
+            endpoint = full_endpoint(self.endpoint.value)
+            key = None
+            if self.sign_in.value == VARIABLE:
+                key = self._environ.get(self.variable.value.strip())
+            elif self.sign_in.value == ASKED and ask is not None:
+                key = ask(f"key of {endpoint}: ")
+            # The environment's own key must not stand in for the sign-in that was chosen.
+            workspace = open_workspace(endpoint, api_key=key, environ={})
+        workspace.jobs.list(limit=1)  # a wrong key or address is said now, not at the first job
+        self.workspace = self.workspaces[workspace.name] = workspace
+        self._show_list()
+        return workspace
+
+    def _show_list(self) -> None:
+        rows = [
+            (esc(name), esc(w.kind), f'<span class="tb-mono">{esc(w.endpoint)}</span>')
+            for name, w in self.workspaces.items()
+        ]
+        self._list.value = f'<div class="tb">{table("Connected", ("name", "what", "address"), rows)}</div>'
+        self._shown.keep(*self._static())
+
+    # ---- display
+
+    def show(self) -> None:
+        """Display the form in the notebook cell that runs now."""
+        self._shown.show(*self._static())
+
+    def _static(self) -> tuple[str, str]:
+        words = "Connect form. Run the cell again to connect."
+        names = ", ".join(f"{name} ({w.endpoint})" for name, w in self.workspaces.items()) or "nothing yet"
+        return f"{note(words)}{self._list.value}", f"{words} Connected: {names}."
+
+    def _ipython_display_(self) -> None:
+        self.show()
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        html, plain = self._static()
+        view = {"version_major": 2, "version_minor": 0, "model_id": self.widget.model_id}
+        return {
+            "application/vnd.jupyter.widget-view+json": view,
+            "text/html": f'{style_tag()}<div class="tb">{html}</div>',
+            "text/plain": plain,
+        }
+
+    def __repr__(self) -> str:
+        return f"<ConnectForm: {', '.join(self.workspaces) or 'nothing connected'}>"
