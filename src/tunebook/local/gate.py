@@ -70,8 +70,9 @@ class Gate:
         query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         address = read_address(scope["path"], query.get("api-version", [None])[0], self._dialect)
         length = headers.get("content-length", "0")
-        limit = self._limits["upload_bytes"] if address.path.endswith(_UPLOADS) else LARGEST_JSON
-        if length.isdigit() and int(length) > limit + _FORM_MARGIN:
+        takes_files = address.path.endswith(_UPLOADS)
+        limit, margin = (self._limits["upload_bytes"], _FORM_MARGIN) if takes_files else (LARGEST_JSON, 0)
+        if length.isdigit() and int(length) > limit + margin:
             raise too_large(limit)
         return address
 
