@@ -88,6 +88,17 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("folder", type=Path)
     compare.add_argument("--json", action="store_true")
 
+    sweep = verb("sweep", _sweep, "Train jobs that differ in hyperparameters, and archive them for comparing.")
+    sweep.add_argument("--train", type=Path, metavar="FILE", help="training file")
+    sweep.add_argument("--valid", type=Path, metavar="FILE", help="validation file")
+    sweep.add_argument("--model", default="gpt-4.1-nano")
+    sweep.add_argument("--vary", action="append", default=[], metavar="NAME=V,V", help="e.g. n_epochs=2,4")
+    sweep.add_argument("--seeds", type=int, default=1, help="replicates of each setting")
+    sweep.add_argument("--folder", type=Path, help="where its manifest and runs go; name it again to go on")
+    sweep.add_argument("--budget-tokens", type=float, help="refuse a plan that bills more tokens than this")
+    sweep.add_argument("--plan", action="store_true", help="print the plan and its cost, and send nothing")
+    sweep.add_argument("--stop", action="store_true", help="cancel the jobs of the sweep in --folder")
+
     report = verb("report", _report, "Write a report of the runs in a folder, as .html, .md or .pdf.")
     report.add_argument("folder", type=Path)
     report.add_argument("-o", "--output", type=Path, default=Path("report.html"))
@@ -155,6 +166,65 @@ def _compare(options: argparse.Namespace) -> int:
     comparison = compare(read_runs(options.folder))
     print(json.dumps(comparison.to_json(), ensure_ascii=False, indent=2) if options.json else comparison)
     return 0
+
+
+def _sweep(options: argparse.Namespace) -> int:
+    from tunebook.experiments import Sweep
+    from tunebook.service import connect
+
+    known = options.folder is not None and (options.folder / "sweep.json").is_file()
+    if (options.stop or options.train is None) and not known:
+        raise TunebookError("Name a training file with --train, or with --folder a sweep that was begun.")
+    workspace = connect(say=lambda line: print(line, file=sys.stderr))
+    if options.stop:
+        Sweep.open(options.folder).stop(workspace)
+        return 0
+    sweep = Sweep.open(options.folder) if known else _new_sweep(options, workspace)
+    if options.plan:
+        print(sweep.plan.to_string())
+        return 0
+    print(
+        f"Sweep of {len(sweep.plan)} jobs in {sweep.folder}. Ctrl-C stops watching; --folder goes on.", file=sys.stderr
+    )
+    sweep.resume(workspace)
+    print(sweep.folder / "runs")
+    return 0
+
+
+def _new_sweep(options: argparse.Namespace, workspace: Any) -> Any:
+    from tunebook.data import read_dataset
+    from tunebook.experiments import Sweep
+    from tunebook.service import JobRequest
+
+    space = {}
+    for told in options.vary:
+        name, _, values = told.partition("=")
+        space[name] = [_number(value) for value in values.split(",") if value]
+    train = read_dataset(options.train)
+    valid = read_dataset(options.valid) if options.valid else None
+    files = [workspace.files.upload(part).id if part and not options.plan else "file" for part in (train, valid)]
+    request = JobRequest(
+        model=options.model, training_file=files[0], validation_file=files[1] if valid is not None else None
+    )
+    tokens = sum(train.count_tokens(model=options.model))
+    return Sweep(
+        request,
+        space,
+        seeds=options.seeds,
+        file_tokens=tokens,
+        budget_tokens=options.budget_tokens,
+        folder=options.folder,
+    )
+
+
+def _number(text: str) -> Any:
+    """The value a hyperparameter was given on the command line: a whole number, a number, or a word."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
 
 
 def _report(options: argparse.Namespace) -> int:

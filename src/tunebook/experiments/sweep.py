@@ -6,6 +6,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from tunebook.catalogue import load_catalogue
 from tunebook.errors import RequestError
 from tunebook.experiments.manifest import FILE, OPEN, Entry, Manifest, read_manifest
 from tunebook.experiments.plan import check_budget, draw, grid, plan_frame, trials
+from tunebook.experiments.progress import SweepBar
 from tunebook.experiments.run_folders import archive, read_runs
 from tunebook.service.connection import Workspace
 from tunebook.service.pacing import next_interval
@@ -108,9 +110,13 @@ class Sweep:
         """Send what has not been sent, follow everything to its end, archive each job. Returns the sweep.
 
         at_once: jobs at the service at the same time; by default as many as may run and queue. guard: called with the
-        picture of each running job; what it answers ("pause", "cancel") is done. show: called once a tick. Ctrl-C
+        picture of each running job; what it answers ("pause", "cancel") is done. show: called once a tick, by default a
+        progress bar. Ctrl-C
         stops the watching and no job; `run` again goes on.
         """
+        if show is None:
+            with closing(SweepBar()) as bar:
+                return self.run(workspace, at_once=at_once, guard=guard, show=bar, sleep=sleep, clock=clock)
         limit = at_once or _quota()
         pictures: Mapping[str, JobSnapshot] = {}
         shortest, longest = workspace.poll_interval_s
@@ -131,8 +137,7 @@ class Sweep:
                 away_since = away_since if away_since is not None else clock()
                 if abs(clock() - away_since) > _MOST_AWAY_S:
                     raise
-            if show is not None:
-                show(self.manifest, pictures)
+            show(self.manifest, pictures)
             if self.manifest.count(*OPEN):
                 changed = self.manifest is not noted or news(before, pictures)
                 pause = next_interval(pause, changed=changed, shortest_s=shortest, longest_s=longest)
