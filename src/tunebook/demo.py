@@ -25,7 +25,8 @@ from tunebook.service import JobRequest, JobSnapshot, Workspace, connect, follow
 from tunebook.service.jobs import Job
 
 MODEL = "gpt-4.1-nano-2025-04-14"
-GRID = {"n_epochs": (2, 6), "learning_rate_multiplier": (0.05, 0.2)}
+N_EPOCHS = (2, 6)
+LEARNING_RATE_MULTIPLIERS = (0.05, 0.2)
 FIRST_EXAMPLES = 600  # of the user's file, so that four jobs take well under a minute on two cores
 
 Say = Callable[[str], object]
@@ -116,7 +117,7 @@ def _start_jobs(workspace: Workspace, train: Dataset, valid: Dataset) -> list[Jo
     ]
     jobs: list[Job] = []
     try:
-        for n_epochs, rate in product(*GRID.values()):
+        for n_epochs, rate in product(N_EPOCHS, LEARNING_RATE_MULTIPLIERS):
             request = JobRequest(
                 model=MODEL,
                 training_file=files[0],
