@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from tunebook.catalogue import load_catalogue
@@ -183,7 +183,8 @@ class Wire:
                 "embeddings": False,
             },
             "lifecycle_status": "preview" if "preview" in source.base.state else "generally-available",
-            "deprecation": _present({"fine_tune": _unix(retires), "inference": _unix(retires)}),
+            # Azure always says a date; where none is known, the last one there is.
+            "deprecation": dict.fromkeys(("fine_tune", "inference"), _unix(retires or date.max)),
         }
         return _present(body)
 

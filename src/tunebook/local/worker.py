@@ -132,7 +132,7 @@ class Worker:
     def _create_result_file(self, job: Job) -> None:
         from tunebook.local.trainer import result_columns
 
-        header = ",".join(result_columns(job.method, job.validation_blob is not None))
+        header = ",".join(result_columns(job.method, job.validation_blob is not None, grader_of(job)))
         file = File(
             id=new_id("file"),
             created_at=int(self.clock.now()),
@@ -183,9 +183,6 @@ class Worker:
     def _open_training(self, job: Job, examples: Sequence[Any], validation: Sequence[Any]) -> Any:
         from tunebook.local.trainer import Training
 
-        grader = None
-        if job.method == "reinforcement" and job.method_body:
-            grader = job.method_body["reinforcement"].get("grader")
         folder = self.store.job_folder(self.job_id)
         weights = None if job.start_weights is None else self.store.jobs / job.start_weights
         arguments: dict[str, Any] = {
@@ -193,7 +190,7 @@ class Worker:
             "hyperparameters": job.resolved,
             "seed": job.seed,
             "weights": weights,
-            "grader": grader,
+            "grader": grader_of(job),
         }
         try:
             if job.state is not None:
@@ -336,9 +333,14 @@ class Worker:
         return self.stopping() or self._job().status not in ("pending", "running")
 
 
+def grader_of(job: Job) -> Mapping[str, Any] | None:
+    """The grader of a reinforcement job."""
+    return job.method_body["reinforcement"]["grader"] if job.method == "reinforcement" and job.method_body else None
+
+
 def step_event(job_id: str, clock: Clock, step: int, row: Mapping[str, float | None]) -> Event:
     """What is said every ten steps: the loss in words, everything measured as data."""
-    name, words = ("train_loss", "training loss") if "train_loss" in row else ("train_mean_reward", "mean reward")
+    name, words = ("train_loss", "training loss") if "train_loss" in row else ("train_mean_reward", "training reward")
     return Event(
         id=new_id("event"),
         job=job_id,
