@@ -8,16 +8,32 @@ from matplotlib import rcParams
 from matplotlib.figure import Figure
 
 from tunebook.analysis import Results, Run, compare
-from tunebook.plots import sweeps
+from tunebook.plots import responses, sweeps
 
-PLOTS = [sweeps.plot_sweep, sweeps.plot_ranking]
+PLOTS = [
+    sweeps.plot_sweep,
+    sweeps.plot_ranking,
+    sweeps.plot_pareto,
+    sweeps.plot_seeds,
+    responses.plot_importance,
+    responses.plot_contour,
+    responses.plot_parallel,
+]
 
 
-def a_run(job_id, loss, *, rate=0.1, status="succeeded", **job):
+def a_run(job_id, loss, effort=None, *, rate=0.1, status="succeeded", **job):
     frame = pd.DataFrame({"step": range(1, 13), "valid_loss": [loss * (1.6 - 0.05 * k) for k in range(12)]})
     frame["full_valid_loss"] = [None] * 11 + [loss]
     settings = {"n_epochs": 1, "batch_size": 8, "learning_rate_multiplier": rate}
-    known = {"id": job_id, "model": "m", "status": status, "seed": 1, "hyperparameters": settings}
+    settings |= {"effort": effort} if effort else {}
+    known = {
+        "id": job_id,
+        "model": "m",
+        "status": status,
+        "seed": 1,
+        "trained_tokens": 1000,
+        "hyperparameters": settings,
+    }
     return Run(known | job, Results.from_frame(frame.astype(float)))
 
 
@@ -62,6 +78,42 @@ def test_the_ranking_has_one_row_a_configuration_best_first_with_its_seeds_count
     labels = [text.get_text() for text in ax.get_yticklabels()]
 
     assert [label.split("  ")[0] for label in labels] == ["★ a +1", "b", "c"]
+
+
+def test_a_response_needs_a_hyperparameter_that_was_varied(comparison):
+    ax = responses.plot_response(comparison, "learning_rate_multiplier", ax=axes())
+
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["0.1", "0.3", "1"]
+    with pytest.raises(KeyError, match="'n_epochs' was not varied"):
+        responses.plot_response(comparison, "n_epochs", ax=axes())
+
+
+def test_where_there_is_no_importance_the_reason_is_drawn(comparison):
+    ax = responses.plot_importance(comparison, ax=axes())
+
+    assert "too few jobs (4 < 12)" in [text.get_text() for text in ax.texts]
+    assert "not varied" in [text.get_text() for text in ax.texts]
+
+
+def test_the_knee_is_named_and_the_front_marked(comparison):
+    ax = sweeps.plot_pareto(comparison, ax=axes())
+
+    assert [text.get_text() for text in ax.texts] == ["knee: a"]
+    assert "worth its price" in [text.get_text() for text in ax.get_legend().get_texts()]
+
+
+def test_seeds_of_a_configuration_stand_in_one_column(comparison):
+    ax = sweeps.plot_seeds(comparison, ax=axes())
+
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["0.1", "0.3", "1"]
+
+
+def test_categories_are_drawn_as_points():
+    runs = [a_run(f"j{k}", 0.5 + 0.05 * k, extra) for k, extra in enumerate(["low", "high", "low"])]
+    figure = Figure()
+
+    responses.plot_response(compare(runs), "effort", ax=figure.subplots())
+    figure.savefig(BytesIO())
 
 
 def test_dollars_in_names_are_text_not_mathematics():

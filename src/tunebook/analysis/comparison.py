@@ -11,7 +11,7 @@ import pandas as pd
 
 from tunebook.analysis.diagnosis import Diagnosis, diagnose
 from tunebook.analysis.importance import Importance, importance
-from tunebook.analysis.ranking import Ranking, noise_sentence, rank_jobs
+from tunebook.analysis.ranking import Ranking, noise_sentence, rank_jobs, show_share
 from tunebook.analysis.run import Run
 
 USUAL = ("n_epochs", "batch_size", "learning_rate_multiplier")
@@ -499,7 +499,8 @@ def _group_sentence(ranking: Ranking, frame: pd.DataFrame) -> str:
         if not alike
         else f"{alike} of the {others} others cannot be told apart from it"
     )
-    return f"{who} is the best guess: {measure} {value}, best with probability {best['p_best']:.0%}; {rest}."
+    chance = show_share(float(ranking.frame["p_best"].iloc[0]))
+    return f"{who} is the best guess: {measure} {value}, best with probability {chance}; {rest}."
 
 
 def _sentence(groups: tuple[Group, ...], left_out: Mapping[str, str], total: int) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from tunebook.analysis.importance import show_value
+from tunebook.analysis.ranking import show_share
 
 if TYPE_CHECKING:
     from tunebook.analysis.comparison import Comparison
@@ -83,8 +84,8 @@ def _row(row: Mapping[Any, Any], names: list[str], several: bool, winner: str | 
 def _bar(share: float) -> str:
     """A number with a bar behind it that needs no colour to be read."""
     return (
-        f'{share:.0%} <span aria-hidden="true" style="display:inline-block;height:.6em;width:{share * 4:.2f}em;'
-        'background:currentColor;opacity:.35"></span>'
+        f'{escape(show_share(share))} <span aria-hidden="true" style="display:inline-block;height:.6em;'
+        f'width:{share * 4:.2f}em;background:currentColor;opacity:.35"></span>'
     )
 
 

@@ -193,6 +193,11 @@ def _configuration_table(surface: Surface, draws: Array, measure: Measure, level
     )
 
 
+def show_share(probability: float) -> str:
+    """A probability as people write it; never 0 % or 100 %, which draws cannot show."""
+    return "<1%" if probability < 0.005 else ">99%" if probability > 0.995 else f"{probability:.0%}"
+
+
 def noise_sentence(ranking: Ranking) -> str:
     """What is known of the luck of a seed, and which differences it hides; one sentence."""
     share, limit = f"{ranking.noise_sd:.1%}", f"{ranking.resolution:.1%}"

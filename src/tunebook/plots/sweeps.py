@@ -7,34 +7,35 @@ colour, on light and on dark paper.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import matplotlib
 import numpy as np
 from matplotlib.lines import Line2D
+from matplotlib.ticker import StrMethodFormatter
 
 from tunebook.analysis.importance import show_value
+from tunebook.analysis.pareto import Cost, pareto
+from tunebook.analysis.ranking import show_share
 from tunebook.plots import palette
+from tunebook.plots.marks import (
+    Look,
+    job_name,
+    label,
+    level_of,
+    looks_of,
+    measured,
+    own_axes,
+    plain,
+    pretty,
+    say_instead,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from tunebook.analysis.comparison import Comparison
 
-# The part of viridis that keeps its distance from white and from near-black.
-_SEQUENTIAL = (0.25, 0.85)
 _MOST_LEVELS = 7
-
-
-@dataclass(frozen=True)
-class Look:
-    """How one level of a hyperparameter is drawn."""
-
-    label: str
-    color: Any
-    marker: str
-    style: Any
 
 
 def plot_sweep(
@@ -47,13 +48,13 @@ def plot_sweep(
     they are not known); `column` is "valid" or "train". The winner is drawn strongest, what cannot be told from
     it next. A marker ends each curve at the step whose checkpoint is recommended.
     """
-    ax = _axes(ax)
+    ax = own_axes(ax)
     group = comparison.group
     if group is None:
-        return _empty(ax, "no ranked jobs")
+        return say_instead(ax, "no ranked jobs")
     by = by or _leading(comparison)
     frame = comparison.frame.set_index("id").loc[list(group.ids)]
-    looks = _looks(frame[by].tolist() if by else [])
+    looks = looks_of(frame[by].tolist() if by else [])
     x = x if x != "epoch" or _epochs_known(comparison, group.ids) else "share"
     drawn = []
     for job_id in reversed(group.ids):
@@ -61,7 +62,7 @@ def plot_sweep(
         curve = curve[np.isfinite(curve[f"{column}_smooth"].to_numpy(float))]
         if curve.empty:
             continue
-        look = looks[_key(frame.loc[job_id, by])] if by else Look("", palette.SERIES[0], "o", "-")
+        look = looks[level_of(frame.loc[job_id, by])] if by else Look("", palette.SERIES[0], "o", "-")
         strong = job_id == comparison.winner
         near = strong or bool(frame.loc[job_id, "indistinguishable"])
         at = curve["step"] / curve["step"].iloc[-1] if x == "share" else curve[x]
@@ -82,7 +83,7 @@ def plot_sweep(
         drawn.append(values.to_numpy(float))
         if strong:
             ax.annotate(
-                f"★ {_name(frame, job_id)}",
+                f"★ {job_name(frame, job_id)}",
                 (at.iloc[best], values.iloc[best]),
                 textcoords="offset points",
                 xytext=(-4, -14),
@@ -92,18 +93,16 @@ def plot_sweep(
                 zorder=6,
             )
     if not drawn:
-        return _empty(ax, "no validation curves")
+        return say_instead(ax, "no validation curves")
     _frame_losses(ax, drawn)
-    _label(ax, {"epoch": "epoch", "step": "step", "share": "share of the job's steps"}[x], _value(comparison, column))
+    across = {"epoch": "epoch", "step": "step", "share": "share of the job's steps"}[x]
+    label(ax, across, measured(comparison, column), f"{len(drawn)} jobs, smoothed; ★ is the best guess")
     if by and len(looks) > 1:
         handles = [
             Line2D([], [], color=look.color, marker=look.marker, linestyle=look.style, markersize=5, label=look.label)
             for look in looks.values()
         ]
-        ax.legend(
-            handles=_thinned(handles), title=_pretty(by), fontsize="small", title_fontsize="small", framealpha=0.6
-        )
-    ax.set_title(f"{len(drawn)} jobs, smoothed; ★ is the best guess", loc="left", fontsize="medium")
+        ax.legend(handles=_thinned(handles), title=pretty(by), fontsize="small", title_fontsize="small", framealpha=0.6)
     return ax
 
 
@@ -113,10 +112,10 @@ def plot_ranking(comparison: Comparison, *, most: int = 20, ax: Axes | None = No
     A filled square is the posterior mean of a configuration, open circles are its jobs' own values. The grey band
     is the winner's interval; configurations that cannot be told from the winner carry ≈. At most `most` rows.
     """
-    ax = _axes(ax)
+    ax = own_axes(ax)
     group = comparison.group
     if group is None:
-        return _empty(ax, "no ranked jobs")
+        return say_instead(ax, "no ranked jobs")
     frame = comparison.frame[comparison.frame["group"] == group.label]
     by_id = frame.set_index("id")
     ranks = list(dict.fromkeys(frame["rank"]))[:most]
@@ -131,15 +130,15 @@ def plot_ranking(comparison: Comparison, *, most: int = 20, ax: Axes | None = No
         ax.plot(first["loss"], place, "s", color=color, markersize=7, zorder=3)
         ax.plot(jobs["observed"], [place] * len(jobs), "o", color=palette.NEUTRAL, markersize=4.5, mfc="none", zorder=4)
         others = f" +{len(jobs) - 1}" if len(jobs) > 1 else ""
-        levels.append(f"{mark}{_name(by_id, first['id'])}{others}  {first['p_best']:.0%}")
+        levels.append(f"{mark}{job_name(by_id, first['id'])}{others}  {show_share(first['p_best'])}")
     best = frame.iloc[0]
     ax.axvspan(best["loss_low"], best["loss_high"], color=palette.NEUTRAL, alpha=0.15, linewidth=0, zorder=0)
     ax.set_yticks(range(len(levels)), levels, fontsize="small")
     ax.invert_yaxis()
     total = frame["rank"].nunique()
-    shown = f"the best {len(ranks)} of {total}" if total > len(ranks) else f"{total}"
-    _label(ax, _value(comparison, "valid"), "")
-    ax.set_title(f"{shown} configurations; ★ best guess, ≈ not told apart, % = P(best)", loc="left", fontsize="medium")
+    shown = f"{len(ranks)} of {total}" if total > len(ranks) else f"{total}"
+    title = f"{shown} configurations; ≈ not told apart from ★, % P(best)"
+    label(ax, measured(comparison), "", title)
     ax.legend(
         handles=[
             Line2D([], [], color=palette.TRAIN, marker="s", label=f"expected, {group.ranking.level:.0%} interval"),
@@ -151,39 +150,108 @@ def plot_ranking(comparison: Comparison, *, most: int = 20, ax: Axes | None = No
     return ax
 
 
-def _axes(ax: Axes | None) -> Axes:
-    if ax is not None:
-        return ax
-    from matplotlib import pyplot  # only when a figure of the session's is wanted
+def plot_pareto(comparison: Comparison, *, cost: Cost = "trained_tokens", ax: Axes | None = None) -> Axes:
+    """Expected loss against cost, one point a configuration with its interval.
 
-    return pyplot.subplots(figsize=(7, 4.2), layout="constrained")[1]
-
-
-def _empty(ax: Axes, why: str) -> Axes:
-    ax.text(0.5, 0.5, why, ha="center", va="center", transform=ax.transAxes, color=palette.NEUTRAL)
-    ax.set_axis_off()
+    Filled squares joined by a line are the front, open circles are dearer and look worse but not surely, crosses
+    are dominated beyond doubt. The ring marks the knee: the cheapest within one standard error of the best.
+    """
+    ax = own_axes(ax)
+    rows = pareto(comparison, cost=cost)
+    if rows.empty:
+        return say_instead(ax, "no ranked job with a known cost")
+    by_id = comparison.frame.set_index("id")
+    marks = (
+        ("front", "s", palette.VALID, "worth its price", None),
+        ("undecided", "o", palette.TRAIN, "looks worse, not surely", "none"),
+        ("dominated", "x", palette.NEUTRAL, "dearer and worse", None),
+    )
+    for standing, marker, color, said, face in marks:
+        part = rows[rows["standing"] == standing]
+        if part.empty:
+            continue
+        spread = [part["loss"] - part["loss_low"], part["loss_high"] - part["loss"]]
+        ax.errorbar(
+            part["cost"],
+            part["loss"],
+            yerr=spread,
+            fmt=marker,
+            color=color,
+            mfc=face or color,
+            markersize=6.5,
+            elinewidth=1,
+            alpha=0.9,
+            label=said,
+            zorder=3,
+        )
+    front = rows[rows["standing"] == "front"]
+    ax.step(front["cost"], front["loss"], where="post", color=palette.VALID, linewidth=1.2, zorder=2)
+    knee = rows[rows["knee"]].iloc[0]
+    ax.plot(
+        knee["cost"], knee["loss"], "o", color=palette.FULL, mfc="none", markersize=15, mew=2, label="knee", zorder=4
+    )
+    ax.annotate(
+        f"knee: {job_name(by_id, knee['id'])}",
+        (knee["cost"], knee["loss"]),
+        textcoords="offset points",
+        xytext=(10, 12),
+        fontsize="small",
+        color=palette.FULL,
+    )
+    if rows["cost"].min() > 0 and rows["cost"].max() > 8 * rows["cost"].min():
+        ax.set_xscale("log")
+    ax.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}" if cost == "trained_tokens" else "{x:,.2f}"))
+    across = "trained tokens" if cost == "trained_tokens" else "training cost (US dollars)"
+    label(ax, across, measured(comparison), f"{len(rows)} configurations: what a lower loss costs")
+    ax.legend(fontsize="small", framealpha=0.6)
     return ax
 
 
-def _label(ax: Axes, across: str, up: str) -> None:
-    ax.set_xlabel(across)
-    ax.set_ylabel(up)
-    ax.grid(alpha=0.25, color=palette.NEUTRAL, linewidth=0.5)
+def plot_seeds(comparison: Comparison, *, most: int = 16, ax: Axes | None = None) -> Axes:
+    """Each job's own value beside its seeds': how much of the difference between configurations is luck.
 
-
-def _value(comparison: Comparison, column: str) -> str:
-    said = "training" if column == "train" else "validation"
-    return f"{said} loss (nats per token)" if comparison.measure == "loss" else f"{said} reward"
-
-
-def _pretty(name: str) -> str:
-    return name.replace("_", " ")
-
-
-def _name(frame: Any, job_id: str) -> str:
-    """The job's suffix or id; a dollar sign is a dollar sign, not the start of a formula."""
-    suffix = frame.loc[job_id, "suffix"]
-    return (str(suffix) if isinstance(suffix, str) and suffix else str(job_id)).replace("$", r"\$")
+    One column a configuration, best first. Dots are jobs, joined within a configuration; the bar is what to expect
+    of it. Configurations run once are open dots. At most `most` columns, those with several seeds first chosen.
+    """
+    ax = own_axes(ax)
+    group = comparison.group
+    if group is None:
+        return say_instead(ax, "no ranked jobs")
+    frame = comparison.frame[comparison.frame["group"] == group.label]
+    counts = frame.groupby("rank").size()
+    chosen = sorted(counts.sort_values(ascending=False, kind="stable").index[:most])
+    names = [scale.name for scale in group.ranking.surface.scales]
+    ticks = []
+    for place, rank in enumerate(chosen):
+        jobs = frame[frame["rank"] == rank]
+        several = len(jobs) > 1
+        color = palette.VALID if place == 0 else palette.TRAIN
+        ax.bar(
+            place,
+            jobs["loss_high"].iloc[0] - jobs["loss_low"].iloc[0],
+            bottom=jobs["loss_low"].iloc[0],
+            width=0.6,
+            color=palette.NEUTRAL,
+            alpha=0.25,
+            zorder=1,
+        )
+        ax.plot([place - 0.3, place + 0.3], [jobs["loss"].iloc[0]] * 2, color=palette.NEUTRAL, linewidth=1.5, zorder=2)
+        ax.plot([place] * len(jobs), jobs["observed"], "-o", color=color, mfc=color if several else "none", zorder=3)
+        ticks.append("\n".join(plain(show_value(jobs[name].iloc[0])) for name in names) or "all")
+    ax.set_xticks(range(len(chosen)), ticks, fontsize="small")
+    known = {"replicates": "measured", "surface": "guessed from the surface", "assumed": "not measured, assumed"}
+    noise = f"{group.ranking.noise_sd:.1%} ({known[group.ranking.noise_source]})"
+    across = " / ".join(pretty(name) for name in names) or "one configuration"
+    label(ax, across, measured(comparison), f"Seed noise {noise}")
+    ax.legend(
+        handles=[
+            Line2D([], [], color=palette.TRAIN, marker="o", label="jobs of one configuration"),
+            Line2D([], [], color=palette.NEUTRAL, linewidth=6, alpha=0.4, label=f"expected, {group.ranking.level:.0%}"),
+        ],
+        fontsize="small",
+        framealpha=0.6,
+    )
+    return ax
 
 
 def _leading(comparison: Comparison) -> str | None:
@@ -191,28 +259,6 @@ def _leading(comparison: Comparison) -> str | None:
     found = comparison.importance
     varied = [scale.name for scale in comparison.groups[0].ranking.surface.scales]
     return next((name for name in (found.measured if found else ()) if name in varied), varied[0] if varied else None)
-
-
-def _key(value: Any) -> Any:
-    return float(value) if isinstance(value, int | float | np.number) else value
-
-
-def _looks(values: Sequence[Any]) -> dict[Any, Look]:
-    """Level -> look, in rising order; colours run along a part of viridis, markers and styles take turns."""
-    levels = sorted({_key(value) for value in values if value is not None}, key=lambda v: (isinstance(v, str), v))
-    shades = matplotlib.colormaps["viridis"](np.linspace(*_SEQUENTIAL, max(len(levels), 2)))
-    looks = {
-        level: Look(
-            show_value(level),
-            tuple(shades[place]),
-            palette.MARKERS[place % 7],
-            palette.STYLES[place % len(palette.STYLES)],
-        )
-        for place, level in enumerate(levels)
-    }
-    if any(value is None for value in values):
-        looks[None] = Look("not told", palette.NEUTRAL, "X", ":")
-    return looks
 
 
 def _thinned(handles: list[Line2D]) -> list[Line2D]:

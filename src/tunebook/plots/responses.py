@@ -1,0 +1,261 @@
+"""What the hyperparameters did: response curves, interaction contours, parallel coordinates, importance bars."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import matplotlib
+import numpy as np
+from matplotlib.colors import Normalize
+from matplotlib.lines import Line2D
+from matplotlib.ticker import NullFormatter, NullLocator
+
+from tunebook.analysis.importance import show_value
+from tunebook.analysis.response import response_curve, response_grid
+from tunebook.plots import palette
+from tunebook.plots.marks import SEQUENTIAL, label, measured, own_axes, plain, pretty, say_instead
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from tunebook.analysis.comparison import Comparison, Group
+    from tunebook.analysis.surface import Scale
+
+# Under this share of the variance two hyperparameters act independently enough to be read one by one.
+_INTERACTING = 0.1
+
+
+def plot_importance(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
+    """Importance of each hyperparameter with its interval; where there is no number, the reason in words."""
+    ax = own_axes(ax)
+    found = comparison.importance
+    if found is None or found.frame.empty:
+        return say_instead(ax, "no ranked jobs")
+    for place, (_, row) in enumerate(found.frame.iterrows()):
+        if np.isfinite(row["importance"]):
+            ax.barh(place, row["importance"], height=0.55, color=palette.TRAIN, alpha=0.75)
+            ax.plot([row["low"], row["high"]], [place, place], color=palette.NEUTRAL, linewidth=3)
+            ax.text(
+                max(row["high"], row["importance"]) + 0.02,
+                place,
+                f"{row['importance']:.2f}",
+                va="center",
+                fontsize="small",
+            )
+        else:
+            ax.text(
+                0.02,
+                place,
+                plain(str(row["note"])),
+                va="center",
+                fontsize="small",
+                style="italic",
+                color=palette.NEUTRAL,
+            )
+    ax.set_yticks(range(len(found.frame)), [pretty(str(name)) for name in found.frame.index])
+    ax.set_xlim(0, 1.3)
+    ax.set_ylim(len(found.frame) - 0.4, -0.6)
+    label(ax, "share of the surface's variance (Sobol total index)", "", f"What mattered, from {found.jobs} jobs")
+    ax.grid(visible=False, axis="y")
+    return ax
+
+
+def plot_response(comparison: Comparison, name: str, *, ax: Axes | None = None) -> Axes:
+    """The loss along one hyperparameter, the others averaged over what was tried, with a 90 % band.
+
+    Dots are jobs' own values, at other hyperparameters of their own; seeds of one configuration are joined. Raises
+    KeyError for a hyperparameter that was not varied.
+    """
+    ax = own_axes(ax)
+    group = comparison.group
+    if group is None:
+        return say_instead(ax, "no ranked jobs")
+    curve = response_curve(group.ranking, name)
+    scale = _scale(group, name)
+    values = curve["value"].to_numpy()
+    across = np.arange(len(values)) if scale.kind == "category" else values.astype(float)
+    if scale.kind == "category":
+        spread = [curve["loss"] - curve["low"], curve["high"] - curve["loss"]]
+        ax.errorbar(across, curve["loss"], yerr=spread, fmt="s", color=palette.TRAIN, capsize=4, label="expected, 90 %")
+        ax.set_xticks(across, [plain(str(value)) for value in values])
+    else:
+        ax.fill_between(across, curve["low"], curve["high"], color=palette.TRAIN, alpha=0.2, linewidth=0)
+        ax.plot(across, curve["loss"], color=palette.TRAIN, linewidth=2, label="expected, others averaged (band 90 %)")
+        _scaled(ax, scale)
+    jobs = comparison.frame[comparison.frame["group"] == group.label]
+    for _, seeds in jobs.groupby("rank"):
+        at = scale.unit(seeds[name].tolist()) if scale.kind == "category" else seeds[name].to_numpy(float)
+        ax.plot(at, seeds["observed"], "-o", color=palette.VALID, markersize=4.5, mfc="none", alpha=0.8, linewidth=1)
+    ax.plot([], [], "-o", color=palette.VALID, mfc="none", markersize=4.5, label="jobs (seeds joined)")
+    best = jobs[jobs["id"] == comparison.winner]
+    at = scale.unit(best[name].tolist()) if scale.kind == "category" else best[name].to_numpy(float)
+    ax.plot(at, best["observed"], "*", color=palette.FULL, markersize=13, zorder=5, label="best guess")
+    label(ax, pretty(name), measured(comparison), _importance_of(comparison, name))
+    ax.legend(fontsize="small", framealpha=0.6)
+    return ax
+
+
+def plot_contour(
+    comparison: Comparison, first: str | None = None, second: str | None = None, *, ax: Axes | None = None
+) -> Axes:
+    """The expected loss over two numeric hyperparameters, others averaged; the jobs on it.
+
+    Without names, the pair that interacts most. The title says how much of the variance the two share.
+    """
+    ax = own_axes(ax)
+    group = comparison.group
+    pair = (first, second) if first and second else _pair(comparison)
+    if group is None or pair is None:
+        return say_instead(ax, "fewer than two numeric hyperparameters were varied")
+    across, up, losses = response_grid(group.ranking, *pair)
+    shades = matplotlib.colormaps["viridis"]
+    filled = ax.contourf(across.astype(float), up.astype(float), losses, levels=12, cmap=shades)
+    lines = ax.contour(
+        across.astype(float), up.astype(float), losses, levels=list(filled.levels)[::2], colors="white", linewidths=0.6
+    )
+    ax.clabel(lines, fontsize="x-small", fmt="%.3g")
+    jobs = comparison.frame[comparison.frame["group"] == group.label]
+    x, y = jobs[pair[0]].astype(float), jobs[pair[1]].astype(float)
+    ax.plot(x, y, "o", color="white", mec="black", markersize=6, clip_on=False, zorder=4)
+    best = jobs["id"] == comparison.winner
+    ax.plot(x[best], y[best], "*", color="white", mec="black", markersize=16, clip_on=False, zorder=5)
+    _scaled(ax, _scale(group, pair[0]))
+    _scaled(ax, _scale(group, pair[1]), vertical=True)
+    bar = ax.figure.colorbar(filled, ax=ax)
+    bar.set_label(f"expected {measured(comparison)}")
+    label(ax, pretty(pair[0]), pretty(pair[1]), _interaction(comparison, pair))
+    ax.grid(visible=False)
+    return ax
+
+
+def plot_parallel(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
+    """Each job as a line across its hyperparameters to its expected loss; the better, the stronger.
+
+    The winner is drawn thick with stars, what cannot be told from it solid, the rest thin and dotted.
+    """
+    ax = own_axes(ax)
+    group = comparison.group
+    scales = list(group.ranking.surface.scales) if group else []
+    if not group or not scales:
+        return say_instead(ax, "no hyperparameter was varied")
+    jobs = comparison.frame[comparison.frame["group"] == group.label]
+    losses = jobs["loss"].to_numpy(float)
+    span = np.log(losses) if comparison.measure == "loss" else losses
+    height = (span - span.min()) / (np.ptp(span) or 1.0)
+    norm, shades = Normalize(0, 1), matplotlib.colormaps["viridis"]
+    columns = [scale.unit(jobs[scale.name].tolist()) / _most(scale) for scale in scales]
+    ways = np.column_stack([*columns, height])
+    # Seeds and neighbours lie on each other at a level: a small fixed shift by rank keeps every line in sight.
+    ways[:, :-1] += np.linspace(-0.018, 0.018, len(ways))[:, None] if len(ways) > 1 else 0.0
+    for place in reversed(range(len(jobs))):
+        row = jobs.iloc[place]
+        first, near = row["id"] == comparison.winner, bool(row["indistinguishable"])
+        good = height[place] if comparison.measure == "loss" else 1 - height[place]
+        ax.plot(
+            range(len(scales) + 1),
+            ways[place],
+            "-" if first or near else ":",
+            color=palette.VALID if first else shades(SEQUENTIAL[0] + norm(good) * (SEQUENTIAL[1] - SEQUENTIAL[0])),
+            marker="*" if first else None,
+            markersize=11,
+            linewidth=3 if first else 1.8 if near else 1.1,
+            zorder=4 if first else 3 if near else 2,
+        )
+    paper = {"facecolor": ax.get_facecolor(), "edgecolor": "none", "alpha": 0.75, "pad": 1.0}
+    for axis, scale in enumerate(scales):
+        ax.axvline(axis, color=palette.NEUTRAL, linewidth=1, zorder=1)
+        for level in _few(scale.levels):
+            ax.text(
+                axis - 0.03,
+                float(scale.unit([level])[0]) / _most(scale),
+                plain(show_value(level)),
+                bbox=paper,
+                zorder=6,
+                **_TICK,
+            )
+    ax.axvline(len(scales), color=palette.NEUTRAL, linewidth=1, zorder=1)
+    for place in (int(span.argmin()), int(span.argmax())):
+        ax.text(len(scales) + 0.04, height[place], f"{losses[place]:.3g}", va="center", fontsize="small")
+    ax.set_xticks(
+        range(len(scales) + 1), [*(pretty(scale.name) for scale in scales), measured(comparison).split(" (")[0]]
+    )
+    ax.set_yticks([])
+    ax.set_xlim(-0.25, len(scales) + 0.25)
+    for side in ("top", "left", "right"):
+        ax.spines[side].set_visible(False)
+    ax.set_title(f"{len(jobs)} jobs: settings to expected {comparison.measure}", loc="left", fontsize="medium")
+    ax.legend(
+        handles=[
+            Line2D([], [], color=palette.VALID, marker="*", linewidth=3, label="best guess"),
+            Line2D([], [], color=shades(SEQUENTIAL[0]), linewidth=1.8, label="not told apart"),
+            Line2D([], [], color=shades(SEQUENTIAL[1]), linestyle=":", label="worse"),
+        ],
+        fontsize="small",
+        ncols=3,
+        loc="upper center",
+        bbox_to_anchor=(0.5, -0.1),
+        frameon=False,
+    )
+    return ax
+
+
+_TICK: dict[str, Any] = {"ha": "right", "va": "center", "fontsize": "small"}
+
+
+def _scale(group: Group, name: str) -> Scale:
+    return next(scale for scale in group.ranking.surface.scales if scale.name == name)
+
+
+def _most(scale: Scale) -> float:
+    return float(max(len(scale.levels) - 1, 1)) if scale.kind == "category" else 1.0
+
+
+def _few(levels: tuple[Any, ...], most: int = 9) -> list[Any]:
+    if len(levels) <= most:
+        return list(levels)
+    return [levels[place] for place in np.linspace(0, len(levels) - 1, most).round().astype(int)]
+
+
+def _scaled(ax: Axes, scale: Scale, *, vertical: bool = False) -> None:
+    """Put the axis on the hyperparameter's scale, with its tried values as ticks."""
+    axis = ax.yaxis if vertical else ax.xaxis
+    if scale.kind == "log":
+        (ax.set_yscale if vertical else ax.set_xscale)("log")
+    levels = _few(scale.levels, 8)
+    axis.set_ticks([float(level) for level in levels], [plain(show_value(level)) for level in levels])
+    axis.set_minor_locator(NullLocator())
+    axis.set_minor_formatter(NullFormatter())
+
+
+def _importance_of(comparison: Comparison, name: str) -> str:
+    row = comparison.importance.frame.loc[name] if comparison.importance is not None else None
+    if row is None or not np.isfinite(row["importance"]):
+        note = f" ({row['note']})" if row is not None and row["note"] else ""
+        return f"{pretty(name)}{note}"
+    return f"{pretty(name)}: importance {row['importance']:.2f} ({row['low']:.2f}–{row['high']:.2f})"
+
+
+def _pair(comparison: Comparison) -> tuple[str, str] | None:
+    """The two numeric hyperparameters that interact most; the first two where that is not known."""
+    group = comparison.group
+    numeric = [s.name for s in group.ranking.surface.scales if s.kind != "category"] if group else []
+    if len(numeric) < 2:
+        return None
+    pairs = comparison.importance.interactions if comparison.importance is not None else None
+    if pairs is not None and len(pairs):
+        known = pairs[pairs["first"].isin(numeric) & pairs["second"].isin(numeric)]
+        if len(known):
+            top = known.sort_values("share").iloc[-1]
+            return str(top["first"]), str(top["second"])
+    return numeric[0], numeric[1]
+
+
+def _interaction(comparison: Comparison, pair: tuple[str, str]) -> str:
+    pairs = comparison.importance.interactions if comparison.importance is not None else None
+    if pairs is not None and len(pairs):
+        row = pairs[pairs["first"].isin(pair) & pairs["second"].isin(pair)]
+        if len(row):
+            share = float(row["share"].iloc[0])
+            said = "act together" if share > _INTERACTING else "act nearly independently"
+            return f"They {said}: {share:.0%} of the variance is shared"
+    return "Too few jobs to say whether they act together"
