@@ -79,6 +79,9 @@ class FakeJob:
     def cancel(self) -> FakeJob:
         return self._act("cancel")
 
+    def checkpoints(self) -> list[Any]:
+        return []
+
 
 class FakeWorkspace:
     """Records what was asked of it in `calls`; raises `error` when one is set."""

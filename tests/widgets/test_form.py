@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from tunebook.widgets.form import JobForm, job_form
-from tunebook.widgets.form_state import FileChoice, FormValues
+from tunebook.widgets.form_values import FileChoice, FormValues
 
 from .conftest import at_once, picture, script, texts
 

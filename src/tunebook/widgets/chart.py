@@ -151,25 +151,26 @@ def _describe(label: str, series: Sequence[tuple[np.ndarray, np.ndarray]]) -> st
 
 
 def overlay_chart(frames: Mapping[str, Any]) -> Chart | None:
-    """Validation curves (training where there is none) of several jobs over each other, one line a job."""
+    """One curve of several jobs over each other: the first of validation, full validation and training all have.
+
+    frames: name -> result frame. Jobs with fewer than two values of it are left out; None when all are.
+    """
+    for column in ("valid_loss", "full_valid_loss", "train_loss"):
+        curves = {name: measured(frame, column) for name, frame in frames.items()}
+        curves = {name: pair for name, pair in curves.items() if len(pair[0]) > 1}
+        if len(curves) == len(frames):
+            break
     lines = []
-    for i, (name, frame) in enumerate(frames.items()):
-        for column in ("full_valid_loss", "valid_loss", "train_loss"):
-            x, y = measured(frame, column)
-            if len(x) > 1:
-                break
-        else:
-            continue
-        what = {"full_valid_loss": "full validation", "valid_loss": "validation"}.get(column, "training only")
-        if column != "full_valid_loss":
-            y = smooth(y)
+    for i, (name, (x, y)) in enumerate(curves.items()):
         colour = SERIES_COLOURS[i % len(SERIES_COLOURS)]
         dash = DASHES[(i // len(SERIES_COLOURS)) % len(DASHES)]
-        lines.append(Line(f"{name} ({what})", *thin(x, y, 120), colour, "line", dash))
+        shown = y if column == "full_valid_loss" else smooth(y)
+        lines.append(Line(name, *thin(x, shown, 120), colour, "line", dash))
     if not lines:
         return None
-    alt = "; ".join(f"{line.label}: last {number(float(line.y[-1]))}" for line in lines)
-    return Chart(tuple(lines), "loss", {}, (), None, alt)
+    what = {"valid_loss": "validation loss", "full_valid_loss": "full validation loss"}.get(column, "training loss")
+    alt = "; ".join(f"{line.label}: last {what} {number(float(line.y[-1]))}" for line in lines)
+    return Chart(tuple(lines), what, {}, (), None, alt)
 
 
 def svg(chart: Chart | None, *, width: int = 600, height: int = 250, empty: str = "", legend: bool = True) -> str:
@@ -338,7 +339,9 @@ def key_table(chart: Chart) -> str:
         lowest = int(np.argmin(line.y))
         values = (number(float(line.y[-1])), number(float(line.y[lowest])), f"{line.x[lowest]:.0f}")
         rows.append((picture, esc(line.label), *values))
-    return table("Overlaid curves", ("", "job", "last", "lowest", "at step"), rows, numbers=(2, 3, 4))
+    return table(
+        f"Overlaid curves: {chart.y_label}, smoothed", ("", "job", "last", "lowest", "at step"), rows, numbers=(2, 3, 4)
+    )
 
 
 def sparkline(train: np.ndarray, valid: np.ndarray, *, width: int = 110, height: int = 24) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import ipywidgets
 
 from tunebook.widgets.clicks import in_thread, said
-from tunebook.widgets.form_state import FileChoice
+from tunebook.widgets.form_values import FileChoice
 from tunebook.widgets.markup import clock, count, size
 
 _NONE, _LOCAL = "", "local"

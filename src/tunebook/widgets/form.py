@@ -13,7 +13,9 @@ import ipywidgets
 from tunebook.catalogue import Catalogue, load_catalogue
 from tunebook.widgets.clicks import Clicks, in_thread
 from tunebook.widgets.file_picker import FilePicker, local_files
-from tunebook.widgets.form_state import FormState, FormValues, resolve, values_of_job
+from tunebook.widgets.form_fields import DESCRIBED, GROUPS, METHOD_ROWS, button, make_fields, row
+from tunebook.widgets.form_state import FormState, resolve
+from tunebook.widgets.form_values import FormValues, values_of_job
 from tunebook.widgets.live_cell import LiveCell
 from tunebook.widgets.markup import esc, note, notice
 from tunebook.widgets.outputs import Shown, cell_and_count, free_from_cell
@@ -23,17 +25,7 @@ from tunebook.widgets.watcher import Follow
 if TYPE_CHECKING:
     from tunebook.service import Job, JobRequest, Workspace
 
-_DESCRIBED = {"description_width": "160px"}
 _RECENT_JOBS = 20
-_METHOD_ROWS = {
-    "beta": ("dpo",),
-    "grader": ("reinforcement",),
-    "reasoning_effort": ("reinforcement",),
-    "compute_multiplier": ("reinforcement",),
-    "eval_interval": ("reinforcement",),
-    "eval_samples": ("reinforcement",),
-    "price": ("supervised", "dpo"),
-}
 
 
 def job_form(
@@ -117,33 +109,7 @@ class JobForm:
     # ---- widgets
 
     def _make_widgets(self, values: FormValues) -> None:
-        text, choice = ipywidgets.Text, ipywidgets.Dropdown
-        models = [m.id for m in self.catalogue.models]
-        self.fields: dict[str, Any] = {
-            "model": ipywidgets.Combobox(description="base model", options=models, continuous_update=False),
-            "method": choice(description="method"),
-            "training_type": choice(description="training type"),
-            "n_epochs": text(description="n_epochs", placeholder="auto"),
-            "batch_size": text(description="batch_size", placeholder="auto"),
-            "learning_rate_multiplier": text(description="learning_rate_multiplier", placeholder="auto"),
-            "beta": text(description="beta", placeholder="auto"),
-            "grader": ipywidgets.Textarea(
-                description="grader", placeholder='{"type": "string_check", …}', rows=5, continuous_update=False
-            ),
-            "reasoning_effort": choice(
-                description="reasoning_effort",
-                options=[("left to the service", ""), *((e, e) for e in ("low", "medium", "high"))],
-            ),
-            "compute_multiplier": text(description="compute_multiplier", placeholder="auto"),
-            "eval_interval": text(description="eval_interval", placeholder="auto"),
-            "eval_samples": text(description="eval_samples", placeholder="auto"),
-            "seed": text(description="seed", placeholder="chosen by the service"),
-            "suffix": text(description="suffix", placeholder="e.g. support-v1"),
-            "metadata": ipywidgets.Textarea(
-                description="metadata", placeholder="team = support", rows=2, continuous_update=False
-            ),
-            "price": text(description="$ a million", placeholder="price of the catalogue"),
-        }
+        self.fields = make_fields([m.id for m in self.catalogue.models])
         self._region = values.region
         self.fields["model"].value = values.model
         self._offer_pairs(values.model, values.method, values.training_type)
@@ -164,38 +130,28 @@ class JobForm:
         self._notes = {name: ipywidgets.HTML() for name in (*self.fields, *self._pickers)}
         self.start_from = ipywidgets.Dropdown(description="start from", options=[("an empty form", "")])
         self._estimate, self._message, self._question = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
-        self.create_button = _button("Create job", "Send the request below to the service", "primary")
+        self.create_button = button("Create job", "Send the request below to the service", "primary")
         self.create_button.layout = ipywidgets.Layout(width="170px", margin="6px 0 2px 0")
-        self.yes_button = _button("Yes, create it", "", "primary")
-        self.no_button = _button("No", "")
+        self.yes_button = button("Yes, create it", "", "primary")
+        self.no_button = button("No", "")
         self._code = {name: ipywidgets.HTML() for name in ("Python", "curl", "JSON")}
 
     # ---- layout
 
     def _make_layout(self) -> None:
         for widget in (*self.fields.values(), self.start_from):
-            widget.style = _DESCRIBED
+            widget.style = DESCRIBED
             widget.layout = ipywidgets.Layout(width="100%", margin="1px 0")
         flat = ipywidgets.Layout(margin="0", width="auto")
         for html in (self._title, self._estimate, self._message, self._question, *self._code.values()):
             html.layout = flat
         self._estimate.layout = ipywidgets.Layout(margin="8px 0 0", width="auto")
         self._style.layout = ipywidgets.Layout(display="none")
-        self._rows = {name: _row(widget, self._notes[name]) for name, widget in self.fields.items()}
+        self._rows = {name: row(widget, self._notes[name]) for name, widget in self.fields.items()}
         for name, picker in self._pickers.items():
-            self._rows[name] = _row(picker.widget, self._notes[name])
-        groups = (
-            ("Model", ("model", "method", "training_type")),
-            ("Files", ("training", "validation")),
-            (
-                "Hyperparameters",
-                ("n_epochs", "batch_size", "learning_rate_multiplier", "beta", "grader", "reasoning_effort",
-                 "compute_multiplier", "eval_interval", "eval_samples", "seed"),
-            ),
-            ("Name and notes", ("suffix", "metadata", "price")),
-        )  # fmt: skip
-        sections: list[Any] = [_row(self.start_from, ipywidgets.HTML())]
-        for heading, names in groups:
+            self._rows[name] = row(picker.widget, self._notes[name])
+        sections: list[Any] = [row(self.start_from, ipywidgets.HTML())]
+        for heading, names in GROUPS:
             sections.append(ipywidgets.HTML(_wrap(f'<h4 class="tb-group">{heading}</h4>'), layout=flat))
             sections += [self._rows[name] for name in names]
         tabs = ipywidgets.Tab(list(self._code.values()), titles=[f"Request as {name}" for name in self._code])
@@ -299,7 +255,7 @@ class JobForm:
                 lines.insert(0, note(label))
             _put(widget, _wrap("".join(lines)))
         method = self.fields["method"].value
-        for name, methods in _METHOD_ROWS.items():
+        for name, methods in METHOD_ROWS.items():
             shown = method in methods and not (name == "price" and getattr(self.workspace, "embedded", False))
             self._rows[name].layout.display = "" if shown else "none"
         _put(self._estimate, _wrap(note(state.estimate.words)))
@@ -448,20 +404,6 @@ class JobForm:
     def __repr__(self) -> str:
         made = f"made {self.job.id}" if self.job else "not sent"
         return f"<JobForm at {self.workspace.name}: {made}>"
-
-
-def _row(control: Any, beside: Any) -> Any:
-    """A field with its notes beside it, below it where the cell is narrow."""
-    box = ipywidgets.VBox([control], layout=ipywidgets.Layout(flex="1 1 400px", max_width="470px", overflow="hidden"))
-    beside.layout = ipywidgets.Layout(flex="1 1 300px", margin="2px 0 0 0", min_height="28px")
-    row = ipywidgets.Layout(flex_flow="row wrap", align_items="flex-start", grid_gap="0 16px")
-    return ipywidgets.HBox([box, beside], layout=row)
-
-
-def _button(words: str, tooltip: str, style: str = "") -> ipywidgets.Button:
-    return ipywidgets.Button(
-        description=words, tooltip=tooltip, button_style=style, layout=ipywidgets.Layout(width="auto")
-    )
 
 
 def _put(widget: Any, value: str) -> None:

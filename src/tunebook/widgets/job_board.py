@@ -97,7 +97,7 @@ class Board:
             control.style, control.layout = narrow, ipywidgets.Layout(width=width, margin="2px 12px 2px 0")
         self.turn.layout = ipywidgets.Layout(width="90px")
         for button in (self.refresh_button, self.compare_button):
-            button.layout = ipywidgets.Layout(width="auto")
+            button.layout = ipywidgets.Layout(width="auto", align_self="flex-start")
         # The frame scrolls, not the HTML inside it: a redrawn table stays where someone has scrolled to.
         frame = ipywidgets.VBox([self._table])
         frame.layout = ipywidgets.Layout(max_height="440px", overflow="auto", margin="4px 0")

@@ -15,6 +15,7 @@ from tunebook.widgets.markup import esc, field, note
 from tunebook.widgets.outputs import Shown, all_widgets, cell_and_count, free_from_cell
 from tunebook.widgets.states import may
 from tunebook.widgets.style import style_tag
+from tunebook.widgets.supplement import Supplement
 from tunebook.widgets.watcher import Follow, Watcher, replace_watchers
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class LiveCell:
         self.diagnosis: Diagnosis | None = None
         self.ended = threading.Event()  # set when watching is over: the job ended, or the cell was closed
         self.problem: str | None = None
-        self._notes, self._n_train, self._follow, self._clock = tuple(notes), n_train, follow, clock
+        self._notes, self._follow, self._clock = tuple(notes), follow, clock
         self._lock = threading.RLock()
         self._watcher: Watcher | None = None
         self._closed = False
@@ -57,6 +58,7 @@ class LiveCell:
         self._judge_again_at = 0.0
         self._kept: tuple[Any, ...] = ()
         self._kept_at = 0.0
+        self._supplement = Supplement(workspace, job_id, n_train)
         self._shown_in: int | None = None
         self._make_widgets()
         self._make_layout()
@@ -306,7 +308,6 @@ class LiveCell:
             cell=cell,
             count=count,
             follow=self._follow,
-            n_train=self._n_train,
         )
         self.ended.clear()
         self._watcher.start()
@@ -314,7 +315,7 @@ class LiveCell:
 
     def _receive(self, pictures: Mapping[str, JobSnapshot]) -> None:
         if self.job_id in pictures:
-            self.show_snapshot(pictures[self.job_id])
+            self.show_snapshot(self._supplement(pictures[self.job_id]))
 
     def _look_again(self) -> None:
         if self._watcher is not None and self._watcher.is_alive():

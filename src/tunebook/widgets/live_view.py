@@ -249,10 +249,11 @@ def checkpoints_html(snapshot: JobSnapshot, diagnosis: Diagnosis | None = None) 
         loss = field(metrics, "valid_loss") if loss is None else loss
         accuracy = field(metrics, "full_valid_mean_token_accuracy")
         name = f'<span class="tb-mono">{esc(field(checkpoint, "fine_tuned_model_checkpoint") or "–")}</span>'
-        rows.append((count(step), number(loss), number(accuracy), name, "recommended" if step == best else ""))
+        mark = "<b>recommended</b>" if step == best else ""
+        rows.append((count(step), number(loss), number(accuracy), mark, name))
     if not rows:
         return ""
-    head = ("step", "validation loss", "validation accuracy", "model to deploy", "")
+    head = ("step", "validation loss", "validation accuracy", "", "model to deploy")
     return table("Checkpoints (the service keeps the newest few)", head, rows, numbers=(0, 1, 2))
 
 

@@ -53,7 +53,7 @@ border-bottom:1px solid var(--tb-line);background:transparent;vertical-align:mid
 .tb table.tb-table tr{background:transparent!important}
 .tb table.tb-table th{font-weight:600;color:var(--tb-muted)}
 .tb table.tb-table .tb-num{text-align:right;font-variant-numeric:tabular-nums}
-.tb table.tb-table td.tb-wrap{white-space:normal;min-width:160px}
+.tb table.tb-table td .tb-mono{white-space:normal;overflow-wrap:anywhere}
 .tb .tb-mini{display:inline-block;width:48px;height:6px;margin-right:6px;border-radius:3px;background:var(--tb-soft);
 border:1px solid var(--tb-line);overflow:hidden;vertical-align:middle}
 .tb .tb-mini>i{display:block;height:100%;background:var(--tb-train)}
