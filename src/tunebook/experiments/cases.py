@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tunebook.data import Dataset
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -62,9 +65,12 @@ def read_case(example: Mapping[str, Any], index: int = 0) -> Case:
     return Case(index, tuple(messages), message_text(answer) if answer is not None else None, example)
 
 
-def read_cases(dataset: Iterable[Mapping[str, Any]]) -> Iterator[Case]:
-    """The cases of a dataset, one at a time; a Dataset holds no more of its file in memory than that."""
-    return (read_case(example, index) for index, example in enumerate(dataset))
+def read_cases(dataset: Dataset) -> Iterator[Case]:
+    """The cases of a dataset, one at a time, read from its file each time: only one is in memory."""
+    from tunebook.data.dataset import numbered_examples
+
+    for index, (_, example) in enumerate(numbered_examples(dataset.lines)):
+        yield read_case(example, index)
 
 
 def read_example(line: bytes) -> dict[str, Any] | None:
