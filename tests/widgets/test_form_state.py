@@ -1,0 +1,188 @@
+"""From what is typed to a request, notes, estimate and code: the form's decisions, without a widget."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tunebook.catalogue import load_catalogue
+from tunebook.widgets.form_state import FormState, resolve
+from tunebook.widgets.form_values import FileChoice, FormValues, metadata_of, number_or_text
+
+UPLOADED = FileChoice(file_id="file-1", label="a", examples=200, tokens=1_000_000)
+
+
+def state_of(today=date(2026, 11, 1), **values) -> FormState:
+    files = {"training": UPLOADED, "validation": FileChoice(file_id="file-2")}
+    free = values.pop("free", False)
+    chosen = FormValues(**(files | values))
+    return resolve(chosen, load_catalogue(), today=today, endpoint="https://c.example", free=free)
+
+
+def said(state: FormState, field: str) -> str:
+    return " ".join(note.text for note in state.notes[field])
+
+
+def tones(state: FormState, field: str) -> set[str]:
+    return {note.tone for note in state.notes[field]}
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "tone"),
+    [
+        ("n_epochs", "x", "bad"),
+        ("n_epochs", "0", "bad"),
+        ("n_epochs", "3", ""),
+        ("batch_size", "1.5", "bad"),
+        ("learning_rate_multiplier", "3", "wait"),
+        ("learning_rate_multiplier", "0.1", ""),
+        ("learning_rate_multiplier", "-1", "bad"),
+        ("seed", "seven", "bad"),
+        ("seed", "7", ""),
+        ("suffix", "a" * 41, "bad"),
+        ("suffix", "a.b", "bad"),
+        ("suffix", "ok-1_x", ""),
+        ("metadata", "no equals sign", "bad"),
+        ("metadata", "team = support", ""),
+    ],
+)
+def test_a_field_is_judged_while_it_is_typed(field, text, tone) -> None:
+    state = state_of(**{field: text})
+
+    assert max(tones(state, field), key=["", "wait", "bad"].index) == tone
+    assert state.ready == (tone != "bad")
+
+
+def test_the_source_documents_advice_stands_beside_the_multiplier() -> None:
+    assert "0.02 to 0.2" in said(state_of(), "learning_rate_multiplier")
+
+
+def test_the_characters_of_a_suffix_are_counted() -> None:
+    assert said(state_of(suffix="support"), "suffix").startswith("7 of 40 characters.")
+
+
+def test_without_a_training_file_nothing_can_be_created() -> None:
+    assert not state_of(training=FileChoice()).ready
+
+
+def test_a_file_still_being_checked_or_with_errors_cannot_be_sent() -> None:
+    checking = FileChoice(source="x", source_code="'x'", checking=True)
+    broken = FileChoice(source="x", source_code="'x'", examples=20, errors=tuple(f"Line {i}" for i in range(9)))
+
+    assert not state_of(training=checking).ready
+    assert not state_of(training=broken).ready
+    assert "… and 6 more" in said(state_of(training=broken), "training")
+
+
+def test_fewer_examples_than_the_service_takes_are_refused() -> None:
+    state = state_of(training=FileChoice(source="x", source_code="'x'", examples=9, tokens=10))
+
+    assert "9 examples; the service needs at least 10." in said(state, "training")
+    assert not state.ready
+
+
+def test_no_validation_file_is_a_warning_and_for_reinforcement_an_error() -> None:
+    plain = state_of(validation=FileChoice())
+    reinforcement = state_of(model="o4-mini", method="reinforcement", grader="{}", validation=FileChoice())
+
+    assert (plain.ready, tones(plain, "validation")) == (True, {"wait"})
+    assert not reinforcement.ready
+
+
+def test_the_training_file_as_validation_file_is_warned_of() -> None:
+    assert "would show no overfitting" in said(state_of(validation=FileChoice(file_id="file-1")), "validation")
+
+
+def test_only_pairs_of_the_catalogue_are_offered_and_all_for_an_unknown_model() -> None:
+    known, unknown = state_of(model="o4-mini"), state_of(model="gpt-9")
+
+    assert known.methods == ("reinforcement",)
+    assert "Developer" not in known.training_types
+    assert unknown.methods == ("supervised", "dpo", "reinforcement")
+    assert "not in the catalogue" in said(unknown, "model")
+
+
+def test_a_retirement_date_is_counted_down_and_a_past_one_said() -> None:
+    soon = state_of(today=date(2027, 1, 1), model="gpt-4.1-mini")
+    past = state_of(today=date(2028, 1, 1), model="gpt-4.1-mini")
+
+    assert "Retires on 2027-04-14, in 103 days" in said(soon, "model")
+    assert "Retired on 2027-04-14" in said(past, "model")
+
+
+def test_a_region_that_does_not_offer_standard_training_is_warned_of() -> None:
+    assert "not in West US" in said(state_of(region="West US"), "model")
+    assert "not in" not in said(state_of(region="West US", training_type="GlobalStandard"), "model")
+
+
+def test_a_training_type_says_what_it_means_for_residency_and_price() -> None:
+    text = said(state_of(training_type="GlobalStandard"), "training_type")
+
+    assert "copied to the region where training runs" in text
+    assert "below Standard" in text
+
+
+def test_the_estimate_multiplies_tokens_epochs_and_price() -> None:
+    state = state_of(n_epochs="2", price="10")
+
+    assert state.estimate.tokens == (2_000_000, 2_000_000)
+    assert state.estimate.usd == (20.0, 20.0)
+    assert state.ask is None
+
+
+def test_auto_epochs_give_a_range_and_a_high_one_is_asked_about() -> None:
+    state = state_of(price="10")
+
+    assert state.estimate.usd == (20.0, 40.0)
+    assert state.ask == "This job is estimated at up to $40.00. Create it?"
+
+
+def test_the_embedded_service_is_free() -> None:
+    assert state_of(free=True, price="10").estimate.usd == (0.0, 0.0)
+
+
+def test_the_code_uploads_what_is_local_first() -> None:
+    local = FileChoice(source="a.jsonl", source_code="'a.jsonl'", examples=50, tokens=100)
+
+    state = state_of(training=local)
+
+    assert state.python.splitlines()[0] == "training = ws.files.upload('a.jsonl')"
+    assert "training_file=training.id" in state.python
+    assert '"training_file": "<training file id>"' in state.body
+
+
+def test_reinforcement_settings_go_where_the_api_wants_them() -> None:
+    state = state_of(
+        model="o4-mini", method="reinforcement", grader='{"type": "string_check"}', reasoning_effort="low", n_epochs="2"
+    )
+
+    assert state.request.to_json()["method"]["reinforcement"] == {
+        "hyperparameters": {"n_epochs": 2, "reasoning_effort": "low"},
+        "grader": {"type": "string_check"},
+    }
+
+
+def test_a_grader_that_is_not_json_is_said_at_its_field() -> None:
+    state = state_of(model="o4-mini", method="reinforcement", grader="{oops")
+
+    assert state.request is None
+    assert "not a grader in JSON" in said(state, "grader")
+
+
+@given(st.text(max_size=30), st.text(max_size=30), st.text(max_size=30))
+def test_no_text_in_any_field_breaks_the_form(first, second, third) -> None:
+    values = {"n_epochs": first, "seed": second, "suffix": third, "metadata": first, "price": third, "model": second}
+
+    state_of(**values, method="reinforcement", grader=third, eval_interval=first)
+
+
+@given(st.one_of(st.integers(), st.floats(allow_nan=False, allow_infinity=False)))
+def test_a_typed_number_is_read_as_that_number(value) -> None:
+    assert number_or_text(f" {value!r} ", type(value)) == value
+
+
+def test_metadata_lines_become_pairs() -> None:
+    assert metadata_of("a = 1\n\nb=x = y") == {"a": "1", "b": "x = y"}

@@ -1,0 +1,129 @@
+"""Pictures of a job as HTML: every state in words, nothing from outside unescaped, nothing that jumps."""
+
+from __future__ import annotations
+
+import re
+from xml.etree import ElementTree
+
+import pytest
+
+from tunebook.service.watching import STATES as SENTENCES
+from tunebook.widgets import live_view
+from tunebook.widgets.states import STATES, may, state
+
+from .conftest import T0, events_of, picture
+
+AZURE = ("created", "pending", "running", "pausing", "paused", "resuming", "succeeded", "cancelled", "failed")
+
+
+def parts_of(snapshot, **options) -> live_view.Parts:
+    return live_view.parts(snapshot, resource="contoso", now=T0 + 101.0, **options)
+
+
+@pytest.mark.parametrize("name", AZURE)
+def test_each_azure_state_is_explained_in_a_sentence_with_word_and_symbol(name) -> None:
+    html = parts_of(picture(name)).status
+
+    assert SENTENCES[name] in html
+    assert STATES[name].word in html
+    assert STATES[name].symbol in html
+
+
+def test_an_unknown_state_is_shown_as_it_is_and_is_not_an_end() -> None:
+    html = parts_of(picture("defragmenting")).status
+
+    assert "Defragmenting" in html
+    assert not state("defragmenting").ended
+    assert may("cancel", "defragmenting")
+
+
+def test_everything_from_outside_is_escaped_everywhere() -> None:
+    evil = "<script>alert('x')</script>\"'"
+    event = {"id": "e", "created_at": T0, "level": "error", "message": evil}
+    checkpoint = {"step_number": 3, "fine_tuned_model_checkpoint": evil, "metrics": {}}
+    snapshot = picture(
+        "failed",
+        job={"suffix": evil, "model": evil, "error": {"message": evil}},
+        events=(*events_of(3, 30), event),
+        checkpoints=(checkpoint,),
+        problem=evil,
+    )
+
+    html = parts_of(snapshot, notes=[evil]).static(evil)
+
+    assert "<script" not in html
+    assert html.count("&lt;script&gt;") >= 6
+
+
+def test_each_part_is_well_formed() -> None:
+    snapshot = picture(steps=25, checkpoints=({"step_number": 10, "fine_tuned_model_checkpoint": "m"},))
+    seen = parts_of(snapshot)
+
+    for html in (seen.status, seen.chart, seen.side, seen.checkpoints, seen.events):
+        ElementTree.fromstring(f"<div>{html}</div>".replace("&nbsp;", " "))  # noqa: S314 - made above
+
+
+def test_a_long_event_log_is_cut_and_says_so() -> None:
+    html = live_view.events_html(events_of(10_000, 10_000), now=T0)
+
+    assert html.count("<li>") == live_view.SHOWN_EVENTS + 1
+    assert "9,962 earlier events" in html
+
+
+def test_progress_is_told_in_steps_epochs_and_percent() -> None:
+    said = live_view.steps_said(picture(steps=15, total=30))
+
+    assert said == ["50%", "step 15 of 30", "epoch 1.5 of 3"]
+
+
+def test_progress_is_not_made_up_when_the_total_is_unknown() -> None:
+    events = tuple({**e, "data": {"step": 4, "train_loss": 1.0}} for e in events_of(1, 30)[-1:])
+    snapshot = picture(events=events)
+
+    assert live_view.progress(snapshot) is None
+    assert "aria-valuenow" not in live_view.bar(snapshot)
+
+
+def test_a_service_clock_ahead_of_this_one_is_said_and_gives_no_negative_times() -> None:
+    snapshot = picture(job={"created_at": T0 + 4000, "estimated_finish": T0 + 5000}, events=())
+
+    said = live_view.times(snapshot, now=T0 + 101.0)
+
+    assert "the service's clock is 1 h 4 min ahead of this machine's" in said
+    assert not any("-" in text for text in said[1:])
+
+
+def test_an_estimate_of_the_end_becomes_time_left() -> None:
+    said = live_view.times(picture(job={"estimated_finish": T0 + 401}), now=T0 + 101.0)
+
+    assert "about 5 min 0 s left by the service's estimate" in said
+
+
+def test_a_stale_picture_says_how_old_it_is_and_that_the_job_goes_on() -> None:
+    html = parts_of(picture(read_at=T0 - 100.0, stale_since=T0 - 80.0, problem="the service answers 503")).status
+
+    assert "The service answers 503. This picture is 3 min 21 s old" in html
+    assert "The job goes on without this cell" in html
+
+
+def test_the_place_in_the_queue_is_shown_until_the_job_starts() -> None:
+    waiting = [{"message": "Job enqueued. Waiting for jobs ahead to complete."}]
+
+    assert live_view.queue_place(waiting) == "Job enqueued. Waiting for jobs ahead to complete."
+    assert live_view.queue_place([*waiting, {"message": "Training started."}]) is None
+
+
+def test_the_chart_has_the_same_size_before_and_after_the_first_value() -> None:
+    size = re.compile(r'viewBox="[^"]+"')
+    before = size.search(parts_of(picture("pending", steps=0)).chart)
+    after = size.search(parts_of(picture(steps=12)).chart)
+
+    assert before.group() == after.group()
+
+
+def test_the_plain_text_says_the_same_without_markup() -> None:
+    plain = parts_of(picture(steps=15)).plain
+
+    assert plain.splitlines()[1] == "Running: Training."
+    assert "step 15 of 30" in plain
+    assert "<" not in plain
