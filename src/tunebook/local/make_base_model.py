@@ -5,7 +5,7 @@
 learns a vocabulary of 2,048 tokens (byte pair encoding: Sennrich et al. 2016) and pre-trains the language
 model on the texts of `base_texts.py`; what those are and how they are licensed stands there. Everything is
 drawn with one seed; the same Python and numpy on the same kind of processor give the same file. The shipped
-one was made with Python 3.11 and numpy 2.4 in about MINUTES minutes.
+one was made with Python 3.11 and numpy 2.4 in about three minutes.
 
 Nothing of the service imports this module.
 """
@@ -31,9 +31,9 @@ from tunebook.local.tokenizer import FIRST_PIECE, Tokenizer, split_words
 
 SEED = 20261123
 VOCABULARY = 2048
-PRACTICE_CHATS = 30_000
+PRACTICE_CHATS = 12_000
 SCRIPT_CHATS = 500
-EPOCHS = 4
+EPOCHS = 3
 BATCH_TOKENS = 1024
 LEARNING_RATE = 3e-3
 
