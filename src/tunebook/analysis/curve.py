@@ -20,6 +20,9 @@ from tunebook.analysis.valley import Valley, fit_valley
 _BINS, _NOISY_BINS = 120, 60
 _NOISY = 0.05
 _SURELY_FREE = 0.8
+_UNEVEN = 1.7
+# The very end of a curve is its least certain point; a rise is judged by the mean of the last tenth.
+_TAIL = 0.1
 # Standard deviation of one whole-file measurement (the same rows each time) on the logarithmic scale: real files show
 # residuals of .02 to .17 a row over at least 10 rows.
 FULL_NOISE = 0.02
@@ -29,8 +32,8 @@ FULL_NOISE = 0.02
 class Curve:
     """`t` (m,) steps, `fit` (m,) the curve and `draws` (B, m) on the signal's scale of comparison.
 
-    `rises` (B,) are draws of the rise from the lowest point to the end (logarithm of a ratio), `gains` (B,) of the fall
-    over the last fifth, `lowest` (B,) of the step of the lowest point. `noise` is the standard deviation of one
+    `rises` (B,) are draws of the rise from the lowest point to the end (logarithm of a ratio), `lasting` (B,) of what
+    the last tenth of the run bears out of it on average, `gains` (B,) of the fall over the last fifth, `lowest` (B,) of the step of the lowest point. `noise` is the standard deviation of one
     measurement around the curve.
     """
 
@@ -38,6 +41,7 @@ class Curve:
     fit: np.ndarray
     draws: np.ndarray
     rises: np.ndarray
+    lasting: np.ndarray
     gains: np.ndarray
     lowest: np.ndarray
     noise: float
@@ -55,11 +59,11 @@ class Curve:
 def draw_curve(
     signal: Signal, y: np.ndarray, full: Signal | None, rng: np.random.Generator, *, draws: int
 ) -> Curve:
-    """The curve through `y`, the signal's values without their batch effects; at least 5 measurements.
+    """The curve through `y`, the signal's values on the scale of comparison without spikes and batch effects.
 
     Measurements of the whole file (`full`) join in: far less noisy, but perhaps at another level.
     """
-    t, y, size = _bin(signal, _calm(y))
+    t, y, size = _bin(signal, y)
     weight, second = np.ones(len(t)), np.zeros(len(t), dtype=bool)
     if full is not None and len(full) >= 2:
         pilot = fit_valley(t, y, weight, second)
@@ -71,16 +75,21 @@ def draw_curve(
         if seen > FULL_NOISE:
             weight = np.where(second, _precision(noise, seen), 1.0)
             valley = fit_valley(t, y, weight, second)
+    uneven = _uneven(valley.residual * np.sqrt(weight))
+    if uneven is not None:
+        weight = weight * uneven
+        valley = fit_valley(t, y, weight, second)
     level = y - valley.chance @ valley.offset * second
     free = smooth(t, level, weight, valley.shared)
     trust = valley.error**2 / (valley.error**2 + free.error**2)
     share = int(round(draws * trust))
-    rises, gains, curves = [], [], []
+    rises, lasting, gains, curves = [], [], [], []
     for view, count in ((free, share), (valley, draws - share)):
         if count:
             drawn = _draws(view, valley.shared, weight, count, rng)
             curves.append(drawn)
-            rises.append(_rises(signal, view, drawn))
+            rises.append(_rises(signal, view, drawn, 1))
+            lasting.append(_rises(signal, view, drawn, max(1, round(_TAIL * len(t)))))
             gains.append(signal.rise(drawn[:, _fifth(t)], drawn[:, -1]))
     # Where a rise began is the turning point, which only the valley knows: the lowest point of a free curve lies
     # anywhere on a flat floor. A free curve that predicts twice as well has seen a shape that is no valley.
@@ -94,6 +103,7 @@ def draw_curve(
         fit=trust * free.fit + (1 - trust) * (valley.chance @ valley.fits),
         draws=np.concatenate(curves),
         rises=np.concatenate(rises),
+        lasting=np.concatenate(lasting),
         gains=np.concatenate(gains),
         lowest=_spread(t, turn, rng),
         noise=noise,
@@ -105,11 +115,13 @@ def draw_few(signal: Signal, rng: np.random.Generator, *, draws: int) -> Curve:
     t, fit = signal.step, signal.y
     drawn = fit + rng.normal(0, FULL_NOISE, size=(draws, len(fit)))
     lowest = drawn.argmin(axis=1)
+    rises = signal.rise(drawn[:, -1], drawn[:, int(np.argmin(fit))])
     return Curve(
         t=t,
         fit=fit,
         draws=drawn,
-        rises=signal.rise(drawn[:, -1], drawn[:, int(np.argmin(fit))]),
+        rises=rises,
+        lasting=rises,
         gains=signal.rise(drawn[:, -2], drawn[:, -1]),
         lowest=_spread(t, lowest, rng),
         noise=FULL_NOISE,
@@ -126,12 +138,18 @@ def _draws(view: Smooth | Valley, shared: float, weight: np.ndarray, draws: int,
     return view.fit + noise @ view.hat.T
 
 
-def _rises(signal: Signal, view: Smooth | Valley, drawn: np.ndarray) -> np.ndarray:
-    """Rises of the draws; a free curve's less what looking for a minimum in its noise adds."""
-    rises = signal.rise(drawn[:, -1], drawn.min(axis=1))
-    if isinstance(view, Smooth):
-        rises = rises - (rises.mean() - float(signal.rise(view.fit[-1:], view.fit.min(keepdims=True))[0]))
-    return rises
+def _rises(signal: Signal, view: Smooth | Valley, drawn: np.ndarray, tail: int) -> np.ndarray:
+    """Rises of the draws to the end, or to the mean of the last `tail` points where that is lower.
+
+    A free curve's are less what looking for a minimum in its noise adds.
+    """
+
+    def rise(curves: np.ndarray) -> np.ndarray:
+        last = np.minimum(curves[:, -1], curves[:, -tail:].mean(axis=1))
+        return signal.rise(last, curves.min(axis=1))
+
+    rises = rise(drawn)
+    return rises - (rises.mean() - rise(view.fit[None, :])[0]) if isinstance(view, Smooth) else rises
 
 
 def _spread(t: np.ndarray, index: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -141,6 +159,19 @@ def _spread(t: np.ndarray, index: np.ndarray, rng: np.random.Generator) -> np.nd
     before = times[np.maximum(at - 1, 0)]
     after = times[np.minimum(at + 1, len(times) - 1)]
     return rng.triangular(before - 1e-9, times[at], after + 1e-9)
+
+
+def _uneven(standard: np.ndarray) -> np.ndarray | None:
+    """Precisions along the run when its thirds are unevenly noisy, mean one; None when chance explains the difference."""
+    n = len(standard)
+    if n < 30:
+        return None
+    thirds = np.array([np.sqrt((part**2).mean()) for part in np.array_split(standard, 3)])
+    if thirds.min() <= 0 or thirds.max() < _UNEVEN * thirds.min():
+        return None
+    spread = np.interp(np.arange(n), (np.arange(3) + 0.5) * n / 3, thirds)
+    precision = np.clip((spread.mean() / spread) ** 2, 0.1, 10.0)
+    return precision / precision.mean()
 
 
 def _fifth(t: np.ndarray) -> int:
@@ -177,7 +208,7 @@ def _join(
     return times[order], np.concatenate([y, full.y])[order], weight, second
 
 
-def _calm(y: np.ndarray) -> np.ndarray:
+def calmed(y: np.ndarray) -> np.ndarray:
     """Single measurements far from their neighbours drawn in to four deviations; a rise that lasts is left alone."""
     n, reach = len(y), 3
     if n < 8:
@@ -190,4 +221,8 @@ def _calm(y: np.ndarray) -> np.ndarray:
     limit = 4 * max(1.4826 * max(float(np.median(np.abs(away))), bend), 0.02)
     calm = middle + np.clip(away, -limit, limit)
     calm[:reach], calm[-reach:] = y[:reach], y[-reach:]
+    # The last one has no neighbour to bear it out: as far as the slope before it carries, and four deviations.
+    slope = float(np.median(np.diff(calm[-7:-1])))
+    ahead = float(np.median(calm[-6:-1])) + 3 * slope
+    calm[-1] = np.clip(y[-1], ahead - limit, ahead + limit)
     return calm

@@ -17,23 +17,31 @@ _SEARCHED = 1500
 _LONGEST = 128
 
 
-def batch_effects(y: np.ndarray, index: np.ndarray, *, period: int | None = None) -> tuple[np.ndarray, int | None]:
-    """What each measurement owes to its batch (shape of `y`, mean zero), and the period; zeros and None without one.
+def without_batches(
+    y: np.ndarray, index: np.ndarray, *, logarithmic: bool, period: int | None = None
+) -> tuple[np.ndarray, int | None]:
+    """`y` without what each measurement owes to its batch, and the period; `y` itself and None without one.
 
-    `y` is the logarithm of the loss, `index` the measurement's number counted from 0 (gaps allowed). A `period`
-    from elsewhere (rows of the validation file / batch size) is tested like any other, but alone.
+    `y` is on the scale of comparison (`logarithmic` for losses), `index` the measurement's number counted from 0 (gaps
+    allowed). A `period` from elsewhere (rows of the validation file / batch size) is tested like any other, but alone.
+
+    A batch's effect is its mean excess over the mean of the cycle around it, as a fraction of that mean, so that the
+    mean over a whole cycle, which is the loss on the whole file, stays what it was. (On logarithms it would not: while a
+    run overfits, easy batches go on falling and hard ones rise.)
     """
     found = find_period(y, index, candidates=None if period is None else (period,))
     if found is None:
-        return np.zeros(len(y)), None
+        return y, None
+    level = np.exp(y) if logarithmic else y
+    cycle = _moving_mean(np.concatenate([[0.0], np.cumsum(level)]), found)
+    unit = cycle if logarithmic else np.ones(len(y))
     phase = index % found
-    effect = np.zeros(found)
-    # The trend and the batches explain each other: three rounds settle both.
-    for _ in range(3):
-        trend = _moving_mean(np.concatenate([[0.0], np.cumsum(y - effect[phase])]), found)
-        effect += _group_medians(y - effect[phase] - trend, phase, found)
-        effect -= effect.mean()
-    return effect[phase], found
+    count = np.maximum(np.bincount(phase, minlength=found), 1)
+    effect = np.bincount(phase, weights=(level - cycle) / unit, minlength=found) / count
+    effect -= effect.mean()
+    level = level - effect[phase] * unit
+    # An odd measurement of an easy batch may fall short of its effect: never below a tenth of its cycle.
+    return (np.log(np.maximum(level, 0.1 * cycle)) if logarithmic else level), found
 
 
 def find_period(
@@ -115,9 +123,3 @@ def _moving_mean(total: np.ndarray, length: int) -> np.ndarray:
     padded[before : before + len(middle)] = middle
     padded[:before], padded[before + len(middle) :] = middle[0], middle[-1]
     return padded
-
-
-def _group_medians(r: np.ndarray, phase: np.ndarray, length: int) -> np.ndarray:
-    order = np.argsort(phase, kind="stable")
-    groups = np.split(r[order], np.searchsorted(phase[order], np.arange(1, length)))
-    return np.array([np.median(group) if len(group) else 0.0 for group in groups])

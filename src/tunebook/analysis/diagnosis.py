@@ -89,7 +89,7 @@ def diagnose(
     batch_size: int | None = None,
     n_valid: int | None = None,
     min_rise: float = 0.05,
-    confidence: float = 0.9,
+    confidence: float = 0.95,
     healthy_rise: float = 0.15,
     draws: int = 300,
     seed: int = 0,

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from tunebook.analysis.curve import Curve, draw_curve, draw_few
-from tunebook.analysis.cycles import batch_effects
+from tunebook.analysis.curve import Curve, calmed, draw_curve, draw_few
+from tunebook.analysis.cycles import without_batches
 from tunebook.analysis.signals import Signal, choose, series
 
 # Fewer measurements than this, or fewer than two of the whole validation file, carry no verdict.
@@ -66,17 +66,18 @@ def gather(frame: pd.DataFrame, *, rise: float, period: int | None, draws: int, 
     train = series(frame, train_name, kind)
     curve, found = None, None
     if len(batch) >= ENOUGH and len(batch) >= len(full):
-        effect, found = batch_effects(batch.y, _counted(batch.step), period=period)
-        curve = draw_curve(batch, batch.y - effect, full, rng, draws=draws)
+        calm = calmed(batch.y)
+        y, found = without_batches(calm, _counted(batch.step), logarithmic=kind != "reward", period=period)
+        curve = draw_curve(batch, y, full, rng, draws=draws)
     elif len(full) >= ENOUGH:
-        curve = draw_curve(full, full.y, None, rng, draws=draws)
+        curve = draw_curve(full, calmed(full.y), None, rng, draws=draws)
     elif len(full) >= ENOUGH_FULL:
         curve = draw_few(full, rng, draws=draws)
-    train_curve = draw_curve(train, train.y, None, rng, draws=draws) if len(train) >= ENOUGH else None
+    train_curve = draw_curve(train, calmed(train.y), None, rng, draws=draws) if len(train) >= ENOUGH else None
     nan = math.nan
     onset, low, high = nan, nan, nan
     if curve is not None:
-        low, onset, high = (float(q) for q in np.quantile(curve.lowest, (0.05, 0.5, 0.95)))
+        low, onset, high = (float(q) for q in np.quantile(curve.lowest, (0.02, 0.5, 0.98)))
     step = frame["step"].to_numpy(dtype=float)
     return Evidence(
         kind=kind,
@@ -86,7 +87,7 @@ def gather(frame: pd.DataFrame, *, rise: float, period: int | None, draws: int, 
         curve=curve,
         train_curve=train_curve,
         period=found,
-        p_rise=float((curve.rises > rise).mean()) if curve is not None else nan,
+        p_rise=float((curve.lasting > rise).mean()) if curve is not None else nan,
         p_improving=float((curve.gains > rise).mean()) if curve is not None else nan,
         p_diverged=_p_diverged(train, train_curve),
         p_train_up=_p_train_up(train, train_curve, onset, rise),

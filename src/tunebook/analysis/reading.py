@@ -11,11 +11,14 @@ import base64
 import binascii
 import csv
 import io
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from tunebook.errors import ResultsError
+
+Columns = dict[str, Any]
 
 # The name a column goes by here -> the other names it has been given by services and training libraries.
 _ALIASES = {
@@ -67,7 +70,6 @@ ALWAYS = (
     "full_valid_loss",
     "full_valid_mean_token_accuracy",
 )
-_TEXT_COLUMNS = frozenset({"timestamp", "epoch_time", "date", "time"})
 # Without one of these a table is some other table.
 _EVIDENCE = frozenset(CANONICAL) - {"step"}
 # A result file has one row a step; the longest seen in public has 5,195. Past this it is another file.
@@ -84,8 +86,8 @@ def canonical_name(column: str) -> str:
     return _NAME_OF.get(stripped.lower(), stripped)
 
 
-def read_table(data: bytes, name: str, *, max_rows: int = MAX_ROWS) -> tuple[pd.DataFrame, list[str]]:
-    """Read the bytes of a result file: a frame with canonical names, numbers as float64, and notes in words.
+def read_table(data: bytes, name: str, *, max_rows: int = MAX_ROWS) -> tuple[Columns, list[str]]:
+    """Read the bytes of a result file: columns by canonical name, numbers as float64, and notes in words.
 
     Raises `ResultsError` naming the file, and the line where there is one, for anything that is not a table of
     training measurements.
@@ -99,21 +101,41 @@ def read_table(data: bytes, name: str, *, max_rows: int = MAX_ROWS) -> tuple[pd.
             f"{name}, line {max_rows + 2:,}: more than {max_rows:,} rows. A result file has one row a step; "
             "is this the right file? If it is, pass max_rows= to read on."
         )
-    frame, names = _rename(frame, header, notes)
-    lost = _not_a_number_cells(data, separator, names)
-    columns = {}
-    for column in frame.columns:
-        values = frame[column]
-        if column in _NAME_OF and values.dtype.kind not in "fiub":
-            values = _to_numbers(values, column, name, data, separator)
-        columns[column] = values.astype(float) if column in _NAME_OF else values
+    raw = {str(column): frame[column] for column in frame.columns}
+    if header[0].strip() in ("", "Unnamed: 0") and len(raw) > 1:
+        raw.pop(str(frame.columns[0]))
+        notes.append("Left out the unnamed first column (an index saved with the table).")
+    columns, names = canonical_columns(raw, notes)
+    for column, values in columns.items():
+        if column in _ALIASES:
+            columns[column] = _to_numbers(values, names.get(column, column), name, data, separator)
+        else:
+            columns[column] = values.array
     _drop_sentinels(columns, notes)
-    for column, rows in lost.items():
-        # A training loss written as "NaN" was computed and was not a number: a mark of divergence, not a blank.
-        columns[column] = columns[column].copy()
-        columns[column].iloc[rows] = np.inf
-        notes.append(f"{column} is written as NaN on {len(rows)} rows; kept as infinite: the loss was lost there.")
-    return pd.DataFrame(columns), notes
+    _mark_lost(columns, names, data, separator, notes)
+    return columns, notes
+
+
+def canonical_columns(raw: dict[str, Any], notes: list[str]) -> tuple[Columns, dict[str, str]]:
+    """The columns by canonical name, each name once, with a step; and canonical name -> the name in the file."""
+    columns: Columns = {}
+    names: dict[str, str] = {}
+    for old, values in raw.items():
+        new = canonical_name(old)
+        if new in columns:
+            notes.append(f"{old!r} and {names[new]!r} are both {new}; the first is used.")
+            new = old.strip() if old.strip() not in columns else f"{old.strip()} (again)"
+        columns[new], names[new] = values, old
+    changed = [f"{old.strip()} → {new}" for new, old in names.items() if old.strip() != new]
+    if changed:
+        notes.append(f"Columns renamed: {', '.join(changed)}.")
+    if "step" not in columns:
+        rows = len(next(iter(columns.values()))) if columns else 0
+        by_epoch = "epoch" in columns
+        columns["step"] = columns["epoch"] if by_epoch else pd.Series(np.arange(1.0, rows + 1))
+        names["step"] = "epoch" if by_epoch else "step"
+        notes.append(f"No step column: {'epoch is used as step' if by_epoch else 'rows are numbered from 1'}.")
+    return columns, names
 
 
 def _to_utf8(data: bytes, name: str, notes: list[str]) -> bytes:
@@ -159,7 +181,9 @@ def _from_base64(data: bytes) -> bytes | None:
 
 def _header(data: bytes, name: str) -> tuple[list[str], str]:
     """The names in the first line that has any, and the separator between them."""
-    first = data.lstrip(b"\r\n \xef\xbb\xbf").split(b"\n", 1)[0].decode("utf-8", errors="replace").rstrip("\r")
+    begin = len(data) - len(data.lstrip(b"\r\n "))
+    end = data.find(b"\n", begin)
+    first = data[begin : end if end >= 0 else None].decode("utf-8", errors="replace").rstrip("\r")
     separator = max(",\t;", key=first.count)
     header = next(csv.reader([first], delimiter=separator))
     known = {canonical_name(column) for column in header}
@@ -191,39 +215,31 @@ def _read_csv(data: bytes, name: str, separator: str, max_rows: int) -> pd.DataF
         raise ResultsError(f"{name} cannot be read as a table: {error}.") from None
 
 
-def _rename(frame: pd.DataFrame, header: list[str], notes: list[str]) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Canonical names (each once), the index column dropped; and canonical -> the name in the file."""
-    if header and header[0].strip() in ("", "Unnamed: 0") and len(frame.columns) > 1:
-        frame = frame.iloc[:, 1:]
-        notes.append("Left out the unnamed first column (an index saved with the table).")
-    target: dict[str, str] = {}
-    renamed = []
-    for column in map(str, frame.columns):
-        canonical = canonical_name(column)
-        if canonical in target:
-            notes.append(f"{column!r} and {target[canonical]!r} are both {canonical}; the first is used.")
-            canonical = column.strip() if column.strip() not in target else f"{column.strip()} (again)"
-        target[canonical] = column
-        renamed.append(canonical)
-    frame = frame.set_axis(renamed, axis=1)
-    changed = [f"{old.strip()} → {new}" for new, old in target.items() if old.strip() != new]
-    if changed:
-        notes.append(f"Columns renamed: {', '.join(changed)}.")
-    if "step" not in target and "epoch" in target:
-        frame = frame.assign(step=frame["epoch"])
-        notes.append("No step column: epoch is used as step.")
-    elif "step" not in target:
-        frame = frame.assign(step=np.arange(1, len(frame) + 1, dtype=float))
-        notes.append("No step column: rows are numbered from 1.")
-    return frame, target
+def _to_numbers(values: pd.Series, column: str, name: str, data: bytes, separator: str) -> np.ndarray:
+    """float64 values; of text the first cell that is no number raises, with its line."""
+    if values.dtype.kind in "fiub":
+        return values.to_numpy(dtype=float)
+    text = values.astype(str).str.strip()
+    numbers = pd.to_numeric(text, errors="coerce")
+    bad = numbers.isna() & values.notna() & ~text.str.lower().isin(_WORDS_FOR_MISSING)
+    if bad.any():
+        row = int(bad.to_numpy().argmax())
+        raise ResultsError(
+            f"{name}, line {_line_of_row(data, separator, row)}: {column.strip()} is {text.iloc[row][:60]!r}, not a "
+            "number. Blank means not measured; mend or remove that cell."
+        )
+    return numbers.to_numpy(dtype=float)
 
 
-def _not_a_number_cells(data: bytes, separator: str, names: dict[str, str]) -> dict[str, np.ndarray]:
-    """Rows where a training loss is spelled as not a number (`nan`), which pandas reads like a blank."""
-    if b"nan" not in data.lower() or "train_loss" not in names:
-        return {}
-    if data.lower().count(b"nan") > 100_000:  # a table that writes its blanks as NaN
-        return {}
+def _mark_lost(columns: Columns, names: dict[str, str], data: bytes, separator: str, notes: list[str]) -> None:
+    """A training loss that ends as `NaN` was computed and was not a number: a mark of divergence, not a blank.
+
+    pandas reads both alike, so the cells are looked at again; `NaN` with numbers after it is a way of writing blanks.
+    """
+    loss = columns.get("train_loss")
+    if loss is None or "train_loss" not in names or len(loss) < 2 or not np.isnan(loss[-1]) or np.isnan(loss).all():
+        return
+    after = int(np.flatnonzero(~np.isnan(loss))[-1]) + 1
     text = pd.read_csv(
         io.BytesIO(data),
         sep=separator,
@@ -232,29 +248,10 @@ def _not_a_number_cells(data: bytes, separator: str, names: dict[str, str]) -> d
         keep_default_na=False,
         index_col=False,
     ).iloc[:, 0]
-    lowered = text.str.strip().str.lower()
-    rows = np.flatnonzero(lowered.isin(["nan", "-nan"]).to_numpy())
-    # A column of blanks spelled NaN, with losses after them, is a way of writing blanks.
-    alive = np.flatnonzero(pd.to_numeric(text, errors="coerce").notna().to_numpy())
-    at_the_end = rows[rows > alive[-1]] if len(alive) else rows[:0]
-    return {"train_loss": at_the_end} if len(at_the_end) else {}
-
-
-def _to_numbers(values: pd.Series, column: str, name: str, data: bytes, separator: str) -> pd.Series:
-    """Text read as numbers; the first cell that is none raises, with its line."""
-    numbers = pd.to_numeric(values, errors="coerce")
-    bad = numbers.isna() & values.notna()
-    if bad.any():
-        text = values[bad].astype(str).str.strip()
-        bad_text = text[~text.str.lower().isin(_WORDS_FOR_MISSING)]
-        if len(bad_text):
-            row = int(bad_text.index[0])
-            line = _line_of_row(data, separator, row)
-            raise ResultsError(
-                f"{name}, line {line}: {column} is {bad_text.iloc[0][:60]!r}, not a number. "
-                "Blank means not measured; mend or remove that cell."
-            )
-    return numbers
+    spelled = text.str.strip().str.lower().isin(["nan", "-nan"]).to_numpy() & (np.arange(len(loss)) >= after)
+    if spelled.any():
+        columns["train_loss"] = np.where(spelled, np.inf, loss)
+        notes.append(f"train_loss is NaN on the last {int(spelled.sum())} rows: kept as infinite, the loss was lost.")
 
 
 def _line_of_row(data: bytes, separator: str, row: int) -> int:
@@ -269,19 +266,16 @@ def _line_of_row(data: bytes, separator: str, row: int) -> int:
     return row + 2
 
 
-def _drop_sentinels(columns: dict[str, pd.Series], notes: list[str]) -> None:
+def _drop_sentinels(columns: Columns, notes: list[str]) -> None:
     """`-1` means not measured in losses, accuracies and error rates; of rewards it may be a value."""
     found = []
-    for column, values in columns.items():
-        if column not in _ALIASES or column == "step":
-            continue
-        array = values.to_numpy()
-        minus_one = array == -1
-        count = int(minus_one.sum())
-        if not count or (column.endswith("reward") and not _reward_sentinel(column, array, count)):
-            continue
-        columns[column] = pd.Series(np.where(minus_one, np.nan, array), index=values.index)
-        found.append(f"{column} ({count})")
+    for column in [c for c in columns if c in _ALIASES and c != "step"]:
+        values = columns[column]
+        minus_one = values == -1
+        count = int(np.count_nonzero(minus_one))
+        if count and not (column.endswith("reward") and not _reward_sentinel(column, values, count)):
+            columns[column] = np.where(minus_one, np.nan, values)
+            found.append(f"{column} ({count})")
     if found:
         notes.append(f"-1 read as not measured in {', '.join(found)}.")
 

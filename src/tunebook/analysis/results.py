@@ -12,9 +12,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tunebook.analysis.reading import ALWAYS, CANONICAL, MAX_ROWS, canonical_name, read_table
+from tunebook.analysis.reading import (
+    ALWAYS,
+    CANONICAL,
+    MAX_ROWS,
+    Columns,
+    canonical_columns,
+    canonical_name,
+    read_table,
+)
 from tunebook.errors import ResultsError
 
+_FIRST = ("step", "part", *CANONICAL[1:])
 # "Step 300/300: training loss=0.15, validation loss=0.27, full validation loss=0.40"; numbers may be 3.8E-06.
 _STEP_MESSAGE = re.compile(r"^\s*step\s+(\d+)(?:\s*/\s*(\d+))?\s*:(.*)$", re.IGNORECASE | re.DOTALL)
 _PAIR = re.compile(r"([A-Za-z][A-Za-z _]*?)\s*=\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|nan|inf(?:inity)?)", re.I)
@@ -39,7 +48,12 @@ class Results:
     @classmethod
     def from_frame(cls, frame: pd.DataFrame, name: str = "results") -> Results:
         """Measurements from a table in any dialect's column names; the table is copied, never changed."""
-        return _tidy(frame.rename(columns=lambda column: canonical_name(str(column))), [], name)
+        notes: list[str] = []
+        columns, names = canonical_columns({str(c): frame.iloc[:, i] for i, c in enumerate(frame.columns)}, notes)
+        for column, values in columns.items():
+            if column in CANONICAL:
+                columns[column] = _as_numbers(values, names[column], name)
+        return _tidy(columns, notes, name)
 
     @classmethod
     def from_events(cls, events: Iterable[Any], name: str = "events") -> Results:
@@ -52,10 +66,11 @@ class Results:
         for event in events:
             for step, values in _measurements(event):
                 rows.setdefault(step, {}).update(values)
-        frame = pd.DataFrame([{"step": step, **rows[step]} for step in sorted(rows)], dtype=float)
-        if frame.empty:
-            frame = pd.DataFrame({"step": pd.Series(dtype=float)})
-        return _tidy(frame, [f"Built from events: {len(frame)} steps, each as it was announced."], name)
+        steps = sorted(rows)
+        columns: Columns = {"step": np.array(steps, dtype=float)}
+        for column in sorted({key for values in rows.values() for key in values}):
+            columns[column] = np.array([rows[step].get(column, np.nan) for step in steps])
+        return _tidy(columns, [f"Built from events: {len(steps)} steps, each as it was announced."], name)
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -133,39 +148,37 @@ def load_results(source: Any, *, name: str | None = None, max_rows: int = MAX_RO
     else:
         raise ResultsError(f"Cannot read results from {type(source).__name__}: give a path, bytes or a job.")
     name = name or "results"
-    frame, notes = read_table(data, name, max_rows=max_rows)
-    return _tidy(frame, notes, name)
+    columns, notes = read_table(data, name, max_rows=max_rows)
+    return _tidy(columns, notes, name)
 
 
-def _tidy(frame: pd.DataFrame, notes: list[str], name: str) -> Results:
+def _tidy(columns: Columns, notes: list[str], name: str) -> Results:
     """Steps in order, each once (or in parts), the usual columns first."""
-    if "step" not in frame:
-        raise ResultsError(f"{name}: no step column among {', '.join(map(str, frame.columns))!r}.")
-    step = pd.to_numeric(frame["step"], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
-    keep = np.isfinite(step)
-    if not keep.all():
-        notes.append(f"Left out {int((~keep).sum())} rows without a step.")
-        frame, step = frame[keep], step[keep]
+    step = columns["step"]
+    known = np.isfinite(step)
+    if not known.all():
+        notes.append(f"Left out {int((~known).sum())} rows without a step.")
+        columns = {column: values[known] for column, values in columns.items()}
+        step = columns["step"]
     if len(step) > 1 and (np.diff(step) <= 0).any():
-        frame, step = _order(frame.assign(step=step), notes)
-    measured = frame.columns
-    columns: dict[str, Any] = {"step": _as_integers(step)}
-    if "part" in measured:
-        columns["part"] = frame["part"].to_numpy()
-    for column in (*CANONICAL[1:], *(c for c in measured if c not in CANONICAL and c != "part")):
-        if column in measured:
-            columns[column] = frame[column].array
+        columns = _order(columns, notes)
+        step = columns["step"]
+    whole = step.astype(np.int64)
+    shown: Columns = {"step": whole if (whole == step).all() else step}
+    for column in (*_FIRST, *(c for c in columns if c not in _FIRST)):
+        if column in columns:
+            shown.setdefault(column, columns[column])
         elif column in ALWAYS:
-            columns[column] = np.full(len(step), np.nan)
-    gaps = _gaps(step)
-    if gaps:
+            shown.setdefault(column, np.full(len(step), np.nan))
+    if gaps := _gaps(step):
         notes.append(gaps)
     if not len(step):
         notes.append("No rows: no step was measured yet.")
-    return Results(pd.DataFrame(columns), tuple(notes), name)
+    return Results(pd.DataFrame(shown, copy=False), tuple(notes), name)
 
 
-def _order(frame: pd.DataFrame, notes: list[str]) -> tuple[pd.DataFrame, np.ndarray]:
+def _order(columns: Columns, notes: list[str]) -> Columns:
+    frame = pd.DataFrame(columns)
     total = len(frame)
     frame = frame.drop_duplicates()
     if len(frame) < total:
@@ -181,19 +194,24 @@ def _order(frame: pd.DataFrame, notes: list[str]) -> tuple[pd.DataFrame, np.ndar
             "Nothing was averaged; take them one by one from results.parts."
         )
         frame = frame.assign(part=occurrence).sort_values(["part", "step"], kind="stable")
-        return frame, frame["step"].to_numpy(dtype=float)
-    if repeated:
+    elif repeated:
         notes.append(f"{repeated} steps are told twice (a restart?); the later row of each is kept.")
-        frame = frame.drop_duplicates("step", keep="last")
+        frame = frame.drop_duplicates("step", keep="last").sort_values("step", kind="stable")
     elif not in_order:
         notes.append("Rows were out of order; sorted by step.")
-    frame = frame.sort_values("step", kind="stable")
-    return frame, frame["step"].to_numpy(dtype=float)
+        frame = frame.sort_values("step", kind="stable")
+    return {str(column): frame[column].array for column in frame.columns} | {
+        "step": frame["step"].to_numpy(dtype=float)
+    }
 
 
-def _as_integers(step: np.ndarray) -> np.ndarray:
-    whole = step.astype(np.int64)
-    return whole if (whole == step).all() else step
+def _as_numbers(values: pd.Series, column: str, name: str) -> np.ndarray:
+    numbers = pd.to_numeric(values, errors="coerce")
+    lost = (numbers.isna() & values.notna()).to_numpy()
+    if lost.any():
+        row = int(lost.argmax())
+        raise ResultsError(f"{name}, row {row}: {column} is {str(values.iloc[row])[:60]!r}, not a number.")
+    return numbers.to_numpy(dtype=float, na_value=np.nan)
 
 
 def _gaps(step: np.ndarray) -> str:

@@ -16,6 +16,8 @@ from scipy.optimize import nnls
 
 _DECAYS = (0.01, 0.03, 0.1, 0.3, 1.0)
 _TURNS = 48
+# A rise is borne out by at least this many measurements (of very short runs by half).
+_BORNE_OUT = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +86,8 @@ def fit_valley(t: np.ndarray, y: np.ndarray, weight: np.ndarray, second: np.ndar
     # Correlated measurements count for fewer independent ones.
     count = freedom * (1 - shared) / (1 + shared)
     chance = np.exp(-count / 2 * np.log(square / square[best]))
+    # A turning point late in the run leaves little time for a rise that counts.
+    chance = chance * (t[-1] - t[turns])
     return Valley(
         turns=turns,
         fits=np.array(fits),
@@ -104,7 +108,8 @@ def _designs(times: bytes) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
     n = len(t)
     u = (t - t[0]) / (t[-1] - t[0])
     falls = [-(1 - np.exp(-u / tau)) / (1 - np.exp(-1 / tau)) for tau in _DECAYS] + [-u]
-    turns = np.unique(np.round(np.linspace(1, n - 2, min(_TURNS, n - 2))).astype(int))
+    last = max(n - 1 - _BORNE_OUT, n // 2)
+    turns = np.unique(np.round(np.linspace(1, last, min(_TURNS, last))).astype(int))
     turns = turns[(u[turns] > 0) & (u[turns] < 1)]
     designs = []
     for turn in turns:
