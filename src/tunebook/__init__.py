@@ -32,13 +32,18 @@ _HOME = {
     "Sweep": "tunebook.experiments",
     "TunebookError": "tunebook.errors",
     "archive": "tunebook.experiments",
+    "board": "tunebook.widgets",
     "compare": "tunebook.analysis",
     "connect": "tunebook.service",
+    "connect_form": "tunebook.widgets",
     "diagnose": "tunebook.analysis",
+    "evaluate": "tunebook.experiments",
     "job_form": "tunebook.widgets",
     "load_results": "tunebook.analysis",
     "read_dataset": "tunebook.data",
+    "read_run": "tunebook.experiments",
     "read_runs": "tunebook.experiments",
+    "suggest": "tunebook.analysis",
     "watch": "tunebook.widgets",
     "write_report": "tunebook.report",
 }
@@ -48,13 +53,13 @@ __all__ = sorted([*_HOME, *_ROOMS])
 
 if TYPE_CHECKING:
     from tunebook import analysis, data, errors, experiments, plots, report, service, widgets
-    from tunebook.analysis import Comparison, Diagnosis, Results, Run, compare, diagnose, load_results
+    from tunebook.analysis import Comparison, Diagnosis, Results, Run, compare, diagnose, load_results, suggest
     from tunebook.data import Dataset, read_dataset
     from tunebook.errors import DataError, ResultsError, ServiceError, TunebookError
-    from tunebook.experiments import Sweep, archive, read_runs
+    from tunebook.experiments import Sweep, archive, evaluate, read_run, read_runs
     from tunebook.report import write_report
     from tunebook.service import JobRequest, connect
-    from tunebook.widgets import job_form, watch
+    from tunebook.widgets import board, connect_form, job_form, watch
 
 
 def __getattr__(name: str) -> Any:

@@ -14,15 +14,17 @@ _HOME = {
     "compare": "comparison",
     "diagnose": "diagnosis",
     "load_results": "results",
+    "suggest": "suggestions",
 }
 
-__all__ = ["Comparison", "Diagnosis", "Results", "Run", "compare", "diagnose", "load_results"]
+__all__ = sorted(_HOME)
 
 if TYPE_CHECKING:
     from tunebook.analysis.comparison import Comparison, compare
     from tunebook.analysis.diagnosis import Diagnosis, diagnose
     from tunebook.analysis.results import Results, load_results
     from tunebook.analysis.run import Run
+    from tunebook.analysis.suggestions import suggest
 
 
 def __getattr__(name: str) -> Any:
