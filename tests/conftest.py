@@ -116,10 +116,20 @@ def waiting():
 @pytest.fixture
 def start(tmp_path):
     """Start services with options of one's own; all are stopped at the end."""
+    yield from starting(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def start_once(tmp_path_factory):
+    """The same, for services that the tests of one module share."""
+    yield from starting(tmp_path_factory.mktemp("module"))
+
+
+def starting(folder):
     started = []
 
     def begin(*options, state=None):
-        started.append(start_service(state or tmp_path / "state", *options))
+        started.append(start_service(state or folder / "state", *options))
         return started[-1]
 
     yield begin
@@ -213,23 +223,40 @@ class Detour:
         self._server.server_close()
 
 
+class Mishap:
+    """`mishap(method, path, status, body, times=1, after=0)` adds a `Step`; `ws` is a workspace on the detour."""
+
+    def __init__(self, service):
+        self.ws = self.to(service)
+
+    def __call__(self, *args, **more):
+        self._detour.steps.append(Step(*args, **more))
+
+    def to(self, running):
+        """A workspace with a detour to another service."""
+        from tunebook.service import connect
+
+        self.close()
+        self._detour = Detour(running.endpoint)
+        workspace = connect(self._detour.endpoint, api_key=running.api_key, environ={})
+        workspace.poll_interval_s = (0.02, 0.05)
+        return workspace
+
+    @property
+    def seen(self):
+        return self._detour.seen
+
+    def close(self):
+        if hasattr(self, "_detour"):
+            self._detour.close()
+
+
 @pytest.fixture
 def mishap(service):
-    """`mishap(method, path, status, body, times=1)` adds a `Step`; its `ws` is a workspace that takes the detour."""
-    from types import SimpleNamespace
-
-    from tunebook.service import connect
-
-    detour = Detour(service.endpoint)
-    workspace = connect(detour.endpoint, api_key=service.api_key, environ={})
-    workspace.poll_interval_s = (0.02, 0.05)
-
-    class Mishap(SimpleNamespace):
-        def __call__(self, *args, **more):
-            detour.steps.append(Step(*args, **more))
-
-    yield Mishap(ws=workspace, seen=detour.seen)
-    detour.close()
+    """What goes wrong on the way to the embedded service."""
+    begun = Mishap(service)
+    yield begun
+    begun.close()
 
 
 @pytest.fixture(scope="session")

@@ -7,18 +7,27 @@ from typing import TYPE_CHECKING, Any
 
 _HOME = {
     "Evaluation": "evaluation",
+    "Inventory": "inventory",
+    "Lineage": "ancestry",
     "ModelGrader": "scores",
     "Sweep": "sweep",
     "archive": "run_folders",
+    "cleanup_plan": "clearing",
+    "clear": "clearing",
     "evaluate": "evaluating",
+    "lineage": "ancestry",
     "read_run": "run_folders",
     "read_runs": "run_folders",
+    "take_inventory": "inventory",
 }
 __all__ = sorted(_HOME)
 
 if TYPE_CHECKING:
+    from tunebook.experiments.ancestry import Lineage, lineage
+    from tunebook.experiments.clearing import cleanup_plan, clear
     from tunebook.experiments.evaluating import evaluate
     from tunebook.experiments.evaluation import Evaluation
+    from tunebook.experiments.inventory import Inventory, take_inventory
     from tunebook.experiments.run_folders import archive, read_run, read_runs
     from tunebook.experiments.scores import ModelGrader
     from tunebook.experiments.sweep import Sweep

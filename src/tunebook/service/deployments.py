@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -188,6 +188,24 @@ class Deployments:
             if clock() - started > timeout_s:
                 raise ServiceError(f"{name} is still being deleted after {timeout_s:.0f} s. Look again later.")
             sleep(next(pauses))
+
+    def last_calls(self, *, days: int = 30) -> dict[str, datetime | None] | None:
+        """When each deployment was last called, by Azure Monitor's daily counts; None when these cannot be read.
+
+        A deployment without a call within `days` is missing from the mapping. Days are UTC; the end of the day counts.
+        """
+        now = datetime.now(UTC)
+        span = f"{now - timedelta(days=days):%Y-%m-%dT%H:%M:%SZ}/{now:%Y-%m-%dT%H:%M:%SZ}"
+        query = {
+            "metricnames": "AzureOpenAIRequests",
+            "timespan": span,
+            "interval": "P1D",
+            "aggregation": "Total",
+            "$filter": "ModelDeploymentName eq '*'",
+        }
+        path = f"{self._management.account.id}/providers/Microsoft.Insights/metrics"
+        told = self._try(lambda: self._management.read(path, "2023-10-01", **query))
+        return None if told is None else last_days(told, now)
 
     @property
     def _management(self) -> Any:
@@ -411,6 +429,19 @@ def deployable_name(model: Any) -> str:
             "(job.checkpoints()), or the name of a model."
         )
     return name.strip()
+
+
+def last_days(told: Mapping[str, Any], now: datetime) -> dict[str, datetime | None]:
+    """Deployment -> the last day with a call, of Azure Monitor's answer split by ModelDeploymentName."""
+    found: dict[str, datetime | None] = {}
+    for metric in told.get("value") or ():
+        for series in metric.get("timeseries") or ():
+            names = [m.get("value") for m in series.get("metadatavalues") or ()]
+            days = [point["timeStamp"] for point in series.get("data") or () if point.get("total")]
+            if names and days:
+                day = datetime.fromisoformat(max(days).replace("Z", "+00:00"))
+                found[str(names[0])] = min(day + timedelta(days=1), now)
+    return found
 
 
 def _is_base(name: str) -> bool:

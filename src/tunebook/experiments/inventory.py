@@ -1,0 +1,411 @@
+"""What a resource holds, what it costs, what needs what; and what can be deleted, in the only order that works.
+
+A deployment needs its model, a running job needs its files and the model it starts from. So: deployments first, then
+models, then files; and nothing that a running job needs. Judging is done on plain records; `clearing` deletes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from html import escape
+from typing import TYPE_CHECKING, Any, Literal
+
+from tunebook.catalogue import Catalogue, load_catalogue
+from tunebook.errors import RequestError, TunebookError
+from tunebook.experiments.held_out import job_of
+from tunebook.service.jobs import TERMINAL, as_json
+from tunebook.service.terms import deployment_terms
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from tunebook.service import Workspace
+
+Kind = Literal["deployment", "model", "file", "result file"]
+
+ORDER: tuple[Kind, ...] = ("deployment", "model", "file", "result file")
+_HOURS_A_MONTH = 730
+_IDLE_DAYS = 7  # a deployment that nobody called for a week is worth a question
+_PURPOSES: Mapping[str, Kind] = {"fine-tune": "file", "fine-tune-results": "result file"}
+_MOST_ROWS = 100
+_ANY_MODEL = "any model"  # a job that starts from a checkpoint's id does not say whose checkpoint it is
+
+
+@dataclass(frozen=True)
+class Item:
+    """One thing that could be deleted.
+
+    id: of a deployment its name, of a model the id of its job (which is deleted with it). usd_per_hour: what it costs
+    by existing, None when not known. needed_by: running jobs that need it: it is not deleted. first: deployments that
+    have to be deleted before it. unused: why it seems not to be used, None when it is, or when that is not known.
+    """
+
+    kind: Kind
+    id: str
+    name: str
+    detail: str = ""
+    bytes: int | None = None
+    usd_per_hour: float | None = 0.0
+    created_at: float | None = None
+    needed_by: tuple[str, ...] = ()
+    first: tuple[str, ...] = ()
+    unused: str | None = None
+
+    @property
+    def key(self) -> str:
+        """What it is selected by: kind and id."""
+        return f"{self.kind}:{self.id}"
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Something selected that will not be deleted, and why."""
+
+    item: Item
+    reason: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What will be deleted, in order, and what will not be. Nothing has been deleted."""
+
+    place: str
+    steps: tuple[Item, ...]
+    refused: tuple[Refused, ...] = ()
+
+    @property
+    def sentence(self) -> str:
+        if not self.steps:
+            return f"Nothing at {self.place} would be deleted."
+        numbers = {kind: sum(step.kind == kind for step in self.steps) for kind in ORDER}
+        told = ", ".join(f"{n} {kind}{'s' if n > 1 else ''}" for kind, n in numbers.items() if n)
+        saved = sum(step.usd_per_hour or 0 for step in self.steps)
+        size = sum(step.bytes or 0 for step in self.steps)
+        money = f" That saves ${saved:.2f} an hour (${saved * _HOURS_A_MONTH:,.0f} a month)." if saved else ""
+        space = f" It frees {size / 1e6:.1f} MB." if size else ""
+        return f"At {self.place} would be deleted, in this order: {told}.{money}{space} This cannot be undone."
+
+    def __repr__(self) -> str:
+        lines = [self.sentence]
+        lines += [f"  {n}. {step.kind} {step.name} ({step.id})" for n, step in enumerate(self.steps, 1)]
+        lines += [f"  kept: {each.item.kind} {each.item.name}: {each.reason}" for each in self.refused]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td>{n}</td><td>{step.kind}</td><th scope='row' style='text-align:left'>{escape(step.name)}</th>"
+            f"<td style='text-align:left'>{escape(step.id)}</td></tr>"
+            for n, step in enumerate(self.steps, 1)
+        )
+        kept = "".join(
+            f"<li>✕ {each.item.kind} {escape(each.item.name)} stays: {escape(each.reason)}</li>"
+            for each in self.refused
+        )
+        table = ""
+        if rows:
+            head = "".join(f"<th scope='col'>{name}</th>" for name in ("step", "kind", "name", "id"))
+            table = (
+                f"<table><caption style='text-align:left'>To be deleted</caption><thead><tr>{head}</tr></thead>"
+                f"<tbody>{rows}</tbody></table>"
+            )
+        return f"<p><strong>{escape(self.sentence)}</strong></p>{table}" + (f"<ul>{kept}</ul>" if kept else "")
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """Everything at a resource that fine-tuning left there. `read_at`: Unix seconds."""
+
+    place: str
+    items: tuple[Item, ...]
+    gauges: Mapping[str, tuple[float, float]]
+    read_at: float
+    notes: tuple[str, ...] = ()
+
+    @property
+    def usd_per_hour(self) -> float:
+        """What it costs by existing, as far as that is known."""
+        return sum(item.usd_per_hour or 0 for item in self.items)
+
+    @property
+    def unused(self) -> tuple[Item, ...]:
+        """What seems not to be used and is needed by no running job."""
+        return tuple(item for item in self.items if item.unused and not item.needed_by)
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """One row an item: kind, id, name, detail, bytes, usd_per_hour, created_at, needed_by, first, unused, key."""
+        import pandas as pd
+
+        columns = [*Item.__dataclass_fields__, "key"]
+        frame = pd.DataFrame([{name: getattr(item, name) for name in columns} for item in self.items], columns=columns)
+        frame["created_at"] = pd.to_datetime(frame["created_at"].astype("Float64"), unit="s", utc=True)
+        return frame
+
+    def find(self, name: str | Item) -> Item:
+        """The item of this key, id or name. Raises RequestError when there is none, or more than one."""
+        if isinstance(name, Item):
+            return name
+        found = [item for item in self.items if name in (item.key, item.id)]
+        found = found or [item for item in self.items if item.name == name]
+        if len(found) == 1:
+            return found[0]
+        if not found:
+            raise RequestError(f"{name!r} is not at {self.place}: no deployment, model or file has this name or id.")
+        keys = ", ".join(item.key for item in found)
+        raise RequestError(f"{name!r} names {len(found)} things at {self.place}: {keys}. Give one of these.")
+
+    def plan(self, selected: Iterable[str | Item]) -> Plan:
+        """What deleting these takes, and what of them stays. Nothing is added that was not selected."""
+        chosen = {item.key: item for item in map(self.find, selected)}
+        steps, refused = [], []
+        gone: set[str] = set()
+        for kind in ORDER:
+            for item in (each for each in self.items if each.kind == kind and each.key in chosen):
+                reason = _keeps(item, gone)
+                if reason:
+                    refused.append(Refused(item, reason))
+                else:
+                    steps.append(item)
+                    gone.add(item.key)
+        return Plan(self.place, tuple(steps), tuple(refused))
+
+    @property
+    def sentence(self) -> str:
+        numbers = {kind: sum(item.kind == kind for item in self.items) for kind in ORDER}
+        told = ", ".join(f"{n} {kind}{'' if n == 1 else 's'}" for kind, n in numbers.items())
+        cost = self.usd_per_hour
+        money = f" They cost ${cost:.2f} an hour, ${cost * _HOURS_A_MONTH:,.0f} a month." if cost else ""
+        return f"{self.place} holds {told}.{money} {len(self.unused)} seem unused."
+
+    def __repr__(self) -> str:
+        lines = [self.sentence]
+        lines += [f"  {name}: {used:,.4g} of {most:,.4g}" for name, (used, most) in self.gauges.items()]
+        lines += [f"  {item.kind} {item.name}: {standing(item)}" for item in self.items[:_MOST_ROWS]]
+        if len(self.items) > _MOST_ROWS:
+            lines.append(f"  … {len(self.items) - _MOST_ROWS} more")
+        return "\n".join([*lines, *(f"  {note}" for note in self.notes)])
+
+    def _repr_html_(self) -> str:
+        head = "".join(
+            f"<th scope='col' style='text-align:left'>{name}</th>"
+            for name in ("kind", "name", "what", "size", "an hour", "how it stands")
+        )
+        rows = "".join(
+            f"<tr><td>{item.kind}</td><th scope='row' style='text-align:left'>{escape(item.name)}</th>"
+            f"<td style='text-align:left'>{escape(item.detail)}</td><td>{size(item)}</td><td>{cost(item)}</td>"
+            f"<td style='text-align:left'>{escape(standing(item))}</td></tr>"
+            for item in self.items[:_MOST_ROWS]
+        )
+        more = len(self.items) - _MOST_ROWS
+        gauges = "".join(
+            f"<li>{escape(name)}: <meter min='0' max='{most}' value='{used}' aria-label='{escape(name)}'></meter> "
+            f"{used:,.4g} of {most:,.4g}</li>"
+            for name, (used, most) in self.gauges.items()
+        )
+        notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)
+        return (
+            f"<p><strong>{escape(self.sentence)}</strong></p><ul>{gauges}</ul>"
+            f"<table><caption style='text-align:left'>What is there"
+            f"{f', the first {_MOST_ROWS} of {len(self.items)}' if more > 0 else ''}</caption>"
+            f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{notes}"
+        )
+
+
+def standing(item: Item) -> str:
+    """Whether it can be deleted, in words."""
+    if item.needed_by:
+        return f"needed by {', '.join(item.needed_by)}"
+    if item.first:
+        return f"after its deployment{'s' if len(item.first) > 1 else ''} {', '.join(item.first)}"
+    return f"unused: {item.unused}" if item.unused else "in use or not known"
+
+
+def size(item: Item) -> str:
+    return "" if item.bytes is None else f"{item.bytes / 1e6:,.2f} MB"
+
+
+def cost(item: Item) -> str:
+    if item.kind != "deployment":
+        return ""
+    return "not known" if item.usd_per_hour is None else f"${item.usd_per_hour:.2f}"
+
+
+def take_inventory(workspace: Workspace) -> Inventory:
+    """Read what is at a resource: its deployments, jobs with their models, and files. Deletes nothing."""
+    jobs = [as_json(job.job) for job in workspace.jobs.list(limit=10_000)]
+    files = [as_json(file) for file in workspace.files.list()]
+    notes: tuple[str, ...] = ()
+    deployments: list[Mapping[str, Any]] | None = []
+    try:
+        deployments = [
+            {"name": each.name, "model": each.model, "sku": each.sku, "created_at": each.created_at}
+            for each in workspace.deployments.list()
+        ]
+        calls = workspace.deployments.last_calls()
+    except TunebookError as error:
+        deployments, calls = None, None
+        notes = (f"Deployments cannot be read, so no model is deleted: {error}",)
+    return build_inventory(
+        place=workspace.name,
+        jobs=jobs,
+        files=files,
+        deployments=deployments,
+        calls=calls,
+        now=datetime.now(UTC),
+        notes=notes,
+    )
+
+
+def build_inventory(
+    *,
+    place: str,
+    jobs: Iterable[Mapping[str, Any]],
+    files: Iterable[Mapping[str, Any]],
+    deployments: Iterable[Mapping[str, Any]] | None,
+    now: datetime,
+    calls: Mapping[str, datetime | None] | None = None,
+    notes: tuple[str, ...] = (),
+    catalogue: Catalogue | None = None,
+) -> Inventory:
+    """The inventory of job, file and deployment records.
+
+    deployments: `name`, `model`, `sku`, `created_at`; None when they could not be read. calls: deployment -> when it
+    was last called (None: not within the time looked at); None when that could not be read.
+    """
+    facts = catalogue or load_catalogue()
+    every_job, every_file = list(jobs), list(files)
+    live = list(deployments or ())
+    needs = needs_of_running_jobs(every_job)
+    unread = deployments is None
+    items = [
+        *(_deployment(each, calls, now, facts) for each in live),
+        *(_model(job, live, needs, every_job, unread=unread) for job in every_job if job.get("status") in TERMINAL),
+        *(_file(file, every_job, needs) for file in every_file if file.get("purpose") in _PURPOSES),
+    ]
+    others = sum(file.get("purpose") not in _PURPOSES for file in every_file)
+    if others:
+        notes = (*notes, f"{others} files of other purposes are left alone and not listed.")
+    ours = [file for file in every_file if file.get("purpose") in _PURPOSES]
+    gauges = {
+        "files": (len(ours), facts.limit("files_per_resource")),
+        "bytes of files": (sum(f.get("bytes") or 0 for f in every_file), facts.limit("files_total_bytes")),
+        "jobs": (len(every_job), facts.limit("jobs_per_resource")),
+        "deployments of fine-tuned models": (
+            sum(".ft-" in str(each.get("model")) for each in live),
+            facts.limit("tuned_deployments"),
+        ),
+    }
+    rank = {kind: place for place, kind in enumerate(ORDER)}
+    items.sort(key=lambda item: (rank[item.kind], -(item.created_at or 0), item.name))
+    return Inventory(place, tuple(items), gauges, now.timestamp(), notes)
+
+
+def needs_of_running_jobs(jobs: Iterable[Mapping[str, Any]]) -> dict[str, tuple[str, ...]]:
+    """File or job id -> the jobs still going that need it. What is not known to have ended is still going."""
+    needs: dict[str, list[str]] = {}
+    for job in jobs:
+        if job.get("status") in TERMINAL:
+            continue
+        wanted = [job.get("training_file"), job.get("validation_file"), *(job.get("result_files") or ())]
+        start = str(job.get("model") or "")
+        wanted += [_ANY_MODEL if start.startswith("ftchkpt-") else job_of(start), job.get("id")]
+        for each in wanted:
+            if each:
+                needs.setdefault(str(each), []).append(str(job["id"]))
+    return {each: tuple(dict.fromkeys(by)) for each, by in needs.items()}
+
+
+def needed_by(item: Item, needs: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """The running jobs that need an item."""
+    return (*needs.get(item.id, ()), *(needs.get(_ANY_MODEL, ()) if item.kind == "model" else ()))
+
+
+def _keeps(item: Item, gone: set[str]) -> str | None:
+    """Why an item stays, given what will be gone before it."""
+    if item.needed_by:
+        return f"the running job {', '.join(item.needed_by)} needs it. Wait until it has ended, or cancel it."
+    waiting = [name for name in item.first if f"deployment:{name}" not in gone]
+    if "?" in item.first:
+        return "whether it is deployed cannot be read. Sign in to Azure (`az login`) and look again."
+    if waiting:
+        return f"it is deployed as {', '.join(waiting)}. Select the deployment too."
+    return None
+
+
+def _deployment(
+    each: Mapping[str, Any], calls: Mapping[str, datetime | None] | None, now: datetime, facts: Catalogue
+) -> Item:
+    name, model, created = str(each["name"]), str(each.get("model") or ""), each.get("created_at")
+    terms = deployment_terms(sku=str(each.get("sku")), model=model, now=now, created_at=created, catalogue=facts)
+    unused = None
+    if calls is not None:
+        called = calls.get(name)
+        if called is None:
+            unused = "no call was counted in the last 30 days"
+        elif (now - called).days >= _IDLE_DAYS:
+            unused = f"last called {(now - called).days} days ago"
+    return Item(
+        kind="deployment",
+        id=name,
+        name=name,
+        detail=f"{model}, {terms.sku}",
+        usd_per_hour=terms.usd_per_hour,
+        created_at=created.timestamp() if created is not None else None,
+        unused=unused,
+    )
+
+
+def _model(
+    job: Mapping[str, Any],
+    deployments: list[Mapping[str, Any]],
+    needs: Mapping[str, tuple[str, ...]],
+    jobs: list[Mapping[str, Any]],
+    *,
+    unread: bool,
+) -> Item:
+    job_id = str(job["id"])
+    serving = tuple(str(each["name"]) for each in deployments if job_of(str(each.get("model"))) == job_id)
+    continued = [str(other["id"]) for other in jobs if job_of(str(other.get("model") or "")) == job_id]
+    name = job.get("fine_tuned_model") or f"no model ({job.get('status')})"
+    detail = f"job {job_id}" + (f", continued by {', '.join(continued)}" if continued else "")
+    unused = None
+    if not job.get("fine_tuned_model"):
+        unused = f"the job {job.get('status')} and made no model"
+    elif not serving and not unread:
+        unused = "not deployed"
+    item = Item(
+        kind="model",
+        id=job_id,
+        name=str(name),
+        detail=detail,
+        created_at=job.get("finished_at") or job.get("created_at"),
+        first=("?",) if unread and job.get("fine_tuned_model") else serving,
+        unused=unused,
+    )
+    return replace(item, needed_by=needed_by(item, needs))
+
+
+def _file(file: Mapping[str, Any], jobs: list[Mapping[str, Any]], needs: Mapping[str, tuple[str, ...]]) -> Item:
+    file_id, kind = str(file["id"]), _PURPOSES[str(file["purpose"])]
+    if kind == "result file":
+        users = [str(job["id"]) for job in jobs if file_id in (job.get("result_files") or ())]
+        unused = None if users else "its job is gone"
+        detail = f"results of {', '.join(users)}" if users else "results of a job that is gone"
+    else:
+        users = [str(job["id"]) for job in jobs if file_id in (job.get("training_file"), job.get("validation_file"))]
+        refused = file.get("status") == "error"
+        unused = "the service refused it" if refused else None if users else "no job uses it"
+        more = f" and {len(users) - 1} more" if len(users) > 1 else ""
+        detail = f"used by {users[0]}{more}" if users else ""
+    return Item(
+        kind=kind,
+        id=file_id,
+        name=str(file.get("filename") or file_id),
+        detail=detail,
+        bytes=file.get("bytes"),
+        created_at=file.get("created_at"),
+        needed_by=needs.get(file_id, ()),
+        unused=unused,
+    )
