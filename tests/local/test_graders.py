@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunebook.local.answers import message_text, read_tool_calls
 from tunebook.local.formulas import FormulaError, read_formula
 from tunebook.local.graders import grade, grader_problems
+from tunebook.local.messages import message_text, read_tool_calls
 from tunebook.local.similarity import METRICS, bleu, common_length, fuzzy_match, gleu, rouge_l, rouge_n
 
 EXACT = {

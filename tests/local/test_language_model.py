@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tunebook.local.answers import AnswerSet, answer_to, message_text, read_answers, read_prompt
+from tunebook.local.answers import AnswerSet, answer_to, read_answers, read_prompt
 from tunebook.local.base_texts import library_examples, practice_examples, script_examples
 from tunebook.local.language_model import BASE_MODEL, WINDOW, Adam, Gradients, LanguageModel, add_gradients
 from tunebook.local.make_base_model import learn_pieces, pretrain, read_texts
+from tunebook.local.messages import message_text
 from tunebook.local.sampling import generate
 from tunebook.local.tokenizer import END, FIRST_PIECE, Tokenizer, split_words
 

@@ -14,7 +14,6 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -23,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tunebook.local.messages import Message, message_text, tools_of
 from tunebook.local.tokenizer import BEGIN, END, Tokenizer
 
 WORD_BUCKETS = 8192
@@ -36,8 +36,6 @@ STEPS_AT_ONCE = 1024
 # Words of ASCII letters and digits; any other visible character stands alone, which suits scripts
 # written without spaces.
 _UNITS = re.compile(r"[a-z0-9']+|[^\sa-z0-9']")
-
-Message = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -54,68 +52,6 @@ class Answer:
 
     prompt: Prompt
     tokens: NDArray[np.int32]
-
-
-def content_text(content: Any) -> str:
-    """A message's content as text: a string as it is, the text parts of a list, "" for none."""
-    if content is None:
-        return ""
-    if isinstance(content, str):
-        return content
-    if isinstance(content, Sequence):
-        return "\n".join(_part_text(part) for part in content)
-    return json.dumps(content, ensure_ascii=False)
-
-
-def _part_text(part: Any) -> str:
-    if isinstance(part, str):
-        return part
-    if isinstance(part, Mapping):
-        text = part.get("text", part.get("refusal"))
-        if isinstance(text, str):
-            return text
-        return f"<{part.get('type', 'part')}>"  # an image: the small model knows that there is one
-    return str(part)
-
-
-def message_text(message: Message) -> str:
-    """All that a message says: its content, then its tool calls as one line of JSON."""
-    said = [content_text(message.get("content"))]
-    calls = list(message.get("tool_calls") or [])
-    if message.get("function_call"):
-        calls.append({"function": message["function_call"]})
-    if calls:
-        said.append(json.dumps({"tool_calls": [_call(call) for call in calls]}, ensure_ascii=False))
-    return "\n".join(text for text in said if text)
-
-
-def _call(call: Mapping[str, Any]) -> dict[str, Any]:
-    function = call.get("function") or {}
-    arguments = function.get("arguments", "")
-    if isinstance(arguments, str):
-        with suppress(ValueError):  # not JSON: learnt as the text it is
-            arguments = json.loads(arguments)
-    return {"name": function.get("name", ""), "arguments": arguments}
-
-
-def read_tool_calls(text: str) -> list[dict[str, Any]]:
-    """The tool calls in an answer that `message_text` could have written, as the API has them; else none."""
-    start = text.find('{"tool_calls":')
-    try:
-        calls = json.loads(text[start:])["tool_calls"] if start >= 0 else []
-        return [
-            {
-                "type": "function",
-                "function": {"name": str(call["name"]), "arguments": _arguments_text(call["arguments"])},
-            }
-            for call in calls
-        ]
-    except (ValueError, KeyError, TypeError):
-        return []
-
-
-def _arguments_text(arguments: Any) -> str:
-    return arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
 
 
 def read_prompt(messages: Sequence[Message], tools: Any = None) -> Prompt:
@@ -171,10 +107,6 @@ def read_answers(example: Mapping[str, Any], tokenizer: Tokenizer, *, first: int
         for i, message in enumerate(messages)
         if i >= first and message.get("role") == "assistant" and message.get("weight", 1) != 0
     ]
-
-
-def tools_of(example: Mapping[str, Any]) -> Any:
-    return example.get("tools") or example.get("functions")
 
 
 def count_tokens(example: Mapping[str, Any], tokenizer: Tokenizer) -> int:

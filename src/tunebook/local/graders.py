@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tunebook.local.answers import read_tool_calls
 from tunebook.local.formulas import FormulaError, read_formula
+from tunebook.local.messages import read_tool_calls
 from tunebook.local.similarity import METRICS, NOT_HERE
 
 Grader = Mapping[str, Any]

@@ -24,9 +24,10 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from tunebook.local.answers import AnswerSet, Batch, message_text, read_answers
+from tunebook.local.answers import AnswerSet, Batch, read_answers
 from tunebook.local.base_texts import Example, library_examples, practice_examples, script_examples
 from tunebook.local.language_model import BASE_MODEL, WINDOW, Adam, LanguageModel
+from tunebook.local.messages import message_text
 from tunebook.local.tokenizer import FIRST_PIECE, Tokenizer, split_words
 
 SEED = 20261123

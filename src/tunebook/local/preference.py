@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tunebook.local.answers import STEPS_AT_ONCE, read_answers, tools_of
+from tunebook.local.answers import STEPS_AT_ONCE, read_answers
 from tunebook.local.language_model import Adam, Forward, Gradients, LanguageModel, add_gradients
+from tunebook.local.messages import tools_of
 from tunebook.local.supervised import GroupedAnswers, Row, columns
 from tunebook.local.tokenizer import Tokenizer
 

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tunebook.local.answers import Answer, AnswerSet, read_prompt, tools_of
+from tunebook.local.answers import Answer, AnswerSet, read_prompt
 from tunebook.local.graders import GraderResult, grade, grader_problems, parts_of
 from tunebook.local.language_model import WINDOW, Adam, Gradients, LanguageModel, add_gradients
+from tunebook.local.messages import tools_of
 from tunebook.local.sampling import sample_answers
 from tunebook.local.supervised import Row
 from tunebook.local.tokenizer import END

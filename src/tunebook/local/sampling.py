@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tunebook.local.answers import Answer, Message, Prompt, read_prompt
+from tunebook.local.answers import Answer, Prompt, read_prompt
 from tunebook.local.language_model import WINDOW, Floats, LanguageModel, load_for_reading
+from tunebook.local.messages import Message
 from tunebook.local.tokenizer import BEGIN, END
 
 
