@@ -167,3 +167,46 @@ def test_the_table_has_a_caption_and_header_cells():
     assert "<caption" in html
     assert 'scope="col"' in html
     assert 'scope="row"' in html
+
+
+def test_the_sentence_counts_configurations_not_seeds():
+    runs = [a_run("a1", 0.500), a_run("a2", 0.501, seed=2), a_run("a3", 0.499, seed=3), a_run("b", 0.9, rate=1.0)]
+
+    assert "the other configuration is worse with at least 95%" in compare(runs).sentence
+
+
+def test_a_result_file_of_several_jobs_is_not_ranked_as_one():
+    twice = a_run("two")
+    rows = twice.results.frame
+    stacked = pd.concat([rows, rows.assign(valid_loss=rows["valid_loss"] + 1)])
+
+    comparison = compare([a_run("a"), Run(twice.job, Results.from_frame(stacked))])
+
+    assert comparison.left_out == {"two": "its result file holds 2 jobs: give each as a run of its own"}
+
+
+def test_hyperparameters_the_service_did_not_tell_are_shown_as_such_and_not_modelled():
+    comparison = compare([a_run("a", 0.5, rate="auto"), a_run("b", 0.6, rate=0.3), a_run("c", 0.7, rate=1.0)])
+
+    assert comparison.importance.frame.loc["learning_rate_multiplier", "note"] == "value not told by the service"
+
+
+def test_two_hyperparameters_that_moved_together_get_one_note_and_no_numbers():
+    runs = [a_run(f"r{k}", 0.5 + 0.01 * k, epochs=k + 1, batch=2**k) for k in range(6)]
+
+    notes = compare(runs).importance.frame["note"]
+
+    assert "confounded with batch_size" in notes["n_epochs"]
+    assert "confounded with n_epochs" in notes["batch_size"]
+
+
+def test_the_loss_taken_is_that_of_the_checkpoint_that_can_be_deployed():
+    checkpoints = (
+        {"step_number": 6, "fine_tuned_model_checkpoint": "m:ckpt-6"},
+        {"step_number": 12, "fine_tuned_model_checkpoint": "m:ckpt-12"},
+    )
+    run = a_run("a", 0.5)
+
+    row = compare([Run(run.job, run.results, checkpoints)]).frame.iloc[0]
+
+    assert (row["checkpoint"], row["recommended_step"], row["observed"]) == ("m:ckpt-12", 12, 0.5)

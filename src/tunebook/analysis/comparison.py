@@ -9,8 +9,9 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from tunebook.analysis.diagnosis import Diagnosis, diagnose
+from tunebook.analysis.diagnosis import Diagnosis
 from tunebook.analysis.importance import Importance, importance
+from tunebook.analysis.many import diagnose_many
 from tunebook.analysis.ranking import Ranking, noise_sentence, rank_jobs, show_share
 from tunebook.analysis.run import Run
 
@@ -151,6 +152,7 @@ def compare(
     price: Callable[[str, str], float | None] | None = None,
     level: float = 0.9,
     noise_sd: float | None = None,
+    workers: int | None = None,
     seed: int = 0,
 ) -> Comparison:
     """Compare runs; see `Comparison`. Nothing is dropped silently and nothing raises for runs that cannot be ranked.
@@ -158,18 +160,20 @@ def compare(
     `diagnoses` maps ids to diagnoses made before (made here otherwise); `files` maps file ids to what stands for
     their content (a hash, a name), so that the same file uploaded twice counts as the same; `price` gives US
     dollars per million trained tokens for a base model and training type, None when unknown; `level` is the
-    coverage of the intervals; `noise_sd` the luck of a seed if known from elsewhere (fraction of loss).
+    coverage of the intervals; `noise_sd` the luck of a seed if known from elsewhere (fraction of loss);
+    `workers` the processes that diagnose (default: all cores where that is worth it, see `diagnose_many`).
     """
     runs, notes = _distinct(runs)
     ids = run_ids(runs)
     made = dict(diagnoses or {})
     left_out: dict[str, str] = {}
     scores: dict[str, Score] = {}
-    for job_id, run in zip(ids, runs, strict=True):
-        reason = _not_ranked(run)
+    reasons = [_not_ranked(run) for run in runs]
+    open_to = [place for place, reason in enumerate(reasons) if not reason and ids[place] not in made]
+    found_out = diagnose_many([runs[place] for place in open_to], workers=workers, seed=seed)
+    made.update(zip((ids[place] for place in open_to), found_out, strict=True))
+    for job_id, run, reason in zip(ids, runs, reasons, strict=True):
         if not reason:
-            if job_id not in made:
-                made[job_id] = diagnose(run, seed=seed)
             found = score_run(run, made[job_id])
             if found is None:
                 reason = "no validation values: without a validation file nothing says how good it is"
@@ -233,6 +237,8 @@ def _not_ranked(run: Run) -> str:
         return f"not finished (status {run.status})"
     if run.results is None or not len(run.results):
         return "no results"
+    if len(run.results.parts) > 1:
+        return f"its result file holds {len(run.results.parts)} jobs: give each as a run of its own"
     return ""
 
 
@@ -493,14 +499,23 @@ def _group_sentence(ranking: Ranking, frame: pd.DataFrame) -> str:
         return f"Only {who} can be ranked: {measure} {value}."
     if len(ranking.surface.values) == 1:
         return f"All {others + 1} jobs share one configuration: only luck sets them apart from {measure} {value}."
-    alike = len(ranking.indistinguishable)
+    configuration = ranking.frame["configuration"]
+    alike = configuration[ranking.frame["indistinguishable"]].nunique()
+    if configuration.loc[ranking.winner] in set(configuration[ranking.frame["indistinguishable"]]):
+        alike -= 1  # its own seeds
+    rivals = configuration.nunique() - 1
+    sure = f"{0.5 + ranking.level / 2:.0%}"
     rest = (
-        "every other job is worse beyond doubt"
+        f"{_each(rivals)} is worse with at least {sure} probability"
         if not alike
-        else f"{alike} of the {others} others cannot be told apart from it"
+        else f"{alike} of the {rivals} other configurations cannot be told apart from it"
     )
     chance = show_share(float(ranking.frame["p_best"].iloc[0]))
     return f"{who} is the best guess: {measure} {value}, best with probability {chance}; {rest}."
+
+
+def _each(rivals: int) -> str:
+    return "the other configuration" if rivals == 1 else f"each of the {rivals} other configurations"
 
 
 def _sentence(groups: tuple[Group, ...], left_out: Mapping[str, str], total: int) -> str:

@@ -101,7 +101,7 @@ def importance(
     fewest_jobs: int = FEWEST_JOBS,
     confounded: float = CONFOUNDED,
     points: int = 256,
-    draws: int = 48,
+    draws: int = 32,
     seed: int = 0,
 ) -> Importance:
     """Importance of each of `hyperparameters` in `jobs` (the frame that was ranked) on its fitted `surface`.

@@ -45,7 +45,7 @@ class Measure:
         """The inverse of `model`: modelled y -> loss or reward."""
         beyond = (np.asarray(y, float) - self.best) / LOST - 1
         plain = np.where(beyond > 0, self.best + LOST + LOST * np.expm1(np.clip(beyond, 0, 50)), y)
-        return np.exp(plain) if self.name == "loss" else -plain
+        return np.exp(np.minimum(plain, 700.0)) if self.name == "loss" else -plain
 
     @classmethod
     def of(cls, name: Literal["loss", "reward"], values: Array) -> Measure:

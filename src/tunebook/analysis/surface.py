@@ -36,7 +36,8 @@ SIGNAL_PRIOR = (0.15, 1.0)  # 95 %: a sweep moves the loss by 2 %-110 %
 NOISE_PRIOR = (0.02, 0.9)  # 95 %: the same job with another seed differs by 0.3 %-12 %
 MISFIT_PRIOR = (0.1, 1.0)  # in units of the seed noise
 ROUGH_SHARE = 0.3  # prior probability of a Matern 3/2 kernel (cliffs) over a squared exponential
-LEVEL_SD = 2.0  # the level itself is as good as unknown
+LEVEL_SD = 0.5  # around the mean of what was seen: as good as unknown
+ROUNDING_SD = 1e-4  # result files round; it also keeps the matrices well conditioned
 
 MOST_CONFIGURATIONS = 80  # settings are learned on at most this many configurations (cost grows with the cube)
 
@@ -126,7 +127,7 @@ class Surface:
     noise_variance: Array
     theta_mean: Array
     theta_covariance: Array
-    _inverse: Array = field(repr=False)
+    _root: Array = field(repr=False)  # inverse Cholesky factor of the data's covariance
     _weights: Array = field(repr=False)
 
     @property
@@ -138,8 +139,8 @@ class Surface:
         """`n` draws of the configurations' true log losses, shape (n, K), over all settings."""
         per = -(-n // len(self.settings))
         size = self.theta_mean.shape[1]
-        jitter = 1e-10 * np.eye(size)
-        roots = np.linalg.cholesky(self.theta_covariance + jitter)
+        jitter = 1e-6 * np.einsum("skk->sk", self.theta_covariance) + 1e-12
+        roots = np.linalg.cholesky(self.theta_covariance + jitter[:, :, None] * np.eye(size))
         normal = rng.standard_normal((len(self.settings), per, size))
         draws = self.theta_mean[:, None, :] + normal @ roots.transpose(0, 2, 1)
         return draws.reshape(-1, size)[:n] + self.center
@@ -149,8 +150,8 @@ class Surface:
         settings = _take(self.settings, draws)
         cross = _kernel(_squares(points, self.points, self.scales), settings) + LEVEL_SD**2
         mean = np.einsum("spk,sk->sp", cross, self._weights[draws]) + self.center
-        spread = np.einsum("spk,skl->spl", cross, self._inverse[draws])
-        variance = settings.signal[:, None] ** 2 + LEVEL_SD**2 - np.einsum("spl,spl->sp", spread, cross)
+        spread = cross @ self._root[draws].transpose(0, 2, 1)
+        variance = settings.signal[:, None] ** 2 + LEVEL_SD**2 - (spread**2).sum(2)
         return mean, np.maximum(variance, 0.0)
 
     def means(self, points: Array) -> Array:
@@ -163,9 +164,10 @@ class Surface:
         settings = _take(self.settings, slice(draws))
         cross = _kernel(_squares(points, self.points, self.scales), settings) + LEVEL_SD**2
         covariance = _kernel(_squares(points, points, self.scales), settings) + LEVEL_SD**2
-        covariance -= (cross @ self._inverse[:draws]) @ cross.transpose(0, 2, 1)
+        spread = cross @ self._root[:draws].transpose(0, 2, 1)
+        covariance -= spread @ spread.transpose(0, 2, 1)
         # Points of one surface are nearly dependent: a jitter far below any loss that is told keeps the factor real.
-        covariance[:, range(len(points)), range(len(points))] += 1e-5 * settings.signal[:, None] ** 2 + 1e-9
+        covariance[:, range(len(points)), range(len(points))] += 1e-5 * settings.signal[:, None] ** 2 + 1e-8
         roots = np.linalg.cholesky(covariance)
         normal = rng.standard_normal((len(settings), len(points)))
         mean = np.einsum("spk,sk->sp", cross, self._weights[:draws]) + self.center
@@ -228,13 +230,15 @@ def condition(
     """The surface through `values` for settings that are known already (see `fit_surface` for the arguments)."""
     values = np.asarray(values, float)
     center = float(np.mean(values)) if center is None else center
-    noise = (settings.noise[:, None] ** 2 + evaluation_variance) / counts
+    noise = (settings.noise[:, None] ** 2 + evaluation_variance + ROUNDING_SD**2) / counts
     eye = np.eye(len(values))
     theta = _kernel(_squares(points, points, scales), settings) + LEVEL_SD**2
     theta += (settings.misfit**2)[:, None, None] * eye
-    inverse = np.linalg.inv(theta + noise[:, :, None] * eye)
-    gain = theta @ inverse
-    covariance = theta - gain @ theta
+    root = np.linalg.solve(np.linalg.cholesky(theta + noise[:, :, None] * eye), eye)
+    weights = np.einsum("skl,sk->sl", root, np.einsum("skl,l->sk", root, values - center))
+    # theta - theta (theta + N)^-1 theta, written as N - N (theta + N)^-1 N: all terms are small, so nothing cancels.
+    shrunk = root * noise[:, None, :]
+    covariance = noise[:, :, None] * eye - shrunk.transpose(0, 2, 1) @ shrunk
     return Surface(
         tuple(scales),
         points,
@@ -242,10 +246,10 @@ def condition(
         center,
         settings,
         noise,
-        gain @ (values - center),
-        (covariance + covariance.transpose(0, 2, 1)) / 2,
-        inverse,
-        inverse @ (values - center),
+        np.einsum("skl,sl->sk", theta, weights),
+        covariance,
+        root,
+        weights,
     )
 
 
@@ -323,8 +327,8 @@ def _log_likelihood(
     covariance[:, :size, :size] = _kernel(squares, settings)
     covariance[:, :size, :size] += LEVEL_SD**2
     places = np.arange(size)
-    noise = (settings.noise[:, None] ** 2 + known) / counts
-    covariance[:, places, places] += noise + settings.misfit[:, None] ** 2 + 1e-10
+    noise = (settings.noise[:, None] ** 2 + known + ROUNDING_SD**2) / counts
+    covariance[:, places, places] += noise + settings.misfit[:, None] ** 2
     # One more row holding y: the Cholesky factor's last row is then L^-1 y, so one factorisation gives both terms.
     covariance[:, size, :size] = values
     covariance[:, size, size] = 1e12
@@ -332,7 +336,7 @@ def _log_likelihood(
     fit = -0.5 * (factor[:, size, :size] ** 2).sum(1) - np.log(factor[:, places, places]).sum(1)
     squares_within, freedom = within
     if freedom:
-        one = settings.noise**2 + known.mean()
+        one = settings.noise**2 + known.mean() + ROUNDING_SD**2
         fit += -0.5 * freedom * np.log(one) - 0.5 * squares_within / one
     return fit
 

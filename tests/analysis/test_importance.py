@@ -1,0 +1,106 @@
+"""Importance: numbers where there is evidence, reasons where there is none."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tunebook.analysis.importance import measure_importance
+
+
+def sweep(n=20, noise=0.005, seed=0, **columns):
+    """Jobs whose log loss depends on the learning rate twice as much as on epochs, and not on batch size."""
+    rng = np.random.default_rng(seed)
+    frame = pd.DataFrame(
+        {
+            "n_epochs": rng.choice([1, 2, 3, 4], n),
+            "batch_size": rng.choice([4, 8, 16], n),
+            "learning_rate_multiplier": rng.choice([0.1, 0.3, 1.0, 3.0], n),
+        }
+    )
+    rate = np.log(frame["learning_rate_multiplier"] / 0.1) / np.log(30)
+    y = 0.4 * rate + 0.2 * (frame["n_epochs"] - 1) / 3 + rng.normal(0, noise, n)
+    return frame.assign(observed=np.exp(y), **columns)
+
+
+NAMES = ["n_epochs", "batch_size", "learning_rate_multiplier"]
+
+
+def test_the_shares_of_an_additive_loss_come_out_and_what_does_nothing_gets_nothing():
+    found = measure_importance(sweep(32), NAMES).frame["importance"]
+
+    assert found["learning_rate_multiplier"] == pytest.approx(0.8, abs=0.06)
+    assert found["n_epochs"] == pytest.approx(0.2, abs=0.06)
+    assert found["batch_size"] < 0.05
+    assert list(found.index) == ["learning_rate_multiplier", "n_epochs", "batch_size"]
+
+
+def test_intervals_contain_their_number():
+    frame = measure_importance(sweep(), NAMES).frame
+
+    assert (frame["low"] <= frame["importance"]).all()
+    assert (frame["importance"] <= frame["high"]).all()
+
+
+def test_under_twelve_jobs_there_is_an_effect_but_no_importance():
+    found = measure_importance(sweep(11), NAMES)
+
+    assert found.measured == ()
+    assert found.frame["effect"].notna().all()
+    assert set(found.frame["note"]) == {"too few jobs (11 < 12)"}
+    assert "too few" in found.notes[0]
+
+
+def test_what_was_not_varied_is_called_that():
+    found = measure_importance(sweep().assign(batch_size=8), NAMES)
+
+    assert found.frame.loc["batch_size", "note"] == "not varied"
+    assert np.isnan(found.frame.loc["batch_size", "importance"])
+
+
+def test_hyperparameters_that_moved_together_get_no_numbers():
+    frame = sweep()
+    frame["batch_size"] = 2 ** frame["n_epochs"]
+
+    found = measure_importance(frame, NAMES)
+
+    assert found.frame.loc["n_epochs", "note"] == "confounded with batch_size"
+    assert found.measured == ("learning_rate_multiplier",)
+    assert found.interactions.empty
+
+
+def test_an_interaction_is_seen_and_additive_effects_have_none():
+    frame = sweep(40)
+    rate = np.log(frame["learning_rate_multiplier"] / 0.1) / np.log(30) - 0.5
+    crossed = frame.assign(observed=np.exp(0.4 * rate * (frame["n_epochs"] - 2.5) / 1.5))
+
+    def share(jobs):
+        pairs = measure_importance(jobs, NAMES).interactions
+        return float(pairs.set_index(["first", "second"])["share"]["n_epochs", "learning_rate_multiplier"])
+
+    assert share(crossed) > 0.5
+    assert share(frame) < 0.1
+
+
+def test_the_effect_names_the_best_value():
+    frame = measure_importance(sweep(32), NAMES).frame
+
+    assert frame.loc["learning_rate_multiplier", "best"] == 0.1
+    assert frame.loc["learning_rate_multiplier", "effect"] == pytest.approx(np.expm1(0.4), abs=0.06)
+
+
+def test_a_category_that_matters_is_found():
+    frame = sweep(24)
+    frame["effort"] = ["low", "high"] * 12
+    frame["observed"] *= np.where(frame["effort"] == "high", 0.6, 1.0)
+
+    found = measure_importance(frame, [*NAMES, "effort"]).frame
+
+    assert found.index[0] == "effort"
+    assert found.loc["effort", "best"] == "high"
+
+
+def test_json_is_plain_and_names_are_escaped():
+    found = measure_importance(sweep().rename(columns={"batch_size": "<script>"}), ["<script>", "n_epochs"])
+
+    assert found.to_json()["rows"][0]["hyperparameter"] in ("<script>", "n_epochs")
+    assert "<script>" not in found._repr_html_()
