@@ -11,7 +11,7 @@ from functools import partial
 
 import psutil
 
-KILLS = 24
+KILLS = 22
 # Different answers, so that the losses move; enough steps (at least 10 ms each) to be hit on the way.
 TRAIN = [
     {"messages": [{"role": "user", "content": f"What is {n} plus {n}?"}, {"role": "assistant", "content": f"{2 * n}."}]}
@@ -125,7 +125,7 @@ def test_killed_at_random_moments_nothing_acknowledged_is_lost(start, until, tmp
             until(partial(new_rows, service, witness))
         if kill_something(service, chance, witness, kill):
             service = start(*options, state=state)
-        threading.Event().wait(chance.uniform(0.0, 0.4))
+        threading.Event().wait(chance.uniform(0.0, 0.25))
         witness.look(service)
     assert any(service.job(job).status == "running" for job in jobs)
 
@@ -151,7 +151,12 @@ def test_a_stopped_service_goes_on_where_it_was(start, tmp_path, until):
     ).id
     until(lambda: results(first, job).count(b"\n") > 12)
     first.stop()
+    second = start("--pace", "0.02", state=state)
+    until(lambda: second.job(job).status == "running" and second.sdk.fine_tuning.jobs.pause(job))
+    until(lambda: second.job(job).status == "paused")
+    second.kill()
     second = start(state=state)
+    second.sdk.fine_tuning.jobs.resume(job)
 
     assert second.ended(job).status == "succeeded"
     log = (state / "jobs" / job / "worker.log").read_text()

@@ -138,7 +138,7 @@ def test_it_stops_by_itself_when_nobody_asks_anything(tmp_path):
 
 def test_it_does_not_stop_while_a_job_runs(start):
     client = openai.OpenAI(api_key="none")  # what is slow about a client is done before the service waits
-    service = start("--idle", "1.5", "--pace", "0.5")
+    service = start("--idle", "0.8", "--pace", "0.25")
     service.sdk = client.with_options(base_url=f"{service.endpoint}/openai/v1/", api_key=service.api_key)
     file = service.upload()
     job = service.sdk.fine_tuning.jobs.create(

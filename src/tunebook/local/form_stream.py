@@ -13,6 +13,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from tunebook.local.refusals import invalid, too_large
 
 _WRITE_AT = 2**20  # bytes gathered before they are handed to the disk
+_MOST_FIELDS = 100
 _LONGEST_FIELD = 2**16  # bytes of an ordinary field or of a part's headers
 
 
@@ -129,6 +130,8 @@ class _Parts:
 
     def _end_part(self) -> None:
         if self._field is not None:
+            if len(self.form.fields) >= _MOST_FIELDS:
+                raise invalid(f"The form has more than {_MOST_FIELDS} fields.")
             self.form.fields[self._name] = self._field.decode("utf-8", "replace")
 
     def _end(self) -> None:

@@ -17,7 +17,7 @@ _CHUNK = 2**20
 _TIMEOUT_S = 60.0
 
 
-class ImportRefused(Exception):  # noqa: N818 - an answer, not a fault
+class ImportRefused(Exception):
     """This address may not be fetched, or did not give a file."""
 
 

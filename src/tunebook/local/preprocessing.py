@@ -18,7 +18,7 @@ _SHOWN = 3  # problems told in one message
 
 
 @dataclass
-class Unusable(Exception):  # noqa: N818 - a finding, not a fault
+class Unusable(Exception):
     """A file or setting that the job cannot go on with; becomes the job's `error`."""
 
     code: str

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass
-class Refusal(Exception):  # noqa: N818 - an answer, not a fault
+class Refusal(Exception):
     """A request that is answered with an error. Never 409: the openai SDK retries it; conflicts are 400."""
 
     status: int

@@ -148,7 +148,7 @@ def _state_folder(chosen: Path | None) -> Path:
     named = os.environ.get("TUNEBOOK_STATE")
     folder = chosen or (Path(named) if named else user_data_path("tunebook", appauthor=False) / "service")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # other people's examples are in there
         probe = folder / f".probe-{os.getpid()}"
         probe.write_bytes(b"")
         probe.unlink()
@@ -202,7 +202,8 @@ def _answering(folder: Path) -> dict[str, Any] | None:
 
 
 def _listen(port: int) -> socket.socket:
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # Named TCP, or asyncio leaves Nagle's algorithm on for its connections, and each reply takes 40 ms.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     if os.name == "posix":  # elsewhere it would let two processes share the port
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

@@ -49,7 +49,7 @@ _BUSY_S = 30.0
 _VERSION = 1
 
 
-class Superseded(Exception):  # noqa: N818 - a word to the worker, not a fault
+class Superseded(Exception):
     """Another process has taken over this job, or the job is gone: stop, and write nothing more."""
 
 

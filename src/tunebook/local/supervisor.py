@@ -15,7 +15,6 @@ import traceback
 import uuid
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from tunebook.local.clock import Clock
@@ -25,11 +24,12 @@ from tunebook.local.limits import Limits
 from tunebook.local.records import File, Job
 from tunebook.local.states import WANTS_WORKER
 from tunebook.local.store import Store
+from tunebook.local.uploads import expire_uploads
 
 _TICK_S = 0.25
 _BUSY_TICK_S = 0.02  # while a worker runs or a file waits for its scan
 _SIGKILL = 9
-_SCANS_AT_ONCE = 2
+_SCANS_AT_ONCE = 4
 _CRASHES_ALLOWED = 3  # deaths in a row without a step between them
 _PATIENCE_S = 10.0  # for workers to save their state when the service stops
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
@@ -56,8 +56,7 @@ class Supervisor:
         self.store, self.clock, self.limits = store, clock, limits
         self.worker_options, self.import_hosts = tuple(worker_options), import_hosts
         self._running: dict[str, _Running] = {}
-        self._scans: dict[str, Future[None]] = {}
-        self._scanner = ThreadPoolExecutor(_SCANS_AT_ONCE, "scan")
+        self._scans: dict[str, threading.Thread] = {}
         self._not_before: dict[str, float] = {}  # job -> when a job whose worker has crashed may have another
         self._wake = threading.Event()
         self._stop = threading.Event()
@@ -65,7 +64,7 @@ class Supervisor:
 
     def start(self) -> None:
         """Forget the workers of an earlier server process, then begin."""
-        self.store.change(Job, {"status": WANTS_WORKER}, worker=None)
+        self.store.change(Job, {}, worker=None)
         self.store.clear_left_overs()
         self._thread.start()
 
@@ -78,7 +77,6 @@ class Supervisor:
         self._stop.set()
         self._wake.set()
         self._thread.join()
-        self._scanner.shutdown(wait=False, cancel_futures=True)
         for running in self._running.values():
             if running.process.stdin is not None:
                 running.process.stdin.close()  # the worker saves and ends
@@ -104,6 +102,7 @@ class Supervisor:
                 self._scan_files()
                 self._start_workers()
                 remove_expired(self.store, self.clock)
+                expire_uploads(self.store, self.clock)
             except Exception:  # a full disk, say: the next round may do better, and the service must go on
                 traceback.print_exc()
                 time.sleep(_TICK_S)
@@ -112,12 +111,22 @@ class Supervisor:
 
     def _scan_files(self) -> None:
         now = self.clock.now()
-        self._scans = {name: scan for name, scan in self._scans.items() if not scan.done()}
+        self._scans = {name: scan for name, scan in self._scans.items() if scan.is_alive()}
         for file in self.store.all(File, status="pending"):
-            if file.ready_at <= now and file.id not in self._scans:
-                self._scans[file.id] = self._scanner.submit(
-                    settle, self.store, self.limits, file, allowed=self.import_hosts
-                )
+            if file.ready_at <= now and file.id not in self._scans and len(self._scans) < _SCANS_AT_ONCE:
+                # A daemon: an import that hangs must not keep the service from stopping; the next start tries again.
+                scan = threading.Thread(target=self._settle, args=[file], name="scan", daemon=True)
+                self._scans[file.id] = scan
+                scan.start()
+
+    def _settle(self, file: File) -> None:
+        try:
+            settle(self.store, self.limits, file, allowed=self.import_hosts)
+        except Exception:  # a full disk, say: the file is still pending, and the next round tries again
+            traceback.print_exc()
+            time.sleep(_TICK_S)
+        finally:
+            self.store.close()
 
     def _bury(self) -> None:
         """Take note of workers that have ended; a job that still wants one will get another."""

@@ -79,7 +79,9 @@ def add_part(store: Store, clock: Clock, upload_id: str, content: Path) -> Part:
     return part
 
 
-def complete_upload(store: Store, clock: Clock, limits: Limits, upload_id: str, body: dict[str, Any]) -> Any:
+def complete_upload(
+    store: Store, clock: Clock, limits: Limits, upload_id: str, body: dict[str, Any]
+) -> tuple[Upload, File]:
     """Join the parts, in the order given, into a file; (upload, file).
 
     `part_ids` may name parts by their id or by their azure_block_id.
@@ -137,6 +139,11 @@ def cancel_upload(store: Store, clock: Clock, upload_id: str) -> Upload:
     return replace(upload, status="cancelled")
 
 
-def file_of(store: Store, upload: Upload) -> File | None:
-    """The file an upload became."""
-    return store.get(File, id=upload.file) if upload.file else None
+def expire_uploads(store: Store, clock: Clock) -> None:
+    """Give up the parts of uploads that were not completed in time."""
+    for upload in store.all(Upload, status="pending"):
+        if clock.now() >= upload.expires_at:
+            with store.transaction():
+                store.change(Upload, {"id": upload.id, "status": "pending"}, status="expired")
+                store.remove(Part, upload=upload.id)
+            store.sweep()

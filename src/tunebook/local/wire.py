@@ -36,7 +36,7 @@ class Wire:
         return self.dialect == "azure"
 
     def file(self, file: File) -> dict[str, Any]:
-        """A file object. The size is not told before the file is ready, as on Azure's dated addresses."""
+        """A file object."""
         body: dict[str, Any] = {
             "id": file.id,
             "object": "file",

@@ -36,7 +36,7 @@ _SAVE_S = 0.25  # least time between two saved training states …
 _SAVE_SHARE = 0.05  # … and the largest share of the time that saving may take
 
 
-class Stopped(Exception):  # noqa: N818 - a word to the worker, not a fault
+class Stopped(Exception):
     """The job was cancelled, paused or is to be continued by another process: nothing more to do here."""
 
 
@@ -298,11 +298,10 @@ class Worker:
     def _fail(self, error: Unusable) -> None:
         what = {"code": error.code, "message": error.message, "param": error.param or None}
         with self.store.transaction():
-            event = self._event(f"Job failed. {error.message}", "failed", level="error")
-            self.store.advance(self.job_id, self.token, events=[event], rows=self.rows)
-            self.store.move(
-                self.job_id, "fail", worker=self.token, error=what, finished_at=int(self.clock.now()), state=None
-            )
+            ended = {"error": what, "finished_at": int(self.clock.now()), "state": None}
+            if self.store.move(self.job_id, "fail", worker=self.token, **ended) is not None:  # not cancelled meanwhile
+                event = self._event(f"Job failed. {error.message}", "failed", level="error")
+                self.store.advance(self.job_id, self.token, events=[event], rows=self.rows)
         self.store.clear_job_folder(self.job_id)
 
     # -- small words --------------------------------------------------------------------------------------
