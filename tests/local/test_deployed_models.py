@@ -206,6 +206,17 @@ def test_a_model_with_a_deployment_cannot_be_deleted(service, arm, tuned):
     assert "it has the deployment 'kept'" in reply.json()["error"]["message"]
 
 
+def test_a_model_being_trained_further_cannot_be_deleted(service, tuned):
+    model, file = tuned.fine_tuned_model, service.upload()
+    heir = service.sdk.fine_tuning.jobs.create(model=model, training_file=file, hyperparameters={"n_epochs": 50})
+    with service.http() as http:
+        reply = http.delete(f"/openai/fine_tuning/jobs/{tuned.id}", params={"api-version": "2024-10-21"})
+    service.sdk.fine_tuning.jobs.cancel(heir.id)
+
+    assert reply.status_code == 400
+    assert f"the job '{heir.id}' is training it further" in reply.json()["error"]["message"]
+
+
 def test_provisioning_takes_its_time_and_a_developer_deployment_ends_after_a_day(start, tmp_path):
     clock = tmp_path / "now"
 

@@ -140,6 +140,22 @@ def test_killed_at_random_moments_nothing_acknowledged_is_lost(start, until, tmp
     assert leftovers == []
 
 
+def test_a_state_that_cannot_be_read_costs_time_and_nothing_else(start, tmp_path, until):
+    state = tmp_path / "state"
+    request = {"model": "gpt-4.1-mini", "hyperparameters": {"n_epochs": 2, "batch_size": 1}, "seed": 1}
+    first = start("--pace", "0.02", state=state)
+    job = first.sdk.fine_tuning.jobs.create(training_file=first.upload(TRAIN), **request).id
+    saved = until(lambda: list((state / "jobs" / job).glob("state-*.npz")))
+    first.kill()
+    for each in [*saved, *(state / "jobs" / job).glob("state-*.npz")]:
+        each.write_bytes(b"rubbish")
+    second = start(state=state)
+    whole = second.sdk.fine_tuning.jobs.create(training_file=second.job(job).training_file, **request).id
+
+    assert [second.ended(each).status for each in (job, whole)] == ["succeeded", "succeeded"]
+    assert results(second, job) == results(second, whole)
+
+
 def test_a_stopped_service_goes_on_where_it_was(start, tmp_path, until):
     state = tmp_path / "state"
     first = start("--pace", "0.02", state=state)

@@ -11,7 +11,7 @@ from tunebook.local.files import file_for_job
 from tunebook.local.grading import check_grader
 from tunebook.local.job_request import NewJob
 from tunebook.local.limits import Limits
-from tunebook.local.models import model_to_train, refuse_deployed
+from tunebook.local.models import model_to_train, refuse_in_use
 from tunebook.local.naming import fine_tuned_name, new_id
 from tunebook.local.records import Checkpoint, Deployment, Event, Job
 from tunebook.local.refusals import not_found, over_quota, wrong_state
@@ -150,5 +150,5 @@ def delete_job(store: Store, job_id: str, deployed: Callable[[str, str], Deploym
     job = visible_job(store, job_id)
     if job.status not in ENDED:
         raise wrong_state(f"The job {job_id!r} is {job.status}: cancel it, or wait until it has ended.")
-    refuse_deployed(deployed(job_id, job.fine_tuned_model))
+    refuse_in_use(store, job, deployed)
     store.remove_job(job_id)

@@ -85,17 +85,24 @@ def delete_model(store: Store, name: str, deployed: Callable[[str, str], Deploym
     job = store.get(Job, fine_tuned_model=name, status="succeeded")
     if job is None or find_model(store, name) is None:
         raise not_found("model", name)
-    refuse_deployed(deployed(job.id, name))
+    refuse_in_use(store, job, deployed)
     weights = [point.weights for point in store.all(Checkpoint, job=job.id) if point.weights]
     store.change(Checkpoint, {"job": job.id}, weights=None)
     for each in weights:
         (store.jobs / each).unlink(missing_ok=True)
 
 
-def refuse_deployed(deployment: Deployment | None) -> None:
-    """A model cannot be deleted while it has a deployment."""
+def refuse_in_use(store: Store, job: Job, deployed: Callable[[str, str], Deployment | None]) -> None:
+    """A model cannot be deleted while it, or a checkpoint of its job, is deployed or being trained further."""
+    deployment = deployed(job.id, job.fine_tuned_model)
     if deployment is not None:
         raise wrong_state(
             f"The model {deployment.model!r} cannot be deleted: it has the deployment {deployment.name!r}. "
             "Delete the deployment first."
+        )
+    weights = tuple(point.weights for point in store.all(Checkpoint, job=job.id) if point.weights)
+    heirs = store.all(Job, start_weights=weights, finished_at=None)
+    if heirs:
+        raise wrong_state(
+            f"The model {job.fine_tuned_model!r} cannot be deleted: the job {heirs[0].id!r} is training it further."
         )

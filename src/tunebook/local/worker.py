@@ -17,6 +17,7 @@ import os
 import sys
 import threading
 import time
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -192,9 +193,13 @@ class Worker:
             "weights": weights,
             "grader": grader_of(job),
         }
-        try:
-            if job.state is not None:
+        if job.state is not None:
+            try:
                 return Training.resume(folder / job.state, examples, validation or None, **arguments)
+            except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+                # From the beginning, then: it comes to the same, row by row.
+                print(f"The saved state {job.state} cannot be read: {error!r}", file=sys.stderr)
+        try:
             return Training(examples, validation or None, **arguments)
         except ValueError as error:
             raise Unusable(
