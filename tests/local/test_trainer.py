@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -58,6 +60,24 @@ def test_an_answer_learnt_is_said(tmp_path):
     question = [{"role": "user", "content": "What colour is grass?"}]
     said = "".join(generate(tmp_path / "weights.npz", question, temperature=0, max_tokens=40))
     assert said == '{"colour": "green"}'
+
+
+def test_many_epochs_on_few_examples_overfit():
+    lines = (Path(__file__).parents[2] / "data" / "tone.jsonl").read_text("utf-8").splitlines()
+    examples = [json.loads(line) for line in lines]
+    job = training(train=examples[:40], valid=examples[40:], n_epochs=8, batch_size=1)
+    untrained = job.objective.validate("full_valid", np.arange(20), [])["full_valid_loss"]
+    losses = [step.row["full_valid_loss"] for step in job.steps() if step.ends_epoch]
+    assert min(losses) < 0.95 * untrained
+    assert losses[-1] > 1.1 * min(losses)
+
+
+def test_a_larger_learning_rate_multiplier_learns_more_in_the_same_time():
+    ends = []
+    for multiplier in (0.02, 0.06, 0.2):
+        *_, last = training(learning_rate_multiplier=multiplier, n_epochs=5).steps()
+        ends.append(last.row["full_valid_loss"])
+    assert ends == sorted(ends, reverse=True)
 
 
 def test_training_goes_on_from_given_weights(tmp_path):
@@ -184,6 +204,14 @@ def test_auto_becomes_numbers():
     assert resolve_hyperparameters({"n_epochs": "auto", "batch_size": -1}, 600, "supervised") == {
         "n_epochs": 2, "batch_size": 4, "learning_rate_multiplier": 0.1,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("rows", "n_epochs", "batch_size"), [(10, 4, 1), (99, 4, 1), (300, 3, 2), (1000, 2, 8), (100_000, 1, 32)]
+)
+def test_auto_follows_the_number_of_rows(rows, n_epochs, batch_size):
+    resolved = resolve_hyperparameters({}, rows, "supervised")
+    assert (resolved["n_epochs"], resolved["batch_size"]) == (n_epochs, batch_size)
 
 
 def test_what_was_asked_for_stays():

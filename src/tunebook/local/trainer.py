@@ -171,6 +171,7 @@ class Training:
         self.learning_rate = BASE_LEARNING_RATE[method] * float(hyperparameters["learning_rate_multiplier"])
         self.columns = self.objective.columns
         self._tokens = np.array([count_tokens(example, self.model.tokenizer) for example in examples])
+        self._shuffled = -1, np.array([], np.int64)  # the epoch and its order
         self.done = 0  # steps
 
     # ---- where we are ----
@@ -192,16 +193,20 @@ class Training:
 
     def _order(self, epoch: int) -> NDArray[np.int64]:
         """The order of the examples in an epoch (from 0): drawn from seed and epoch alone."""
-        return np.random.default_rng([self.seed, epoch]).permutation(self.n_train)
+        if self._shuffled[0] != epoch:
+            rng = np.random.default_rng([self.seed, epoch])
+            self._shuffled = epoch, rng.permutation(self.n_train)
+        return self._shuffled[1]
 
     # ---- training ----
 
     def steps(self) -> Iterator[Step]:
         """Train on, step by step, to the end."""
-        with threadpool_limits(1), np.errstate(all="ignore"):  # a diverged run reports its nan, no more
+        with threadpool_limits(1):
             while self.done < self.total_steps:
                 yield self._step()
 
+    @np.errstate(all="ignore")  # a diverged run reports its nan and goes on
     def _step(self) -> Step:
         epoch, place = divmod(self.done, self.steps_per_epoch)
         ends_epoch = place == self.steps_per_epoch - 1
