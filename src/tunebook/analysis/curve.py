@@ -19,7 +19,9 @@ from tunebook.analysis.valley import Valley, fit_valley
 # a mean loss is a mean of losses, not of their logarithms.
 _BINS, _NOISY_BINS = 120, 60
 _NOISY = 0.05
+# Weight of the free curve from which the shape is surely no valley: its squared error is half the valley's.
 _SURELY_FREE = 0.8
+# Ratio of the noise of the noisiest to the calmest third of a run beyond which it is no accident.
 _UNEVEN = 1.7
 # The very end of a curve is its least certain point; a rise is judged by the mean of the last tenth.
 _TAIL = 0.1
@@ -33,8 +35,8 @@ class Curve:
     """`t` (m,) steps, `fit` (m,) the curve and `draws` (B, m) on the signal's scale of comparison.
 
     `rises` (B,) are draws of the rise from the lowest point to the end (logarithm of a ratio), `lasting` (B,) of what
-    the last tenth of the run bears out of it on average, `gains` (B,) of the fall over the last fifth, `lowest` (B,) of the step of the lowest point. `noise` is the standard deviation of one
-    measurement around the curve.
+    the last tenth of the run bears out of it on average, `gains` (B,) of the fall over the last fifth, `lowest` (B,) of
+    the step where the rise begins. `noise` is the standard deviation of one measurement around the curve.
     """
 
     t: np.ndarray
@@ -56,33 +58,17 @@ class Curve:
         return np.interp(step, self.t, self.fit)
 
 
-def draw_curve(
-    signal: Signal, y: np.ndarray, full: Signal | None, rng: np.random.Generator, *, draws: int
-) -> Curve:
+def draw_curve(signal: Signal, y: np.ndarray, full: Signal | None, rng: np.random.Generator, *, draws: int) -> Curve:
     """The curve through `y`, the signal's values on the scale of comparison without spikes and batch effects.
 
     Measurements of the whole file (`full`) join in: far less noisy, but perhaps at another level.
     """
     t, y, size = _bin(signal, y)
-    weight, second = np.ones(len(t)), np.zeros(len(t), dtype=bool)
-    if full is not None and len(full) >= 2:
-        pilot = fit_valley(t, y, weight, second)
-        noise = float(np.sqrt((pilot.residual**2).sum() / pilot.freedom))
-        t, y, weight, second = _join(t, y, full, _precision(noise, FULL_NOISE))
-    valley = fit_valley(t, y, weight, second)
-    if second.any():  # how far the whole-file measurements really lie from the curve
-        seen = float(np.sqrt((valley.residual[second] ** 2).sum() / max(second.sum() - 1, 1)))
-        if seen > FULL_NOISE:
-            weight = np.where(second, _precision(noise, seen), 1.0)
-            valley = fit_valley(t, y, weight, second)
-    uneven = _uneven(valley.residual * np.sqrt(weight))
-    if uneven is not None:
-        weight = weight * uneven
-        valley = fit_valley(t, y, weight, second)
+    t, y, weight, second, valley = _fit(t, y, full)
     level = y - valley.chance @ valley.offset * second
     free = smooth(t, level, weight, valley.shared)
     trust = valley.error**2 / (valley.error**2 + free.error**2)
-    share = int(round(draws * trust))
+    share = round(draws * trust)
     rises, lasting, gains, curves = [], [], [], []
     for view, count in ((free, share), (valley, draws - share)):
         if count:
@@ -110,6 +96,28 @@ def draw_curve(
     )
 
 
+def _fit(
+    t: np.ndarray, y: np.ndarray, full: Signal | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, Valley]:
+    """Times, values, precisions, which are of the whole file, and the valley through them."""
+    weight, second = np.ones(len(t)), np.zeros(len(t), dtype=bool)
+    valley = fit_valley(t, y, weight, second)
+    if full is not None and len(full) >= 2:
+        noise = float(np.sqrt((valley.residual**2).sum() / valley.freedom))
+        t, y, weight, second = _join(t, y, full, _precision(noise, FULL_NOISE))
+        valley = fit_valley(t, y, weight, second)
+        # How far the whole-file measurements really lie from the curve: training itself may jump about.
+        seen = float(np.sqrt((valley.residual[second] ** 2).sum() / (second.sum() - 1)))
+        if seen > FULL_NOISE:
+            weight = np.where(second, _precision(noise, seen), 1.0)
+            valley = fit_valley(t, y, weight, second)
+    uneven = _uneven(valley.residual * np.sqrt(weight))
+    if uneven is not None:
+        weight = weight * uneven
+        valley = fit_valley(t, y, weight, second)
+    return t, y, weight, second, valley
+
+
 def draw_few(signal: Signal, rng: np.random.Generator, *, draws: int) -> Curve:
     """The curve through two or more measurements of the whole validation file, each known to within `FULL_NOISE`."""
     t, fit = signal.step, signal.y
@@ -128,7 +136,9 @@ def draw_few(signal: Signal, rng: np.random.Generator, *, draws: int) -> Curve:
     )
 
 
-def _draws(view: Smooth | Valley, shared: float, weight: np.ndarray, draws: int, rng: np.random.Generator) -> np.ndarray:
+def _draws(
+    view: Smooth | Valley, shared: float, weight: np.ndarray, draws: int, rng: np.random.Generator
+) -> np.ndarray:
     root = np.sqrt(weight)
     if isinstance(view, Valley):
         standard = view.residual * root * np.sqrt(len(weight) / view.freedom)
@@ -162,7 +172,7 @@ def _spread(t: np.ndarray, index: np.ndarray, rng: np.random.Generator) -> np.nd
 
 
 def _uneven(standard: np.ndarray) -> np.ndarray | None:
-    """Precisions along the run when its thirds are unevenly noisy, mean one; None when chance explains the difference."""
+    """Precisions along the run, mean one, when its thirds are unevenly noisy; None when chance explains that."""
     n = len(standard)
     if n < 30:
         return None

@@ -26,8 +26,8 @@ def without_batches(
     allowed). A `period` from elsewhere (rows of the validation file / batch size) is tested like any other, but alone.
 
     A batch's effect is its mean excess over the mean of the cycle around it, as a fraction of that mean, so that the
-    mean over a whole cycle, which is the loss on the whole file, stays what it was. (On logarithms it would not: while a
-    run overfits, easy batches go on falling and hard ones rise.)
+    mean over a whole cycle, which is the loss on the whole file, stays what it was. (On logarithms it would not: while
+    a run overfits, easy batches go on falling and hard ones rise.)
     """
     found = find_period(y, index, candidates=None if period is None else (period,))
     if found is None:

@@ -18,6 +18,8 @@ from tunebook.analysis.run import Run
 VERDICTS = ("overfitting", "healthy", "not_converged", "diverged", "inconclusive")
 # Checkpoints the service keeps: one an epoch, the three newest (Azure OpenAI, "Checkpoints").
 _KEPT = 3
+# With more than this share of impossible values (negative losses) the rest is not believed either.
+_IMPOSSIBLE = 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,25 +108,28 @@ def diagnose(
     """
     if not isinstance(results, Results | Run) and hasattr(results, "run"):
         results = results.run()
-    ended_short = None
+    settings: dict[str, Any] = {}
+    total_steps = None
     if isinstance(results, Run):
         run, results = results, results.results
         settings = run.hyperparameters
         n_epochs = n_epochs or settings["n_epochs"]
         batch_size = batch_size or settings["batch_size"]
         checkpoints = checkpoints or run.checkpoints
-        ended_short = run.total_steps
+        total_steps = run.total_steps
     results = Results.from_frame(pd.DataFrame({"step": []})) if results is None else load_results(results)
     if len(results.parts) > 1:
         return _nothing(results, wording.several_jobs(len(results.parts)))
     period = math.ceil(n_valid / batch_size) if n_valid and batch_size else None
     rng = np.random.default_rng(seed)
     evidence = gather(results.frame, rise=math.log1p(min_rise), period=period, draws=draws, rng=rng)
-    per_epoch = _steps_per_epoch(evidence, n_epochs, ended_short)
+    per_epoch = _steps_per_epoch(evidence, n_epochs, total_steps)
     verdict, p = _verdict(evidence, confidence, math.log1p(healthy_rise))
     kept = _checkpoint(evidence, checkpoints, per_epoch)
     shown = verdict == "overfitting"
-    facts = wording.Facts.of(evidence, verdict, p, per_epoch, n_epochs, confidence)
+    facts = wording.Facts.of(
+        evidence, verdict, p, per_epoch, settings | {"n_epochs": n_epochs, "batch_size": batch_size}
+    )
     return Diagnosis(
         verdict=verdict,
         p_overfitting=None if math.isnan(p) else p,
@@ -149,6 +154,8 @@ def diagnose(
 
 def _verdict(e: Evidence, confidence: float, healthy_rise: float) -> tuple[str, float]:
     """The verdict and P(overfitting). Healthy has to be shown, as overfitting has: what is neither is inconclusive."""
+    if e.main.impossible > _IMPOSSIBLE * len(e.main):
+        return "inconclusive", math.nan
     if not math.isnan(e.lost_at) or e.p_diverged >= confidence:
         return "diverged", math.nan if math.isnan(e.p_rise) else e.p_rise * (1 - e.p_train_up) * 0.5
     if math.isnan(e.p_rise):
@@ -180,6 +187,8 @@ def _checkpoint(e: Evidence, checkpoints: Sequence[Any], per_epoch: float | None
     if not kept and per_epoch:
         ends = np.round(np.arange(1, round(e.last / per_epoch) + 1) * per_epoch).astype(int)
         kept = [(int(step), None) for step in ends[-_KEPT:]]
+    if not kept and e.curve is not None:
+        kept = [(round(e.curve.best), None), (round(e.last), None)]
     if not kept:
         return None
     steps = np.array([step for step, _ in kept], dtype=float)

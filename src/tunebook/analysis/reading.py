@@ -75,7 +75,7 @@ _EVIDENCE = frozenset(CANONICAL) - {"step"}
 # A result file has one row a step; the longest seen in public has 5,195. Past this it is another file.
 MAX_ROWS = 2_000_000
 # Rows past this many bytes a row cannot be a result file of MAX_ROWS rows.
-_MAX_BYTES = 1 << 30
+MAX_BYTES = 1 << 30
 _MAGIC = {b"%PDF": "a PDF", b"PK\x03\x04": "a zip or Excel workbook", b"\x1f\x8b": "gzip-compressed"}
 _WORDS_FOR_MISSING = ("", "nan", "na", "n/a", "null", "none", "-", "#n/a", "<na>")
 
@@ -112,6 +112,7 @@ def read_table(data: bytes, name: str, *, max_rows: int = MAX_ROWS) -> tuple[Col
         else:
             columns[column] = values.array
     _drop_sentinels(columns, notes)
+    _as_fractions(columns, notes)
     _mark_lost(columns, names, data, separator, notes)
     return columns, notes
 
@@ -141,7 +142,7 @@ def canonical_columns(raw: dict[str, Any], notes: list[str]) -> tuple[Columns, d
 def _to_utf8(data: bytes, name: str, notes: list[str]) -> bytes:
     if not data.strip(b"\x00 \t\r\n\xef\xbb\xbf"):
         raise ResultsError(f"{name} is empty ({len(data)} bytes). Download the job's result file again.")
-    if len(data) > _MAX_BYTES:
+    if len(data) > MAX_BYTES:
         raise ResultsError(f"{name} has {len(data) / 1e9:.1f} GB; a result file has one short row a step.")
     for magic, kind in _MAGIC.items():
         if data.startswith(magic):
@@ -278,6 +279,16 @@ def _drop_sentinels(columns: Columns, notes: list[str]) -> None:
             found.append(f"{column} ({count})")
     if found:
         notes.append(f"-1 read as not measured in {', '.join(found)}.")
+
+
+def _as_fractions(columns: Columns, notes: list[str]) -> None:
+    """Accuracies and error rates written in percent as fractions."""
+    for column in [c for c in columns if c in _ALIASES and c.endswith(("accuracy", "error_rate"))]:
+        values = columns[column]
+        top = float(np.fmax.reduce(values, initial=0.0))
+        if 1.5 < top <= 100:
+            columns[column] = values / 100
+            notes.append(f"{column} reaches {top:g}: read as percent.")
 
 
 def _reward_sentinel(column: str, array: np.ndarray, count: int) -> bool:

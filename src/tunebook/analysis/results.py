@@ -15,6 +15,7 @@ import pandas as pd
 from tunebook.analysis.reading import (
     ALWAYS,
     CANONICAL,
+    MAX_BYTES,
     MAX_ROWS,
     Columns,
     canonical_columns,
@@ -129,6 +130,9 @@ def load_results(source: Any, *, name: str | None = None, max_rows: int = MAX_RO
         path = Path(source)
         name = name or path.name
         try:
+            size = path.stat().st_size
+            if size > MAX_BYTES:
+                raise ResultsError(f"{path.name} has {size / 1e9:.1f} GB; a result file has one short row a step.")
             data = path.read_bytes()
         except OSError as error:
             raise ResultsError(f"{path}: cannot be opened ({error.strerror or error}).") from None

@@ -14,11 +14,16 @@ import pandas as pd
 # Added to a loss before its logarithm, as a share of the median. Losses of small batches are skewed the other way (many
 # near zero): on a pure logarithm those would outweigh the few large ones in which overfitting shows first.
 _OFFSET = 0.2
+# The longest result file known has 5,195 rows; of a longer series neighbours are averaged.
+_MOST = 20_000
 
 
 @dataclass(frozen=True, eq=False)
 class Signal:
-    """One series: `name` of its column, `kind` (loss, accuracy, reward), `step`, `value`, and `y` (less is better)."""
+    """One series: `name` of its column, `kind` (loss, accuracy, reward), `step`, `value`, and `y` (less is better).
+
+    `impossible` counts measurements left out because no such value exists: a negative loss, an accuracy outside 0 to 1.
+    """
 
     name: str
     kind: str
@@ -27,6 +32,7 @@ class Signal:
     y: np.ndarray
     offset: float
     scale: float
+    impossible: int = 0
 
     def __len__(self) -> int:
         return len(self.step)
@@ -79,19 +85,28 @@ def choose(frame: pd.DataFrame) -> tuple[str, str, str, str]:
 
 
 def series(frame: pd.DataFrame, column: str, kind: str) -> Signal:
-    """The finite measurements of a column; empty when it has none or the frame lacks it."""
+    """The finite measurements of a column (means of neighbours past 20,000); empty when it has none."""
     if column not in frame or not len(frame):
         return Signal(column, kind, np.empty(0), np.empty(0), np.empty(0), 0.0, 1.0)
     value = frame[column].to_numpy(dtype=float)
     step = frame["step"].to_numpy(dtype=float)
     keep = np.isfinite(value)
+    impossible = 0
+    if kind != "reward":
+        possible = (value >= 0) & (value <= (1 if kind == "accuracy" else np.inf))
+        impossible = int(np.count_nonzero(keep & ~possible))
+        keep &= possible
     value, step = value[keep], step[keep]
+    if len(value) > _MOST:
+        edges = np.linspace(0, len(value), _MOST + 1).astype(int)[:-1]
+        count = np.diff(np.append(edges, len(value)))
+        value, step = np.add.reduceat(value, edges) / count, np.add.reduceat(step, edges) / count
     if kind == "reward":
         low, middle, high = np.quantile(value, (0.05, 0.5, 0.95)) if len(value) else (0.0, 0.0, 1.0)
         scale = float(max(abs(middle), abs(high), high - low)) or 1.0
         return Signal(column, kind, step, value, -value / scale, 0.0, scale)
-    level = np.clip(1 - value if kind == "accuracy" else value, 0, None)
+    level = 1 - value if kind == "accuracy" else value
     offset = _OFFSET * float(np.median(level)) if len(level) else 0.0
     if len(level) and offset == 0:  # more than half exact zeros
         offset = _OFFSET * float(level.mean()) or 1e-12
-    return Signal(column, kind, step, value, np.log(level + offset), offset, 1.0)
+    return Signal(column, kind, step, value, np.log(level + offset), offset, 1.0, impossible)

@@ -41,14 +41,15 @@ class Valley:
 
     def draw(self, noise: np.ndarray, weight: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """(draws, n) curves: a turning point by its chance, and what that fit would have made of the `noise`."""
-        draws = len(noise)
-        pick = rng.choice(len(self.turns), size=draws, p=self.chance)
-        curves = np.empty_like(noise)
-        root = np.sqrt(weight)
+        pick = rng.choice(len(self.turns), size=len(noise), p=self.chance)
+        curves = self.fits[pick]
+        weighted = noise * weight
         for k in np.unique(pick):
             mine = pick == k
-            basis, _ = np.linalg.qr(self.active[k] * root[:, None])
-            curves[mine] = self.fits[k] + (noise[mine] * root) @ basis @ basis.T / root
+            columns = self.active[k]
+            normal = columns.T @ (columns * weight[:, None])
+            normal[np.diag_indices_from(normal)] *= 1 + 1e-9  # decays of like speed are nearly one column
+            curves[mine] += np.linalg.solve(normal, (weighted[mine] @ columns).T).T @ columns.T
         return curves
 
 
@@ -59,29 +60,28 @@ def fit_valley(t: np.ndarray, y: np.ndarray, weight: np.ndarray, second: np.ndar
     """
     n = len(y)
     turns, designs = _designs(t.tobytes())
-    root = np.sqrt(weight)
+    root = np.sqrt(weight)[:, None]
+    # The level, and how far the second group lies off, are free: taken out of both sides before the rest is fitted.
     free = np.ones((n, 1)) if not second.any() else np.column_stack([np.ones(n), second.astype(float)])
-    free_root, _ = np.linalg.qr(free * root[:, None])
-    target = y * root
-    target = target - free_root @ (free_root.T @ target)
-    solve = np.linalg.pinv(free * root[:, None])
-    fits, loss, offsets, active, used = [], [], [], [], []
-    for design in designs:
-        scaled = design * root[:, None]
-        scaled = scaled - free_root @ (free_root.T @ scaled)
-        x, norm = nnls(scaled, target)
-        rest = y - design @ x
-        level = solve @ (rest * root)
-        fits.append(design @ x + level[0])
-        offsets.append(level[1] if len(level) > 1 else 0.0)
-        loss.append(norm**2)
-        active.append(np.column_stack([free[:, :1], design[:, x > 0]]))
-        used.append(int((x > 0).sum()) + free.shape[1] + 1)  # the turning point is a parameter too
-    square = np.array(loss) + 1e-14 * n
+    basis, _ = np.linalg.qr(free * root)
+    target = y * root[:, 0]
+    target = target - basis @ (basis.T @ target)
+    scaled = designs * root
+    scaled = scaled - basis @ (basis.T @ scaled)
+    solved = [nnls(columns, target) for columns in scaled]
+    share = np.array([x for x, _ in solved])
+    loss = np.array([norm**2 for _, norm in solved])
+    fits = np.einsum("knp,kp->kn", designs, share)
+    level = ((y - fits) * root[:, 0]) @ np.linalg.pinv(free * root).T
+    fits = fits + level[:, :1]
+    offsets = level[:, 1] if level.shape[1] > 1 else np.zeros(len(fits))
+    active = [np.column_stack([free[:, :1], design[:, x > 0]]) for design, x in zip(designs, share, strict=True)]
+    used = (share > 0).sum(axis=1) + free.shape[1] + 1  # the turning point is a parameter too
+    square = loss + 1e-14 * n
     best = int(np.argmin(square))
     residual = y - fits[best] - offsets[best] * second
-    freedom = max(n - used[best], 2.0)
-    standard = residual * root
+    freedom = max(n - float(used[best]), 2.0)
+    standard = residual * root[:, 0]
     shared = float(np.clip(standard[1:] @ standard[:-1] / max(standard @ standard, 1e-300), 0, 0.9))
     # Correlated measurements count for fewer independent ones.
     count = freedom * (1 - shared) / (1 + shared)
@@ -90,20 +90,20 @@ def fit_valley(t: np.ndarray, y: np.ndarray, weight: np.ndarray, second: np.ndar
     chance = chance * (t[-1] - t[turns])
     return Valley(
         turns=turns,
-        fits=np.array(fits),
+        fits=fits,
         chance=chance / chance.sum(),
         residual=residual,
         freedom=freedom,
         shared=shared,
         error=float(square[best] / n / max(1 - 1.4 * used[best] / n, 0.1) ** 2),
-        offset=np.array(offsets),
+        offset=offsets,
         active=tuple(active),
     )
 
 
 @lru_cache(maxsize=32)
-def _designs(times: bytes) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
-    """Turning points (indices) and, for each, the columns: decays and, from the point on, rises; each spans 1."""
+def _designs(times: bytes) -> tuple[np.ndarray, np.ndarray]:
+    """Turning points (k indices) and, for each, the columns (k, n, 9): decays and, from the point on, rises."""
     t = np.frombuffer(times)
     n = len(t)
     u = (t - t[0]) / (t[-1] - t[0])
@@ -115,4 +115,4 @@ def _designs(times: bytes) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
     for turn in turns:
         v = np.clip(u - u[turn], 0, None) / (u[-1] - u[turn])
         designs.append(np.column_stack([*falls, v, v**2, (1 - np.exp(-4 * v)) / (1 - np.exp(-4))]))
-    return turns, tuple(designs)
+    return turns, np.array(designs)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -18,18 +20,33 @@ _TITLES = {
 }
 # A shape for each verdict, so that it reads without colour.
 SYMBOLS = {"overfitting": "▲", "healthy": "✓", "not_converged": "↘", "diverged": "✕", "inconclusive": "?"}
+_MEASURES = {
+    "train_loss": "training loss",
+    "valid_loss": "validation loss",
+    "full_valid_loss": "full validation loss",
+    "train_mean_token_accuracy": "training token accuracy",
+    "valid_mean_token_accuracy": "validation token accuracy",
+    "full_valid_mean_token_accuracy": "full validation token accuracy",
+    "train_mean_reward": "training reward",
+    "valid_mean_reward": "validation reward",
+    "full_valid_mean_reward": "full validation reward",
+}
+# Fewer training examples than this are too few to learn from without memorising (Azure OpenAI: "hundreds, if not
+# thousands, of examples").
+_FEW_EXAMPLES = 200
 
 
 @dataclass(frozen=True)
 class Facts:
-    """The numbers a sentence about a run may name, in people's units."""
+    """The numbers a sentence about a run may name, in people's units; None or NaN where unknown."""
 
     verdict: str
+    kind: str
     p: float
-    confidence: float
     measure: str
     train_measure: str
     measured: int
+    impossible: int
     rise: float | None
     rise_interval: tuple[float, float] | None
     effect: float | None
@@ -37,57 +54,66 @@ class Facts:
     onset_step: int | None
     onset_epoch: float | None
     onset_interval: tuple[int, int] | None
-    n_epochs: int | None
-    lost_at: float
+    first: float
+    best: float
+    gain: float
+    p_improving: float
+    p_train_up: float
     train_from: float
     train_to: float
-    train_steps: int
-    improving: float
-    p_train_up: float
+    train_after: float
+    train_measured: int
+    train_improving: float
+    lost_at: float
+    best_epochs: int | None
+    examples: int | None
+    settings: Mapping[str, Any]
     notes: tuple[str, ...]
 
     @classmethod
-    def of(
-        cls,
-        e: Evidence,
-        verdict: str,
-        p: float,
-        per_epoch: float | None,
-        n_epochs: int | None,
-        confidence: float,
-    ) -> Facts:
-        main = e.main
-        known = not math.isnan(e.rise)
-        step = None if math.isnan(e.onset) else round(e.onset)
-        train = e.train_curve
-        levels = e.train.to_units(train.fit[[0, -1]]) if train is not None else (math.nan, math.nan)
-        noise = e.curve.noise if e.curve is not None else math.nan
+    def of(cls, e: Evidence, verdict: str, p: float, per_epoch: float | None, settings: Mapping[str, Any]) -> Facts:
+        """The facts of some evidence; `settings` are hyperparameters by name, where known."""
+        main, curve, nan = e.main, e.curve, math.nan
+        rise = interval = effect = best_step = onset = onset_interval = None
+        first = best = gain = nan
+        if curve is not None:
+            rise = main.as_fraction(e.rise)
+            low, high = (max(float(q), 0.0) for q in np.quantile(curve.rises, (0.05, 0.95)))
+            interval = (main.as_fraction(low), main.as_fraction(high))
+            effect = e.rise / curve.noise if curve.noise > 1e-9 else None
+            best_step, onset = round(curve.best), round(e.onset)
+            onset_interval = (round(e.onset_low), round(e.onset_high))
+            first, best = (float(v) for v in main.to_units(np.array([curve.fit[0], curve.fit.min()])))
+            gain = main.as_fraction(float(np.median(curve.gains)))
+        train = _train(e)
+        batch_size = settings.get("batch_size")
         return cls(
             verdict=verdict,
+            kind=e.kind,
             p=p,
-            confidence=confidence,
-            measure=measure_name(main.name, len(main)),
-            train_measure=measure_name(e.train.name, len(e.train)),
+            measure=measure_name(main.name),
+            train_measure=measure_name(e.train.name),
             measured=len(main),
-            rise=main.as_fraction(e.rise) if known else None,
-            rise_interval=(
-                tuple(main.as_fraction(max(float(q), 0.0)) for q in np.quantile(e.curve.rises, (0.05, 0.95)))  # type: ignore[arg-type]
-                if e.curve is not None
-                else None
-            ),
-            effect=e.rise / noise if known and noise > 1e-9 else None,
-            best_step=None if e.curve is None else round(e.curve.best),
-            onset_step=step,
-            onset_epoch=round(e.onset / per_epoch, 2) if per_epoch and step is not None else None,
-            onset_interval=None if step is None else (round(e.onset_low), round(e.onset_high)),
-            n_epochs=n_epochs,
-            lost_at=e.lost_at,
-            train_from=float(levels[0]),
-            train_to=float(levels[1]),
-            train_steps=len(e.train),
-            improving=e.p_improving,
+            impossible=main.impossible,
+            rise=rise,
+            rise_interval=interval,
+            effect=effect,
+            best_step=best_step,
+            onset_step=onset,
+            onset_epoch=round(e.onset / per_epoch, 2) if per_epoch and onset is not None else None,
+            onset_interval=onset_interval,
+            first=first,
+            best=best,
+            gain=gain,
+            p_improving=e.p_improving,
             p_train_up=e.p_train_up,
-            notes=_notes(e),
+            train_measured=len(e.train),
+            lost_at=e.lost_at,
+            best_epochs=_best_epochs(e, per_epoch),
+            examples=round(per_epoch * batch_size) if per_epoch and batch_size else None,
+            settings=settings,
+            notes=_notes(e, verdict),
+            **train,
         )
 
 
@@ -96,21 +122,9 @@ def title(verdict: str) -> str:
     return _TITLES.get(verdict, verdict)
 
 
-def measure_name(column: str, measured: int = 1) -> str:
-    """A column's name as a person says it; `measured` 0 still names it."""
-    del measured
-    words = {
-        "train_loss": "training loss",
-        "valid_loss": "validation loss",
-        "full_valid_loss": "full validation loss",
-        "train_mean_token_accuracy": "training token error",
-        "valid_mean_token_accuracy": "validation token error",
-        "full_valid_mean_token_accuracy": "full validation token error",
-        "train_mean_reward": "training reward",
-        "valid_mean_reward": "validation reward",
-        "full_valid_mean_reward": "full validation reward",
-    }
-    return words.get(column, column)
+def measure_name(column: str) -> str:
+    """A column's name as a person says it."""
+    return _MEASURES.get(column, column)
 
 
 def several_jobs(count: int) -> str:
@@ -121,37 +135,107 @@ def several_jobs(count: int) -> str:
 def reason(f: Facts) -> str:
     """The evidence in one sentence."""
     if f.verdict == "diverged":
-        if not math.isnan(f.lost_at):
-            return f"The loss was lost (infinite or not a number) at step {f.lost_at:,.0f} and did not come back."
+        return _diverged(f)
+    if math.isnan(f.p) and f.impossible:
+        where = "outside 0 to 1" if f.kind == "accuracy" else "below 0"
         return (
-            f"{_capital(f.train_measure)} went back up to {f.train_to:.3g} and lost at least half of what it had "
-            "gained: the training itself broke down."
+            f"{f.impossible} of {f.impossible + f.measured} measurements of {f.measure} lie {where}, which cannot be."
         )
-    if f.rise is None:
+    if f.rise is None or f.rise_interval is None:
         return _unmeasured(f)
-    reward = f.measure.endswith("reward")
-    moved = "fell" if reward else "rose"
-    best = "highest" if reward else "lowest"
-    size = _percent(f.rise)
-    between = (
-        f" (90 % interval {_percent(f.rise_interval[0])} to {_percent(f.rise_interval[1])})" if f.rise_interval else ""
-    )
+    measure, worse = _capital(f.measure), "rose" if f.kind == "loss" else "fell"
+    extreme = "lowest" if f.kind == "loss" else "highest"
+    low, high = f.rise_interval
+    size = f"{_share(f)} (90 % interval {_percent(low)} to {_percent(high)})"
     where = f"step {f.onset_step:,}" + (f" (epoch {f.onset_epoch:.1f})" if f.onset_epoch is not None else "")
-    measure = _capital(f.measure)
     if f.verdict == "overfitting":
-        train = f" while {f.train_measure} did not get worse" if f.train_steps else ""
-        return f"{measure} {moved} {size}{between} after its {best} point near {where}{train}."
+        return f"{measure} {worse} {size} from its {extreme} point near {where}{_meanwhile(f)}."
     if f.verdict == "healthy":
-        within = _percent(f.rise_interval[1] if f.rise_interval else f.rise)
-        return f"{measure} settled: at the end it is within {within} of its {best} point."
+        return (
+            f"{measure} went from {f.first:.3g} to {f.best:.3g} and stayed there: "
+            f"at the end it is {_percent(f.rise)} worse than at best, and at most {_percent(high)}."
+        )
     if f.verdict == "not_converged":
-        return f"{measure} was still getting better at the end, by more than 5 % in the last fifth of the run."
-    if f.p_train_up > 0.5 and f.p < 0.5 and f.rise > 0.05:
+        return f"{measure} was still getting better at the end: by {_percent(f.gain)} in the last fifth of the run."
+    if f.p_train_up > 0.5 and f.rise > 0.05:
         return f"{measure} and {f.train_measure} both got worse after {where}: unstable training, not overfitting."
+    if f.p_improving > 0.5:
+        return (
+            f"{measure} seems to have been getting better at the end, but {f.measured} measurements are too noisy to "
+            f"be sure (probability {f.p_improving:.2f})."
+        )
     return (
-        f"{measure} seems to have {'fallen' if reward else 'risen'} {size}{between} since {where}, "
-        f"but {f.measured} noisy measurements cannot tell whether that is real (probability {f.p:.2f})."
+        f"{measure} may have got worse by {_share(f)} since {where}, but {f.measured} measurements are too noisy to "
+        f"tell: {_percent(low)} to {_percent(high)} is possible (probability of overfitting {f.p:.2f})."
     )
+
+
+def advice(f: Facts) -> tuple[str, ...]:
+    """What to try next, most useful first."""
+    if f.verdict == "overfitting":
+        return tuple(_against_overfitting(f))
+    if f.verdict == "diverged":
+        return (
+            f"Lower the learning rate: {_rate(f, 0.25, 'divide learning_rate_multiplier by 4')}.",
+            "Or double batch_size.",
+            "Look for broken or contradictory examples in the training file.",
+        )
+    epochs = f.settings.get("n_epochs")
+    if f.verdict == "not_converged":
+        longer = f"n_epochs = {epochs + max(1, epochs // 2)}" if epochs else "one or two epochs more"
+        return (f"Train longer: {longer}.", f"Or {_rate(f, 2.0, 'double learning_rate_multiplier')}.")
+    if f.verdict == "healthy":
+        return ("Nothing to change: take the recommended checkpoint and judge its answers on examples kept apart.",)
+    if f.impossible and math.isnan(f.p):
+        return ("Look at what wrote the file: the columns may be swapped or hold something else.",)
+    if f.rise is None:
+        return ("Give the job a validation_file: 100 to 500 examples that are not in the training file.",)
+    if f.p_train_up > 0.5:
+        return (f"Lower the learning rate: {_rate(f, 0.5, 'halve learning_rate_multiplier')}.", "Or double batch_size.")
+    return (
+        "Use a larger validation file (100 to 500 examples): the curve becomes steadier.",
+        "Before choosing, compare the kept checkpoints on examples kept apart.",
+    )
+
+
+def _against_overfitting(f: Facts) -> list[str]:
+    epochs = f.settings.get("n_epochs")
+    slower = _rate(f, 0.5, "halve learning_rate_multiplier")
+    more = "add training examples, and more varied ones"
+    lines = []
+    if f.onset_epoch is not None and f.onset_epoch < 1:
+        lines.append(f"It begins within the first epoch, so fewer epochs alone will not help: {slower}.")
+    elif f.best_epochs and (epochs is None or f.best_epochs < epochs):
+        lines += [f"Train fewer epochs: n_epochs = {f.best_epochs}.", f"Or {slower}."]
+    else:
+        lines += ["Train fewer epochs, and use an earlier checkpoint.", f"Or {slower}."]
+    if f.examples is not None and f.examples < _FEW_EXAMPLES:
+        lines.append(f"About {f.examples} training examples are few: {more}.")
+    else:
+        lines.append(f"In the long run {more}.")
+    return lines
+
+
+def _rate(f: Facts, factor: float, words: str) -> str:
+    rate = f.settings.get("learning_rate_multiplier")
+    return f"learning_rate_multiplier = {rate * factor:.3g}" if isinstance(rate, int | float) else words
+
+
+def _diverged(f: Facts) -> str:
+    if not math.isnan(f.lost_at):
+        return f"The loss was lost (infinite or not a number) at step {f.lost_at:,.0f} and did not come back."
+    return (
+        f"{_capital(f.train_measure)} got worse again, to {f.train_to:.3g}, and lost at least half of what it had "
+        "gained: the training itself broke down."
+    )
+
+
+def _meanwhile(f: Facts) -> str:
+    if math.isnan(f.train_after):
+        return ""
+    if f.train_after > 0.01:
+        return f", while {f.train_measure} went on improving by {_percent(f.train_after)}"
+    return f", while {f.train_measure} did not get worse" if f.p_train_up < 0.5 else ""
 
 
 def _unmeasured(f: Facts) -> str:
@@ -160,60 +244,64 @@ def _unmeasured(f: Facts) -> str:
     else:
         text = "No validation measurements, so overfitting cannot be seen."
     if math.isnan(f.train_from):
-        return text + (
-            " Too few training measurements to say more." if f.train_steps else " No training measurements either."
-        )
-    change = "fell" if f.train_to < f.train_from else "did not fall"
-    return f"{text} {_capital(f.train_measure)} {change} ({f.train_from:.3g} → {f.train_to:.3g})."
-
-
-def advice(f: Facts) -> tuple[str, ...]:
-    """What to try next, most useful first."""
-    if f.verdict == "overfitting":
-        lines = []
-        if f.onset_epoch is not None and f.onset_epoch < 1:
-            lines.append(
-                "The rise begins within the first epoch: add training data, or lower learning_rate_multiplier."
-            )
-        elif f.onset_epoch is not None:
-            epochs = max(1, round(f.onset_epoch))
-            if f.n_epochs is None or epochs < f.n_epochs:
-                lines.append(f"Train fewer epochs: n_epochs = {epochs}.")
-        else:
-            lines.append("Train fewer epochs: stop near the onset.")
-        lines.append("Or halve learning_rate_multiplier.")
-        lines.append("More, and more varied, training examples help most in the long run.")
-        return tuple(lines)
-    if f.verdict == "diverged":
-        return (
-            "Divide learning_rate_multiplier by 4.",
-            "Or double batch_size.",
-            "Look for broken examples in the training file.",
-        )
-    if f.verdict == "not_converged":
-        more = f"n_epochs = {f.n_epochs + max(1, f.n_epochs // 2)}" if f.n_epochs else "one or two epochs more"
-        return (f"Train longer: {more}.", "Or double learning_rate_multiplier.")
-    if f.verdict == "healthy":
-        return ("Nothing to change: use the recommended checkpoint, and judge the model on examples of its own.",)
-    if f.rise is None:
-        return ("Give the job a validation_file: 100 to 500 examples that are not in the training file.",)
+        few = "Too few training measurements to say more." if f.train_measured else "No training measurements either."
+        return f"{text} {few}"
+    better = f.train_to < f.train_from if f.kind == "loss" else f.train_to > f.train_from
+    still = " and was still improving" if f.train_improving > 0.9 else ""
+    moved = ("fell" if better else "did not fall") if f.kind == "loss" else ("rose" if better else "did not rise")
     return (
-        "A larger validation file makes the curve steadier (100 to 500 examples).",
-        "Compare the kept checkpoints on a held-out file before choosing.",
+        f"{text} {_capital(f.train_measure)} {moved} ({f.train_from:.3g} → {f.train_to:.3g}){still if better else ''}."
     )
 
 
-def _notes(e: Evidence) -> tuple[str, ...]:
+def _train(e: Evidence) -> dict[str, float]:
+    """Where training began and ended, and by which fraction it improved after the onset."""
+    nan = math.nan
+    if e.train_curve is None:
+        return {"train_from": nan, "train_to": nan, "train_after": nan, "train_improving": nan}
+    fit = e.train_curve.fit
+    begin, end = (float(v) for v in e.train.to_units(fit[[0, -1]]))
+    after = nan
+    if not math.isnan(e.onset):
+        after = 1 - math.exp(-float(e.train.rise(e.train_curve.at(np.array([e.onset]))[0], fit[-1])))
+    improving = float((e.train_curve.gains > 0.05).mean())
+    return {"train_from": begin, "train_to": end, "train_after": after, "train_improving": improving}
+
+
+def _best_epochs(e: Evidence, per_epoch: float | None) -> int | None:
+    """The number of epochs after which the curve is lowest."""
+    if e.curve is None or not per_epoch:
+        return None
+    ends = np.arange(1, max(1, round(e.last / per_epoch)) + 1) * per_epoch
+    return int(np.argmin(e.curve.at(ends))) + 1
+
+
+def _notes(e: Evidence, verdict: str) -> tuple[str, ...]:
     notes = []
     if e.period:
         notes.append(
             f"{_capital(measure_name(e.batch.name))} repeats every {e.period} measurements: "
             "batches in a fixed order, taken out."
         )
+    if e.main.impossible and e.curve is not None:
+        notes.append(f"Left out {e.main.impossible} impossible values of {e.main.name}.")
+    if verdict == "healthy" and e.kind == "loss" and e.curve is not None and e.train_curve is not None:
+        ratio = float(e.main.to_units(e.curve.fit[-1:])[0] / max(e.train.to_units(e.train_curve.fit[-1:])[0], 1e-12))
+        if ratio > 1.2:
+            notes.append(
+                f"Validation loss ends at {ratio:.2g} times training loss. The gap alone is no overfitting: "
+                "what counts is whether validation loss rises."
+            )
     return tuple(notes)
 
 
+def _share(f: Facts) -> str:
+    return "-" if f.rise is None else _percent(f.rise)
+
+
 def _percent(fraction: float) -> str:
+    if fraction >= 10:
+        return f"{fraction + 1:,.0f}-fold"
     return f"{100 * fraction:.0f} %" if abs(fraction) >= 0.1 else f"{100 * fraction:.1f} %"
 
 
