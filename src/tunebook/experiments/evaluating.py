@@ -14,14 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from openai import APIStatusError, NotFoundError
 
 from tunebook.errors import RequestError
 from tunebook.experiments.answers import AnswerLog, identity
 from tunebook.experiments.asking import Asking, Question, Settings, grader_key
 from tunebook.experiments.cases import Case, canonical_json, read_cases
 from tunebook.experiments.evaluation import Evaluation, summarise
-from tunebook.experiments.held_out import HeldOut, look_for
+from tunebook.experiments.held_out import HeldOut, look_for, served_model
 from tunebook.experiments.scores import ModelGrader, Score, score_of
 
 if TYPE_CHECKING:
@@ -74,7 +73,7 @@ def evaluate(
     if samples < 1 or concurrency < 1:
         raise RequestError(f"samples={samples}, concurrency={concurrency}: both have to be at least 1.")
     scan = _scan(data, needs_reference=isinstance(scoring, Score) and scoring.needs_reference, source=source)
-    served = {name: _served(workspace, name) for name in names}
+    served = {name: served_model(workspace, name) for name in names}
     found = look_for(workspace, scan.keys, served.values())
     if held_out and found.overlaps:
         raise RequestError(
@@ -159,23 +158,6 @@ def _scan(data: Dataset, *, needs_reference: bool, source: str | Callable[[Mappi
     clusters = labels if source is not None else keys
     own = len(set(map(str, labels)) if source is not None else set(keys)) == len(keys)
     return _Scan(len(keys), frozenset(keys), frozenset(systems), None if own else clusters, digest.hexdigest())
-
-
-def _served(workspace: Workspace, name: str) -> str:
-    """The model behind a deployment, as the data plane names it in a reply."""
-    message: Any = {"role": "user", "content": "Hello"}
-    try:
-        return workspace.client.chat.completions.create(model=name, messages=[message], max_tokens=1).model
-    except NotFoundError as error:
-        raise RequestError(
-            f"{name!r} is not deployed at {workspace.name}, or not ready yet. Deploy it with "
-            f"ws.deployments.create(…, name={name!r}), or wait with ws.deployments.wait({name!r})."
-        ) from error
-    except APIStatusError as error:
-        if error.status_code == 400 and "max_tokens" in str(error.message):  # reasoning models name it otherwise
-            reply = workspace.client.chat.completions.create(model=name, messages=[message], max_completion_tokens=16)
-            return reply.model
-        raise
 
 
 def _questions(data: Dataset, names: Sequence[str], samples: int) -> Iterator[Question]:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
-from openai import NotFoundError
+from openai import APIStatusError, NotFoundError
 
-from tunebook.errors import TunebookError
-from tunebook.experiments.cases import read_case, read_example
+from tunebook.errors import RequestError, TunebookError
+from tunebook.experiments.cases import Case, read_case, read_example
 
 if TYPE_CHECKING:
     from tunebook.service import Workspace
@@ -104,6 +105,29 @@ def look_for(workspace: Workspace, keys: Collection[bytes], models: Iterable[str
                 overlaps.append(Overlap(file_id, use, job["id"], len(found), len(wanted)))  # type: ignore[arg-type]
     few = frozenset(systems) if len(systems) <= _MOST_SYSTEMS else frozenset()
     return HeldOut(tuple(overlaps), tuple(looked_at), tuple(unread), few)
+
+
+def served_model(workspace: Workspace, name: str) -> str:
+    """The model behind a deployment, as the data plane names it in a reply."""
+    message: Any = {"role": "user", "content": "Hello"}
+    try:
+        return workspace.client.chat.completions.create(model=name, messages=[message], max_tokens=1).model
+    except NotFoundError as error:
+        raise RequestError(
+            f"{name!r} is not deployed at {workspace.name}, or not ready yet. Deploy it with "
+            f"ws.deployments.create(…, name={name!r}), or wait with ws.deployments.wait({name!r})."
+        ) from error
+    except APIStatusError as error:
+        if error.status_code == 400 and "max_tokens" in str(error.message):  # reasoning models name it otherwise
+            reply = workspace.client.chat.completions.create(model=name, messages=[message], max_completion_tokens=16)
+            return reply.model
+        raise
+
+
+def training_cases(workspace: Workspace, file_id: str, most: int) -> Iterator[Case]:
+    """The first `most` examples of a file at the service; no more of it is fetched than they take."""
+    examples = (example for line in _lines(workspace, file_id) if (example := read_example(line)) is not None)
+    return (read_case(example, index) for index, example in enumerate(islice(examples, most)))
 
 
 def job_of(model: str) -> str | None:
