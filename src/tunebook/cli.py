@@ -73,6 +73,8 @@ def _parser() -> argparse.ArgumentParser:
 
     verbs.add_parser("serve", help="Run the embedded service in the foreground (`tunebook serve --help`).")
 
+    verb("doctor", _doctor, "Look whether everything needed is here and the service answers; say what to do.")
+
     check = verb("check", _check, "Check a training file; exit code 1 when the service would refuse it.")
     check.add_argument("file", type=Path)
     check.add_argument("--method", choices=("supervised", "dpo", "reinforcement"))
@@ -126,6 +128,19 @@ def _lab(options: argparse.Namespace) -> int:
     notebook = home / "notebooks" / "01_quickstart.ipynb"
     command = [sys.executable, "-m", "jupyterlab", f"--notebook-dir={home}", str(notebook), *options.arguments]
     return subprocess.run(command, check=False).returncode  # noqa: S603 - our own interpreter, no shell
+
+
+def _doctor(_: argparse.Namespace) -> int:
+    from datetime import date
+
+    from tunebook.doctor import examine
+    from tunebook.service import connect
+
+    findings = []
+    for finding in examine(connect, date.today()):
+        findings.append(finding)
+        print(finding)
+    return 1 if any(finding.state == "wrong" for finding in findings) else 0
 
 
 def _check(options: argparse.Namespace) -> int:

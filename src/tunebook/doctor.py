@@ -1,0 +1,101 @@
+"""`tunebook doctor`: is everything here that the kit needs, and does the service answer? What to do where not."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from tunebook.catalogue import Catalogue, load_catalogue
+from tunebook.errors import TunebookError
+
+_PACKAGES = ("openai", "pandas", "scikit-learn", "matplotlib")
+_CATALOGUE_DAYS = 180  # models and limits have changed every few months
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at: `state` is "ok", "note" or "wrong"; `advice` says what to do."""
+
+    subject: str
+    state: str
+    told: str
+    advice: str = ""
+
+    def __str__(self) -> str:
+        mark = {"ok": "✓ ok   ", "note": "· note ", "wrong": "✗ wrong"}[self.state]
+        return f"{"":23}→ {self.advice}" if self.advice else "")
+
+
+def examine(connect: Callable[[], Any], today: date) -> Iterator[Finding]:
+    """Everything looked at, one after the other; `connect` opens the workspace to ask."""
+    yield Finding("python", "ok", sys.version.split()[0])
+    for name in ("tunebook", *_PACKAGES):
+        yield _package(name, "wrong", f"pip install {name}")
+    yield _package("jupyterlab", "wrong", "pip install jupyterlab")
+    yield _package("ipykernel", "wrong", "pip install ipykernel: without a kernel no cell runs")
+    yield _widgets()
+    catalogue = load_catalogue()
+    yield _age(catalogue, today)
+    yield from _service(connect, catalogue)
+
+
+def _package(name: str, otherwise: str, advice: str) -> Finding:
+    try:
+        return Finding(name, "ok", version(name))
+    except PackageNotFoundError:
+        return Finding(name, otherwise, "not installed", advice)
+
+
+def _widgets() -> Finding:
+    """ipywidgets needs its front end beside it, in the environment that runs JupyterLab."""
+    missing = [name for name in ("ipywidgets", "jupyterlab-widgets") if _package(name, "wrong", "").state != "ok"]
+    if missing:
+        advice = f"pip install {' '.join(missing)} in the environment that runs JupyterLab, and reload the page"
+        return Finding("widgets", "wrong", f"{' and '.join(missing)} not installed", advice)
+    return Finding("widgets", "ok", f"ipywidgets {version('ipywidgets')} with its front end")
+
+
+def _age(catalogue: Catalogue, today: date) -> Finding:
+    days = (today - catalogue.as_of).days
+    told = f"models, limits and prices as of {catalogue.as_of}"
+    if days > _CATALOGUE_DAYS:
+        return Finding("catalogue", "note", f"{told}, {days} days old", "lay newer facts over it: TUNEBOOK_CATALOGUE=…")
+    return Finding("catalogue", "ok", told)
+
+
+def _service(connect: Callable[[], Any], catalogue: Catalogue) -> Iterator[Finding]:
+    import openai
+
+    try:
+        workspace = connect()
+        jobs = workspace.jobs.list(limit=100)
+        files = workspace.files.list()
+    except TunebookError as error:
+        yield Finding("service", "wrong", str(error))
+    except openai.AuthenticationError:
+        advice = "check AZURE_OPENAI_API_KEY against the portal's Keys and Endpoint, or sign in with `az login`"
+        yield Finding("service", "wrong", "the key or sign-in is refused (401)", advice)
+    except openai.PermissionDeniedError:
+        advice = "ask for the role Azure AI User (train) or Azure AI Owner (train and deploy) on the resource"
+        yield Finding("service", "wrong", "you have no rights for fine-tuning here (403)", advice)
+    except openai.APIConnectionError:
+        advice = "check AZURE_OPENAI_ENDPOINT, the network and the proxy"
+        yield Finding("service", "wrong", "the endpoint cannot be reached", advice)
+    except openai.APIStatusError as error:
+        yield Finding("service", "wrong", f"the service answers {error.status_code}: {error.message}")
+    else:
+        yield Finding("service", "ok", f"{workspace.name} answers: {workspace.kind} at {workspace.endpoint}")
+        yield _quota("jobs", len(jobs), catalogue.limit("jobs_per_resource"))
+        tuning = [file for file in files if file.purpose == "fine-tune"]
+        yield _quota("files", len(tuning), catalogue.limit("files_per_resource"))
+
+
+def _quota(what: str, used: int, limit: int) -> Finding:
+    told = f"{used} of {limit}"
+    if used >= 0.9 * limit:
+        return Finding(what, "note", f"{told}: nearly full", "delete what is not needed: tunebook.widgets.cleanup(ws)")
+    return Finding(what, "ok", told)

@@ -1,0 +1,50 @@
+"""The doctor: what is looked at, and what it says to do when something is wrong."""
+
+from datetime import date
+
+import pytest
+
+from tunebook.catalogue import load_catalogue
+from tunebook.doctor import examine
+from tunebook.errors import ServiceError
+from tunebook.service import connect
+
+TODAY = date(2026, 6, 1)
+
+
+def look(opened, today=TODAY):
+    return {finding.subject: finding for finding in examine(opened, today)}
+
+
+def test_a_healthy_set_up_is_all_ok(ws):
+    assert {finding.state for finding in look(lambda: ws).values()} == {"ok"}
+
+
+def test_a_refused_key_says_where_to_find_the_right_one(service):
+    found = look(lambda: connect(service.endpoint, api_key="wrong", environ={}))["service"]
+
+    assert (found.state, found.told) == ("wrong", "the key or sign-in is refused (401)")
+    assert "Keys and Endpoint" in found.advice
+
+
+def test_an_endpoint_that_does_not_answer_is_told():
+    def nowhere():
+        ws = connect("http://127.0.0.1:9", api_key="k", environ={})
+        ws.client = ws.client.with_options(max_retries=0)
+        return ws
+
+    assert look(nowhere)["service"].told == "the endpoint cannot be reached"
+
+
+def test_a_mistaken_configuration_is_told_in_its_own_words():
+    def mistaken():
+        raise ServiceError("endpoint 'x': an address is needed")
+
+    assert look(mistaken)["service"].told == "endpoint 'x': an address is needed"
+
+
+@pytest.mark.parametrize(("days", "state"), [(180, "ok"), (181, "note")])
+def test_an_old_catalogue_is_a_note(ws, days, state):
+    today = date.fromordinal(load_catalogue().as_of.toordinal() + days)
+
+    assert look(lambda: ws, today)["catalogue"].state == state
