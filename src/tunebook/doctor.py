@@ -27,7 +27,8 @@ class Finding:
 
     def __str__(self) -> str:
         mark = {"ok": "✓ ok   ", "note": "· note ", "wrong": "✗ wrong"}[self.state]
-        return f"{"":23}→ {self.advice}" if self.advice else "")
+        line = f"{mark}  {self.subject:<12}  {self.told}"
+        return f"{line}\n{'':23}→ {self.advice}" if self.advice else line
 
 
 def examine(connect: Callable[[], Any], today: date) -> Iterator[Finding]:
