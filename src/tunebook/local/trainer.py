@@ -44,8 +44,8 @@ def resolve_hyperparameters(requested: Mapping[str, Any], n_train: int, method: 
     """Numbers for what was left to the service ("auto", None, -1 or missing); the rest as it was asked.
 
     n_epochs follows the advice Microsoft publishes by number of rows (< 100: 3-5, 100-500: 2-3, 500-2000:
-    1-2, more: 1), batch_size is about 1/150 of the rows as a power of two between 1 and 32. A batch is never larger than the
-    file.
+    1-2, more: 1), batch_size is about 1/150 of the rows as a power of two between 1 and 32.
+    A batch is never larger than the file.
     """
     resolved = {name: value for name, value in requested.items() if not is_auto(value)}
     if not is_auto(requested.get("n_epochs")):
