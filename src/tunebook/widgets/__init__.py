@@ -9,22 +9,28 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 _HOME = {
+    "CleanupPanel": "clearing_panel",
     "ConnectForm": "connecting",
     "Board": "job_board",
     "JobForm": "form",
     "LiveCell": "live_cell",
+    "Playground": "side_by_side",
     "board": "job_board",
+    "cleanup": "clearing_panel",
     "connect_form": "connecting",
     "job_form": "form",
+    "playground": "side_by_side",
     "watch": "watching",
 }
 __all__ = sorted(_HOME)
 
 if TYPE_CHECKING:
+    from tunebook.widgets.clearing_panel import CleanupPanel, cleanup
     from tunebook.widgets.connecting import ConnectForm, connect_form
     from tunebook.widgets.form import JobForm, job_form
     from tunebook.widgets.job_board import Board, board
     from tunebook.widgets.live_cell import LiveCell
+    from tunebook.widgets.side_by_side import Playground, playground
     from tunebook.widgets.watching import watch
 
 
