@@ -19,8 +19,10 @@ from tunebook.analysis.valley import Valley, fit_valley
 # a mean loss is a mean of losses, not of their logarithms.
 _BINS, _NOISY_BINS = 120, 60
 _NOISY = 0.05
-# Weight of the free curve from which the shape is surely no valley: its squared error is half the valley's.
 _SURELY_FREE = 0.8
+# Noise of which neighbours share four fifths still has .38 of its size in second differences; a smooth misfit next to
+# nothing.
+_SMOOTH = 0.25
 # Ratio of the noise of the noisiest to the calmest third of a run beyond which it is no accident.
 _UNEVEN = 1.7
 # The very end of a curve is its least certain point; a rise is judged by the mean of the last tenth.
@@ -66,20 +68,25 @@ def draw_curve(signal: Signal, y: np.ndarray, full: Signal | None, rng: np.rando
     t, y, size = _bin(signal, y)
     t, y, weight, second, valley = _fit(t, y, full)
     level = y - valley.chance @ valley.offset * second
-    free = smooth(t, level, weight, valley.shared)
+    calm = _is_smooth(level, valley.residual)
+    shared = 0.0 if calm else valley.shared
+    free = smooth(t, level, weight, shared)
     trust = valley.error**2 / (valley.error**2 + free.error**2)
+    # A free curve whose squared error is half the valley's has seen a shape that is no valley.
+    trust = 1.0 if trust > _SURELY_FREE else trust
     share = round(draws * trust)
+    tail = 1 if calm else max(1, round(_TAIL * len(t)))
     rises, lasting, gains, curves = [], [], [], []
     for view, count in ((free, share), (valley, draws - share)):
         if count:
-            drawn = _draws(view, valley.shared, weight, count, rng)
+            drawn = _draws(view, shared, weight, count, rng)
             curves.append(drawn)
             rises.append(_rises(signal, view, drawn, 1))
-            lasting.append(_rises(signal, view, drawn, max(1, round(_TAIL * len(t)))))
+            lasting.append(_rises(signal, view, drawn, tail))
             gains.append(signal.rise(drawn[:, _fifth(t)], drawn[:, -1]))
-    # Where a rise began is the turning point, which only the valley knows: the lowest point of a free curve lies
-    # anywhere on a flat floor. A free curve that predicts twice as well has seen a shape that is no valley.
-    if trust > _SURELY_FREE:
+    # Where a rise began is the turning point, which the valley knows: the lowest point of a free curve lies anywhere
+    # on a flat floor.
+    if trust == 1:
         turn = np.argmin(curves[0], axis=1)
     else:
         turn = rng.choice(np.argmin(valley.fits, axis=1), size=draws, p=valley.chance)
@@ -171,6 +178,16 @@ def _spread(t: np.ndarray, index: np.ndarray, rng: np.random.Generator) -> np.nd
     return rng.triangular(before - 1e-9, times[at], after + 1e-9)
 
 
+def _roughness(y: np.ndarray) -> float:
+    """Standard deviation of independent noise on a smooth curve, from second differences (Gasser et al. 1986)."""
+    return 1.4826 * float(np.median(np.abs(np.diff(y, 2)))) / np.sqrt(6)
+
+
+def _is_smooth(y: np.ndarray, residual: np.ndarray) -> bool:
+    """Whether what the valley leaves is a smooth curve that it could not follow, not noise that neighbours share."""
+    return len(y) > 5 and _roughness(y) < _SMOOTH * float(np.sqrt((residual**2).mean()))
+
+
 def _uneven(standard: np.ndarray) -> np.ndarray | None:
     """Precisions along the run, mean one, when its thirds are unevenly noisy; None when chance explains that."""
     n = len(standard)
@@ -192,7 +209,7 @@ def _fifth(t: np.ndarray) -> int:
 def _bin(signal: Signal, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
     """Means of runs of neighbours on the scale they were measured on, and how many measurements a run has."""
     t, n = signal.step, len(y)
-    rough = n > 3 and float(np.median(np.abs(np.diff(y, 2)))) * 1.4826 / np.sqrt(6) > _NOISY
+    rough = n > 3 and _roughness(y) > _NOISY
     bins = _NOISY_BINS if rough else _BINS
     if n <= bins:
         return t, y, 1.0

@@ -50,10 +50,8 @@ class Signal:
             return high - low
         # A level below a twentieth of the offset is zero for all we know.
         floor = self.offset / 20 + 1e-300
-        return np.log(
-            np.maximum(np.exp(np.minimum(high, 700)) - self.offset, floor)
-            / np.maximum(np.exp(np.minimum(low, 700)) - self.offset, floor)
-        )
+        above = np.log(np.maximum(np.exp(np.minimum(high, 700)) - self.offset, floor))
+        return above - np.log(np.maximum(np.exp(np.minimum(low, 700)) - self.offset, floor))
 
     def as_fraction(self, rise: float) -> float:
         """A rise on the scale of comparison as a fraction of the best value."""

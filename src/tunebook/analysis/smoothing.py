@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import numpy as np
 
-BANDWIDTHS = (0.06, 0.12, 0.18, 0.27, 0.4, 0.6, 0.9)
+BANDWIDTHS = (0.015, 0.03, 0.06, 0.12, 0.18, 0.27, 0.4, 0.6, 0.9)
 _PENALTY = 1.4
 
 

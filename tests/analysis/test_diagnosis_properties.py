@@ -1,0 +1,96 @@
+"""What must hold for any table at all."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tunebook.analysis import Results, diagnose
+from tunebook.analysis.diagnosis import VERDICTS
+
+COLUMNS = (
+    "train_loss",
+    "valid_loss",
+    "full_valid_loss",
+    "train_mean_token_accuracy",
+    "valid_mean_token_accuracy",
+    "valid_mean_reward",
+    "something_else",
+)
+cells = st.one_of(
+    st.none(),
+    st.floats(0, 5),
+    st.floats(allow_nan=True, allow_infinity=True),
+    st.sampled_from([0.0, -1.0, 1e-300, 1e300]),
+)
+
+
+@st.composite
+def frames(draw):
+    n = draw(st.integers(0, 30))
+    chosen = draw(st.lists(st.sampled_from(COLUMNS), unique=True))
+    steps = draw(st.lists(st.integers(0, 40), min_size=n, max_size=n))
+    return pd.DataFrame(
+        {"step": pd.Series(steps, dtype=float)}
+        | {c: pd.Series(draw(st.lists(cells, min_size=n, max_size=n)), dtype=float) for c in chosen}
+    )
+
+
+@st.composite
+def curves(draw):
+    """A run with noise, falling and perhaps rising."""
+    n = draw(st.integers(8, 60))
+    rng = np.random.default_rng(draw(st.integers(0, 10_000)))
+    t = np.arange(n) / n
+    valid = 0.5 + np.exp(-t / 0.1) + draw(st.floats(0, 0.5)) * np.clip(t - 0.5, 0, None)
+    valid = valid * np.exp(rng.normal(0, draw(st.sampled_from([0.0, 0.05, 0.3])), n))
+    train = np.exp(-t / 0.3) * np.exp(rng.normal(0, 0.1, n))
+    return pd.DataFrame({"step": np.arange(1, n + 1), "train_loss": train, "valid_loss": valid})
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(frames())
+def test_any_table_has_a_verdict_and_a_reason(frame):
+    for results in Results.from_frame(frame).parts:
+        d = diagnose(results, draws=50)
+
+        assert d.verdict in VERDICTS
+        assert d.reason
+        assert d.p_overfitting is None or 0 <= d.p_overfitting <= 1
+        assert d.verdict != "overfitting" or d.p_overfitting >= 0.95
+        assert "nan" not in d.reason
+
+
+@settings(max_examples=40, deadline=None)
+@given(curves(), st.sampled_from([0.001, 0.5, 3.0, 4096.0]))
+def test_scaling_all_losses_changes_nothing(frame, factor):
+    scaled = frame.assign(train_loss=frame["train_loss"] * factor, valid_loss=frame["valid_loss"] * factor)
+
+    before, after = diagnose(frame), diagnose(scaled)
+
+    assert (before.verdict, before.recommended_step) == (after.verdict, after.recommended_step)
+    assert before.p_overfitting == pytest.approx(after.p_overfitting, abs=0.01)
+    assert before.rise == pytest.approx(after.rise, abs=1e-6)
+
+
+@settings(max_examples=25, deadline=None)
+@given(curves(), st.integers(0, 1000))
+def test_columns_not_used_change_nothing(frame, seed):
+    noise = np.random.default_rng(seed).permutation(len(frame))
+    other = frame.assign(usage=noise, timestamp=[str(i) for i in noise])
+
+    assert (
+        diagnose(frame).to_json()
+        == diagnose(other[["timestamp", "valid_loss", "usage", "train_loss", "step"]]).to_json()
+    )
+
+
+@settings(max_examples=25, deadline=None)
+@given(curves())
+def test_asking_again_changes_nothing_nor_is_the_table_changed(frame):
+    before = frame.copy()
+    first, second = diagnose(frame), diagnose(frame)
+
+    assert first.to_json() == second.to_json()
+    pd.testing.assert_frame_equal(frame, before)
