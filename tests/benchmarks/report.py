@@ -1,4 +1,4 @@
-"""How quick reports are: `python tests/report/speed.py [--jobs 20] [--steps 2000]`.
+"""How quick reports are: `python tests/benchmarks/report.py [--jobs 20] [--steps 2000]`.
 
 Prints the time of comparing and of writing the page, its size, and how long Chromium takes to open it (its own load
 event, the browser already running). Limits: 20 jobs x 2,000 steps in under 8 s and 2 MB, opened in under 1 s.
@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1] / "report"))
 from conftest import make_run
 from tunebook.analysis.comparison import compare
 from tunebook.report import write_report
