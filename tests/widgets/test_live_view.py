@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
@@ -119,6 +120,22 @@ def test_the_chart_has_the_same_size_before_and_after_the_first_value() -> None:
     after = size.search(parts_of(picture(steps=12)).chart)
 
     assert before.group() == after.group()
+
+
+def test_the_curves_are_drawn_again_only_when_something_but_time_has_changed(monkeypatch) -> None:
+    first = picture(steps=5)
+    seen = parts_of(first)
+    drawn = []
+    monkeypatch.setattr(live_view, "chart_html", lambda *_: drawn.append(1) or "")
+
+    later = live_view.parts(
+        replace(first, read_at=T0 + 500.0), resource="contoso", now=T0 + 500.0, before=(first, None, seen)
+    )
+    assert (later.chart, drawn) == (seen.chart, [])
+    assert later.status != seen.status
+
+    live_view.parts(picture(steps=6), resource="contoso", now=T0 + 500.0, before=(first, None, seen))
+    assert drawn == [1]
 
 
 def test_the_plain_text_says_the_same_without_markup() -> None:

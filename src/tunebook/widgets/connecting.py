@@ -15,7 +15,8 @@ import ipywidgets
 
 from tunebook.widgets.clicks import Clicks, in_thread
 from tunebook.widgets.markup import esc, note, table
-from tunebook.widgets.outputs import Shown
+from tunebook.widgets.outputs import Shown, all_widgets
+from tunebook.widgets.pieces import described, place
 from tunebook.widgets.style import style_tag
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 EMBEDDED, AZURE = "the embedded service on this machine", "an Azure OpenAI or Foundry resource"
 ENTRA, VARIABLE, ASKED = "Entra ID", "a key in an environment variable", "a key I type, once"
-_DESCRIBED = {"description_width": "110px"}
 
 
 def connect_form(*, environ: Mapping[str, str] = os.environ) -> ConnectForm:
@@ -64,13 +64,13 @@ class ConnectForm:
         self._message = ipywidgets.HTML()
         # layout
         for widget in (self.where, self.endpoint, self.sign_in, self.variable):
-            widget.style = _DESCRIBED
-            widget.layout = ipywidgets.Layout(width="100%", max_width="470px", margin="1px 0")
+            described(widget, "110px")
+            place(widget, width="100%", max_width="470px", margin="1px 0")
         for html in (self._advice, self._list, self._message):
-            html.layout = ipywidgets.Layout(margin="0", width="auto")
+            place(html, margin="0", width="auto")
         self._advice.layout.margin = "2px 0 2px 116px"
-        self.button.layout = ipywidgets.Layout(width="170px", margin="4px 0")
-        self._style.layout = ipywidgets.Layout(display="none")
+        place(self.button, width="170px", margin="4px 0")
+        place(self._style, display="none")
         self.widget = ipywidgets.VBox(
             [
                 self._style,
@@ -160,6 +160,11 @@ class ConnectForm:
         ]
         self._list.value = f'<div class="tb">{table("Connected", ("name", "what", "address"), rows)}</div>'
         self._shown.keep(*self._static())
+
+    def close(self) -> None:
+        """Free the widgets; what is connected stays connected."""
+        for widget in all_widgets(self.widget):
+            widget.close()
 
     # ---- display
 

@@ -10,8 +10,10 @@ from typing import Any
 import ipywidgets
 
 from tunebook.widgets.clicks import in_thread, said
+from tunebook.widgets.form_fields import DESCRIBED
 from tunebook.widgets.form_values import FileChoice
 from tunebook.widgets.markup import clock, count, size
+from tunebook.widgets.pieces import described, place
 
 _NONE, _LOCAL = "", "local"
 _MOST_OFFERED = 200  # newest first; "find" narrows the rest down
@@ -39,18 +41,14 @@ class FilePicker:
         self._loading, self._offering = True, False
         self._given: Any = None  # a Dataset, or a path, handed over in code
         # widgets
-        described = {"description_width": "160px"}
-        self.uploaded = ipywidgets.Dropdown(description=f"{name} file", style=described)
-        self.find = ipywidgets.Text(
-            description="find", placeholder="part of a name or id", style=described, continuous_update=False
-        )
-        self.path = ipywidgets.Combobox(
-            description="path", placeholder="data/train.jsonl", style=described, continuous_update=False
-        )
-        self.progress = ipywidgets.IntProgress(description="uploading", style=described, min=0, max=100)
+        self.uploaded = ipywidgets.Dropdown(description=f"{name} file")
+        self.find = ipywidgets.Text(description="find", placeholder="part of a name or id", continuous_update=False)
+        self.path = ipywidgets.Combobox(description="path", placeholder="data/train.jsonl", continuous_update=False)
+        self.progress = ipywidgets.IntProgress(description="uploading", min=0, max=100)
         # layout
         for part in (self.uploaded, self.find, self.path, self.progress):
-            part.layout = ipywidgets.Layout(width="100%", margin="1px 0")
+            described(part, DESCRIBED)
+            place(part, width="100%", margin="1px 0")
         for part in (self.find, self.path, self.progress):
             part.layout.display = "none"
         self.widget = ipywidgets.VBox([self.uploaded, self.find, self.path, self.progress])

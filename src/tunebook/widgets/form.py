@@ -13,12 +13,13 @@ import ipywidgets
 from tunebook.catalogue import Catalogue, load_catalogue
 from tunebook.widgets.clicks import Clicks, in_thread
 from tunebook.widgets.file_picker import FilePicker, local_files
-from tunebook.widgets.form_fields import DESCRIBED, GROUPS, METHOD_ROWS, button, make_fields, row
+from tunebook.widgets.form_fields import DESCRIBED, GROUPS, METHOD_ROWS, make_fields, row
 from tunebook.widgets.form_state import FormState, resolve
 from tunebook.widgets.form_values import FormValues, values_of_job
 from tunebook.widgets.live_cell import LiveCell
 from tunebook.widgets.markup import esc, note, notice
-from tunebook.widgets.outputs import Shown, cell_and_count, free_from_cell
+from tunebook.widgets.outputs import Shown, all_widgets, cell_and_count, free_from_cell
+from tunebook.widgets.pieces import button, described, place, put, wrap
 from tunebook.widgets.style import style_tag
 from tunebook.widgets.watcher import Follow
 
@@ -131,7 +132,7 @@ class JobForm:
         self.start_from = ipywidgets.Dropdown(description="start from", options=[("an empty form", "")])
         self._estimate, self._message, self._question = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
         self.create_button = button("Create job", "Send the request below to the service", "primary")
-        self.create_button.layout = ipywidgets.Layout(width="170px", margin="6px 0 2px 0")
+        place(self.create_button, width="170px", margin="6px 0 2px 0")
         self.yes_button = button("Yes, create it", "", "primary")
         self.no_button = button("No", "")
         self._code = {name: ipywidgets.HTML() for name in ("Python", "curl", "JSON")}
@@ -140,24 +141,24 @@ class JobForm:
 
     def _make_layout(self) -> None:
         for widget in (*self.fields.values(), self.start_from):
-            widget.style = DESCRIBED
-            widget.layout = ipywidgets.Layout(width="100%", margin="1px 0")
+            described(widget, DESCRIBED)
+            place(widget, width="100%", margin="1px 0")
         flat = ipywidgets.Layout(margin="0", width="auto")
         for html in (self._title, self._estimate, self._message, self._question, *self._code.values()):
-            html.layout = flat
-        self._estimate.layout = ipywidgets.Layout(margin="8px 0 0", width="auto")
-        self._style.layout = ipywidgets.Layout(display="none")
+            place(html, margin="0", width="auto")
+        place(self._estimate, margin="8px 0 0", width="auto")
+        place(self._style, display="none")
         self._rows = {name: row(widget, self._notes[name]) for name, widget in self.fields.items()}
         for name, picker in self._pickers.items():
             self._rows[name] = row(picker.widget, self._notes[name])
         sections: list[Any] = [row(self.start_from, ipywidgets.HTML())]
         for heading, names in GROUPS:
-            sections.append(ipywidgets.HTML(_wrap(f'<h4 class="tb-group">{heading}</h4>'), layout=flat))
+            sections.append(ipywidgets.HTML(wrap(f'<h4 class="tb-group">{heading}</h4>'), layout=flat))
             sections += [self._rows[name] for name in names]
         tabs = ipywidgets.Tab(list(self._code.values()), titles=[f"Request as {name}" for name in self._code])
-        tabs.layout = ipywidgets.Layout(margin="8px 0 0 0", max_width="960px")
+        place(tabs, margin="8px 0 0 0", max_width="960px")
         self._asking = ipywidgets.HBox([self._question, self.yes_button, self.no_button])
-        self._asking.layout = ipywidgets.Layout(display="none", align_items="center", flex_flow="row wrap")
+        place(self._asking, display="none", align_items="center", flex_flow="row wrap")
         self._form = ipywidgets.VBox([*sections, self._estimate, self.create_button, self._asking, tabs])
         self._after = ipywidgets.VBox([], layout=flat)
         self.widget = ipywidgets.VBox(
@@ -167,7 +168,7 @@ class JobForm:
         self._shown = Shown(self.widget)
         self._style.value = style_tag() + self._shown.hiding_style
         where = f"{self.workspace.name}, {self.workspace.endpoint}"
-        self._title.value = _wrap(
+        self._title.value = wrap(
             f'<div class="tb-head"><span class="tb-title">New fine-tuning job</span>'
             f'<span class="tb-muted">at {esc(where)}</span></div>'
         )
@@ -253,14 +254,14 @@ class JobForm:
             lines = [note(n.text, n.tone) for n in state.notes[name]]
             if name in self._pickers and (label := self._pickers[name].choice.label):
                 lines.insert(0, note(label))
-            _put(widget, _wrap("".join(lines)))
+            put(widget, "".join(lines))
         method = self.fields["method"].value
         for name, methods in METHOD_ROWS.items():
             shown = method in methods and not (name == "price" and getattr(self.workspace, "embedded", False))
             self._rows[name].layout.display = "" if shown else "none"
-        _put(self._estimate, _wrap(note(state.estimate.words)))
+        put(self._estimate, note(state.estimate.words))
         for name, code in (("Python", state.python), ("curl", state.curl), ("JSON", state.body)):
-            _put(self._code[name], _wrap(f'<pre class="tb-code">{esc(code)}</pre>'))
+            put(self._code[name], f'<pre class="tb-code">{esc(code)}</pre>')
         if not self._clicks.active:
             self.create_button.disabled = not state.ready
 
@@ -331,7 +332,7 @@ class JobForm:
             self._confirmed()
 
     def _ask(self, question: str | None) -> None:
-        self._question.value = _wrap(f"<b>{esc(question)}</b>") if question else ""
+        self._question.value = wrap(f"<b>{esc(question)}</b>") if question else ""
         self._asking.layout.display = "flex" if question else "none"
 
     def _confirmed(self) -> None:
@@ -354,7 +355,7 @@ class JobForm:
     def _become_live(self, request: JobRequest, examples: int | None) -> None:
         """The form turns into the live cell of its job; what was asked stays readable above it."""
         assert self.job is not None  # noqa: S101
-        asked = _wrap(
+        asked = wrap(
             f"<details><summary>Request sent to {esc(self.workspace.name)}</summary>"
             f'<pre class="tb-code">{esc(request.to_python())}</pre></details>'
         )
@@ -371,6 +372,13 @@ class JobForm:
         self._after.children = (self.live.widget,)
         self._form.layout.display = "none"
         self.live.start(cell=self._cell[0], count=self._cell[1])
+
+    def close(self) -> None:
+        """Free the widgets and stop watching. A job that was created goes on; the saved picture stays."""
+        if self.live is not None:
+            self.live.close()
+        for widget in all_widgets(self.widget):
+            widget.close()
 
     # ---- display
 
@@ -404,12 +412,3 @@ class JobForm:
     def __repr__(self) -> str:
         made = f"made {self.job.id}" if self.job else "not sent"
         return f"<JobForm at {self.workspace.name}: {made}>"
-
-
-def _put(widget: Any, value: str) -> None:
-    if widget.value != value:
-        widget.value = value
-
-
-def _wrap(html: str) -> str:
-    return f'<div class="tb">{html}</div>' if html else ""

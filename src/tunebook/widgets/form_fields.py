@@ -7,7 +7,9 @@ from typing import Any
 
 import ipywidgets
 
-DESCRIBED = {"description_width": "160px"}
+from tunebook.widgets.pieces import place
+
+DESCRIBED = "160px"  # the longest label is learning_rate_multiplier
 # Fields that only some methods have; all others belong to every method.
 METHOD_ROWS = {
     "beta": ("dpo",),
@@ -63,12 +65,6 @@ def make_fields(models: Sequence[str]) -> dict[str, Any]:
 def row(control: Any, beside: Any) -> Any:
     """A field with its notes beside it, below it where the cell is narrow."""
     box = ipywidgets.VBox([control], layout=ipywidgets.Layout(flex="1 1 400px", max_width="470px", overflow="hidden"))
-    beside.layout = ipywidgets.Layout(flex="1 1 300px", margin="2px 0 0 0", min_height="28px")
+    place(beside, flex="1 1 300px", margin="2px 0 0 0", min_height="28px")
     row = ipywidgets.Layout(flex_flow="row wrap", align_items="flex-start", grid_gap="0 16px")
     return ipywidgets.HBox([box, beside], layout=row)
-
-
-def button(words: str, tooltip: str, style: str = "") -> ipywidgets.Button:
-    return ipywidgets.Button(
-        description=words, tooltip=tooltip, button_style=style, layout=ipywidgets.Layout(width="auto")
-    )

@@ -17,6 +17,7 @@ from tunebook.widgets.board_feed import Entry, feed
 from tunebook.widgets.clicks import Clicks, in_thread
 from tunebook.widgets.markup import esc, note
 from tunebook.widgets.outputs import Shown, all_widgets, cell_and_count, free_from_cell, mode
+from tunebook.widgets.pieces import button, described, place, put, wrap
 from tunebook.widgets.states import STATES
 from tunebook.widgets.style import style_tag
 from tunebook.widgets.watcher import Watcher, replace_watchers
@@ -74,7 +75,7 @@ class Board:
     # ---- widgets
 
     def _make_widgets(self) -> None:
-        self._style, self._table = ipywidgets.HTML(), ipywidgets.HTML(_wrap(note("Reading the list of jobs …")))
+        self._style, self._table = ipywidgets.HTML(), ipywidgets.HTML(wrap(note("Reading the list of jobs …")))
         self._chart, self._words, self._message = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
         self.find = ipywidgets.Text(description="find", placeholder="name, id, model, verdict")
         self.show_only = ipywidgets.Dropdown(
@@ -82,36 +83,33 @@ class Board:
         )
         self.sort = ipywidgets.Dropdown(description="sort by", options=list(board_view.SORTS))
         self.turn = ipywidgets.Checkbox(description="reverse", indent=False)
-        self.refresh_button = ipywidgets.Button(description="Refresh", tooltip="Look at the service now")
+        self.refresh_button = button("Refresh", "Look at the service now")
         self.pick = ipywidgets.SelectMultiple(description="compare", rows=6)
-        self.compare_button = ipywidgets.Button(
-            description="Rank the picked jobs", tooltip="Compare with uncertainty: which is best, and is that sure?"
-        )
+        tip = "Compare with uncertainty: which is best, and is that sure?"
+        self.compare_button = button("Rank the picked jobs", tip, align_self="flex-start")
 
     # ---- layout
 
     def _make_layout(self) -> None:
-        self._style.layout = ipywidgets.Layout(display="none")
-        narrow = {"description_width": "56px"}
+        place(self._style, display="none")
         for control, width in ((self.find, "270px"), (self.show_only, "200px"), (self.sort, "200px")):
-            control.style, control.layout = narrow, ipywidgets.Layout(width=width, margin="2px 12px 2px 0")
-        self.turn.layout = ipywidgets.Layout(width="90px")
-        for button in (self.refresh_button, self.compare_button):
-            button.layout = ipywidgets.Layout(width="auto", align_self="flex-start")
+            described(control, "56px")
+            place(control, width=width, margin="2px 12px 2px 0")
+        place(self.turn, width="90px")
         # The frame scrolls, not the HTML inside it: a redrawn table stays where someone has scrolled to.
         frame = ipywidgets.VBox([self._table])
-        frame.layout = ipywidgets.Layout(max_height="440px", overflow="auto", margin="4px 0")
-        self._table.layout = ipywidgets.Layout(margin="0", width="auto")
-        self.pick.style = {"description_width": "66px"}
-        self.pick.layout = ipywidgets.Layout(width="100%", max_width="900px")
+        place(frame, max_height="440px", overflow="auto", margin="4px 0")
+        place(self._table, margin="0", width="auto")
+        described(self.pick, "66px")
+        place(self.pick, width="100%", max_width="900px")
         for part in (self._chart, self._words, self._message):
-            part.layout = ipywidgets.Layout(margin="0", width="auto")
+            place(part, margin="0", width="auto")
         filters = [self.find, self.show_only, self.sort, self.turn, self.refresh_button]
-        wrap = ipywidgets.Layout(flex_flow="row wrap", align_items="center")
+        line = ipywidgets.Layout(flex_flow="row wrap", align_items="center")
         self.widget = ipywidgets.VBox(
             [
                 self._style,
-                ipywidgets.HBox(filters, layout=wrap),
+                ipywidgets.HBox(filters, layout=line),
                 frame,
                 self.pick,
                 self.compare_button,
@@ -209,8 +207,7 @@ class Board:
             self._drawn_at = self._clock()
             rows = self.rows
             html = self._html(rows)
-            if (value := _wrap(html)) != self._table.value:
-                self._table.value = value
+            put(self._table, html)
             self._offer(rows)
             free_from_cell(self.widget)
             self._shown.keep(f"{html}{self._again()}", board_view.plain_table(rows))
@@ -251,7 +248,7 @@ class Board:
                     frames[f"{row.name or row.job_id[:14]} {row.settings}".strip()] = entry.snapshot.results.frame
         lines = chart.overlay_chart(frames)
         drawn = chart.svg(lines, width=860, height=300, empty="No curves yet for what is picked.", legend=False)
-        self._chart.value = _wrap(drawn + (chart.key_table(lines) if lines else "")) if chosen else ""
+        self._chart.value = wrap(drawn + (chart.key_table(lines) if lines else "")) if chosen else ""
         self._words.value = ""
 
     def _compare(self) -> str | None:
@@ -262,7 +259,7 @@ class Board:
         runs = [Run(s.job, s.results, s.checkpoints, s.events) for s in chosen]
         self.comparison = compare(runs)
         left = "".join(note(f"{job_id}: {why}", "wait") for job_id, why in self.comparison.left_out.items())
-        self._words.value = _wrap(f"<p>{esc(self.comparison.sentence)}</p>{left}{note('In code: board.comparison')}")
+        self._words.value = wrap(f"<p>{esc(self.comparison.sentence)}</p>{left}{note('In code: board.comparison')}")
         return None
 
     # ---- watching
@@ -368,7 +365,3 @@ class Board:
 
     def __repr__(self) -> str:
         return f"<Board of {len(self._rows)} jobs at {', '.join(w.name for w in self.workspaces)}>"
-
-
-def _wrap(html: str) -> str:
-    return f'<div class="tb">{html}</div>' if html else ""

@@ -13,6 +13,7 @@ from tunebook.widgets import live_view
 from tunebook.widgets.clicks import Clicks, in_thread
 from tunebook.widgets.markup import esc, field, note
 from tunebook.widgets.outputs import Shown, all_widgets, cell_and_count, free_from_cell
+from tunebook.widgets.pieces import button, place, put, wrap
 from tunebook.widgets.states import may
 from tunebook.widgets.style import style_tag
 from tunebook.widgets.supplement import Supplement
@@ -58,6 +59,7 @@ class LiveCell:
         self._judge_again_at = 0.0
         self._kept: tuple[Any, ...] = ()
         self._kept_at = 0.0
+        self._seen: tuple[JobSnapshot, Diagnosis | None, live_view.Parts] | None = None
         self._supplement = Supplement(workspace, job_id, n_train)
         self._shown_in: int | None = None
         self._make_widgets()
@@ -69,48 +71,56 @@ class LiveCell:
 
     def _make_widgets(self) -> None:
         self._style = ipywidgets.HTML()
-        self._status = ipywidgets.HTML(_wrap(f'<div class="tb-line">Reading {esc(self.job_id)} …</div>'))
+        self._status = ipywidgets.HTML(wrap(f'<div class="tb-line">Reading {esc(self.job_id)} …</div>'))
         size = live_view.CHART_SIZE
-        self._chart = ipywidgets.HTML(_wrap(f'<div style="height:{size[1]}px"></div>'))
+        self._chart = ipywidgets.HTML(wrap(f'<div style="height:{size[1]}px"></div>'))
         self._side = ipywidgets.HTML()
         self._checkpoints = ipywidgets.HTML()
-        self._events = ipywidgets.HTML(_wrap(live_view.events_html((), now=0)))
-        self._events_heading = ipywidgets.HTML(_wrap("<h4>Events, newest first</h4>"))
+        self._events = ipywidgets.HTML(wrap(live_view.events_html((), now=0)))
+        self._events_heading = ipywidgets.HTML(wrap("<h4>Events, newest first</h4>"))
         self._message = ipywidgets.HTML()
-        self.pause_button = _button("Pause", "Save a checkpoint and pause; nothing is billed while paused")
-        self.resume_button = _button("Resume", "Go on with the training from where it was paused")
-        self.cancel_button = _button("Cancel job …", "Stop the training for good; asks first")
-        self.deploy_button = _button("Deploy checkpoint …", "Make a checkpoint answer requests; asks for a name")
-        self.refresh_button = _button("Refresh", "Look at the service now")
-        self.confirm_button = _button("Yes, cancel the job", "What was trained until now is billed", style="danger")
-        self.keep_button = _button("No, keep training", "")
-        self.checkpoint_choice = ipywidgets.Dropdown(description="checkpoint", layout=_wide("420px"))
+        self.pause_button = button("Pause", "Save a checkpoint and pause; nothing is billed while paused")
+        self.resume_button = button("Resume", "Go on with the training from where it was paused")
+        self.cancel_button = button("Cancel job …", "Stop the training for good; asks first")
+        self.deploy_button = button("Deploy checkpoint …", "Make a checkpoint answer requests; asks for a name")
+        self.refresh_button = button("Refresh", "Look at the service now")
+        self.confirm_button = button("Yes, cancel the job", "What was trained until now is billed", style="danger")
+        self.keep_button = button("No, keep training", "")
+        self.checkpoint_choice = ipywidgets.Dropdown(description="checkpoint", layout=ipywidgets.Layout(width="420px"))
         self.deployment_name = ipywidgets.Text(
-            description="name", placeholder="deployment name", layout=_wide("280px"), continuous_update=False
+            description="name",
+            placeholder="deployment name",
+            layout=ipywidgets.Layout(width="280px"),
+            continuous_update=False,
         )
-        self.deploy_now_button = _button(
+        self.deploy_now_button = button(
             "Deploy", "A deployment is billed by the hour until it is deleted", style="primary"
         )
-        self.deploy_close_button = _button("Close", "")
+        self.deploy_close_button = button("Close", "")
 
     # ---- layout
 
     def _make_layout(self) -> None:
-        wrap = ipywidgets.Layout(flex_flow="row wrap", align_items="flex-start", margin="0", grid_gap="0 20px")
-        self._chart.layout = ipywidgets.Layout(flex="1 1 420px", min_width="280px", max_width="640px", margin="0")
-        self._side.layout = ipywidgets.Layout(flex="1 1 230px", min_width="220px", min_height="150px", margin="0")
+        columns = ipywidgets.Layout(flex_flow="row wrap", align_items="flex-start", margin="0", grid_gap="0 20px")
+        place(self._chart, flex="1 1 420px", min_width="280px", max_width="640px", margin="0")
+        place(self._side, flex="1 1 230px", min_width="220px", min_height="150px", margin="0")
         for part in (self._style, self._status, self._checkpoints, self._events_heading, self._message):
-            part.layout = ipywidgets.Layout(margin="0", width="auto")
+            place(part, margin="0", width="auto")
         # The list scrolls inside its widget: new content leaves the place someone reads where it is.
-        self._events.layout = ipywidgets.Layout(
-            margin="0", width="auto", height="112px", overflow="auto", border_top="1px solid rgba(128,128,128,.3)"
+        place(
+            self._events,
+            margin="0",
+            width="auto",
+            height="112px",
+            overflow="auto",
+            border_top="1px solid rgba(128,128,128,.3)",
         )
         self._style.layout.display = "none"
         row = ipywidgets.Layout(flex_flow="row wrap", align_items="center", margin="4px 0 0 0")
         steering = [self.pause_button, self.resume_button, self.cancel_button, self.deploy_button, self.refresh_button]
         self._asking = ipywidgets.HBox(
             [
-                ipywidgets.HTML(_wrap("Cancel this job for good? What was trained until now is billed.")),
+                ipywidgets.HTML(wrap("Cancel this job for good? What was trained until now is billed.")),
                 self.confirm_button,
                 self.keep_button,
             ],
@@ -124,7 +134,7 @@ class LiveCell:
             [
                 self._style,
                 self._status,
-                ipywidgets.HBox([self._chart, self._side], layout=wrap),
+                ipywidgets.HBox([self._chart, self._side], layout=columns),
                 self._checkpoints,
                 self._events_heading,
                 self._events,
@@ -154,8 +164,8 @@ class LiveCell:
             self.deploy_now_button: lambda _: self._deploy(),
             self.refresh_button: lambda _: self.refresh(),
         }
-        for button, callback in on.items():
-            button.on_click(self._clicks.guard(callback))
+        for pressed, callback in on.items():
+            pressed.on_click(self._clicks.guard(callback))
 
     def _open(self, row: Any) -> None:
         for each in (self._asking, self._deploying):
@@ -168,12 +178,12 @@ class LiveCell:
     def _set_buttons(self, active: bool = False) -> None:
         status = self.snapshot.status if self.snapshot else None
         known = self.snapshot is not None
-        for button, action in (
+        for steering, action in (
             (self.pause_button, "pause"),
             (self.resume_button, "resume"),
             (self.cancel_button, "cancel"),
         ):
-            button.disabled = active or not known or not may(action, status)
+            steering.disabled = active or not known or not may(action, status)
         self.confirm_button.disabled = self.cancel_button.disabled
         none = self.snapshot is None or not self.snapshot.checkpoints or not hasattr(self.workspace, "deployments")
         self.deploy_button.disabled = self.deploy_now_button.disabled = active or none
@@ -217,8 +227,7 @@ class LiveCell:
                 (self._checkpoints, seen.checkpoints),
                 (self._events, seen.events),
             ):
-                if (value := _wrap(html)) != widget.value:
-                    widget.value = value
+                put(widget, html)
             self._offer_checkpoints(snapshot)
             if not self._clicks.active:
                 self._set_buttons()
@@ -229,13 +238,16 @@ class LiveCell:
 
     def _parts(self) -> live_view.Parts:
         assert self.snapshot is not None  # noqa: S101 - callers hold a snapshot
-        return live_view.parts(
+        seen = live_view.parts(
             self.snapshot,
             diagnosis=self.diagnosis,
             resource=self.workspace.name,
             now=self._clock(),
             notes=self._notes,
+            before=self._seen,
         )
+        self._seen = (self.snapshot, self.diagnosis, seen)
+        return seen
 
     def _judge(self, snapshot: JobSnapshot) -> None:
         """Diagnose anew when there are new validation values, as often as its own cost allows."""
@@ -282,12 +294,12 @@ class LiveCell:
                 return
             self._clicks.fail(error)
             self.problem = self._message.value
-            self._message.value += _wrap(note("Watching has stopped; the job has not. Refresh tries again."))
+            self._message.value += wrap(note("Watching has stopped; the job has not. Refresh tries again."))
             if self.snapshot is not None:
                 seen = self._parts()
                 self._keep_picture(self.problem + seen.static(self._code()), seen.plain)
             else:
-                self._status.value = _wrap(f'<div class="tb-line">{esc(self.job_id)} could not be read.</div>')
+                self._status.value = wrap(f'<div class="tb-line">{esc(self.job_id)} could not be read.</div>')
                 self._keep_picture(self.problem, f"{self.job_id} could not be read.")
             self.ended.set()
 
@@ -377,17 +389,3 @@ class LiveCell:
     def __repr__(self) -> str:
         status = self.snapshot.line() if self.snapshot else "not read yet"
         return f"<LiveCell of {self.job_id} at {self.workspace.name}: {status}>"
-
-
-def _wrap(html: str) -> str:
-    return f'<div class="tb">{html}</div>' if html else ""
-
-
-def _wide(width: str) -> ipywidgets.Layout:
-    return ipywidgets.Layout(width=width)
-
-
-def _button(words: str, tooltip: str, style: str = "") -> ipywidgets.Button:
-    return ipywidgets.Button(
-        description=words, tooltip=tooltip, button_style=style, layout=ipywidgets.Layout(width="auto")
-    )

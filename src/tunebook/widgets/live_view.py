@@ -7,7 +7,7 @@ scrolls is not redrawn because a clock moved.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tunebook.widgets import chart
@@ -52,15 +52,32 @@ def parts(
     resource: str,
     now: float,
     notes: Iterable[str] = (),
+    before: tuple[JobSnapshot, Diagnosis | None, Parts] | None = None,
 ) -> Parts:
-    """Everything the cell shows of `snapshot`. `now` is this machine's clock, in unix seconds."""
+    """Everything the cell shows of `snapshot`. `now` is this machine's clock, in unix seconds.
+
+    before: what was shown last, and of what: where nothing but time has passed, the curves are not drawn again.
+    """
+    status = status_html(snapshot, resource=resource, now=now, notes=notes)
+    if before is not None and before[1] is diagnosis and _same_curves(before[0], snapshot):
+        return replace(before[2], status=status, plain=plain_text(snapshot, diagnosis, resource))
     return Parts(
-        status=status_html(snapshot, resource=resource, now=now, notes=notes),
+        status=status,
         chart=chart_html(snapshot, diagnosis),
         side=side_html(snapshot, diagnosis),
         checkpoints=checkpoints_html(snapshot, diagnosis),
         events=events_html(snapshot.events, now=now),
         plain=plain_text(snapshot, diagnosis, resource),
+    )
+
+
+def _same_curves(before: JobSnapshot, now: JobSnapshot) -> bool:
+    """Whether all but the status line of two pictures would be the same. The poller keeps what has no news."""
+    return (
+        before.results is now.results
+        and len(before.events) == len(now.events)
+        and len(before.checkpoints) == len(now.checkpoints)
+        and (before.status, before.total_steps) == (now.status, now.total_steps)
     )
 
 
