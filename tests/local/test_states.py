@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tunebook.local.clock import Clock
+from tunebook.local.history import as_dotnet
 from tunebook.local.jobs import pause_job
 from tunebook.local.records import Checkpoint, Event, File, Job
 from tunebook.local.refusals import Refusal
@@ -92,6 +93,15 @@ def test_what_is_told_twice_is_there_once_as_it_was_told_first(store):
     assert [each.id for each in store.all(Checkpoint)] == ["c1"]
 
 
+def test_nothing_more_is_said_about_a_job_that_has_ended(store):
+    store.add(replace(JOB, status="cancelled", worker="w"))
+    late = Event("e1", "ftjob-1", 1, "info", "message", "Step 9", "step:9")
+
+    assert store.advance("ftjob-1", "w", events=[late], step=9) == "cancelled"
+    assert store.all(Event) == []
+    assert store.get(Job, id="ftjob-1").step == 0
+
+
 def test_a_transaction_that_fails_leaves_nothing(store):
     def both():
         with store.transaction():
@@ -123,3 +133,16 @@ def test_blobs_nobody_names_are_swept_and_those_of_waiting_jobs_stay(store):
     store.move("ftjob-1", "cancel", finished_at=5)
     store.sweep()
     assert list(store.blobs.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "printed"),
+    [
+        (3.814697265625e-06, "3.814697265625E-06"),
+        (0.6786, "0.6786"),
+        (float("nan"), "NaN"),
+        (float("-inf"), "-Infinity"),
+    ],
+)
+def test_numbers_in_messages_are_printed_the_services_way(value, printed):
+    assert as_dotnet(value) == printed

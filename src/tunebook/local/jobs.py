@@ -9,20 +9,15 @@ from typing import Any
 from tunebook.local.clock import Clock
 from tunebook.local.files import file_for_job
 from tunebook.local.grading import check_grader
+from tunebook.local.history import ENQUEUED, STAND_IN, message_event
 from tunebook.local.job_request import NewJob
 from tunebook.local.limits import Limits
 from tunebook.local.models import model_to_train, refuse_in_use
 from tunebook.local.naming import fine_tuned_name, new_id
-from tunebook.local.records import Checkpoint, Deployment, Event, Job
+from tunebook.local.records import Checkpoint, Deployment, Job
 from tunebook.local.refusals import not_found, over_quota, wrong_state
 from tunebook.local.states import ENDED, before
 from tunebook.local.store import Store, Superseded
-
-STAND_IN = (
-    "This is tunebook's embedded stand-in, not Azure OpenAI: a small practice model on this machine is trained "
-    "on your examples in place of {model}. Every number comes from that training; none says how {model} would do."
-)
-ENQUEUED = "Job enqueued. Waiting for jobs ahead to complete."
 
 
 def create_job(store: Store, clock: Clock, limits: Limits, new: NewJob) -> Job:
@@ -58,8 +53,8 @@ def create_job(store: Store, clock: Clock, limits: Limits, new: NewJob) -> Job:
             start_weights=source.weights,
         )
         said = [
-            message_event(job, clock, STAND_IN.format(model=source.base.id), key="stand-in"),
-            message_event(job, clock, ENQUEUED, key="enqueued"),
+            message_event(job_id, clock, STAND_IN.format(model=source.base.id)),
+            message_event(job_id, clock, ENQUEUED),
         ]
         store.add(job, *said)
     return job
@@ -81,19 +76,6 @@ def _check_quotas(store: Store, limits: Limits) -> None:
     # The job that finds a free place at once does not wait, and so does not count.
     if waiting >= limits["queued_jobs"]:
         raise over_quota(f"{waiting} jobs are queued, the most this resource may have. Wait for some to start.")
-
-
-def message_event(job: Job, clock: Clock, message: str, *, key: str, level: str = "info") -> Event:
-    """An event with words only."""
-    return Event(
-        id=new_id("event"),
-        job=job.id,
-        created_at=int(clock.now()),
-        level=level,
-        type="message",
-        message=message,
-        key=key,
-    )
 
 
 def visible_job(store: Store, job_id: str) -> Job:
@@ -136,7 +118,7 @@ def _moved(store: Store, clock: Clock, job_id: str, action: str, message: str, *
             job = store.move(job_id, action, **changes)
             if job is not None:
                 # A job can be paused more than once: its history has a line for each time.
-                store.add(message_event(job, clock, message, key=f"{action}:{uuid.uuid4().hex}"))
+                store.add(message_event(job_id, clock, message, key=f"{action}:{uuid.uuid4().hex}"))
                 return job
     except Superseded:
         raise not_found("fine-tuning job", job_id) from None

@@ -27,6 +27,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from tunebook.local.records import Checkpoint, Copy, Deployment, Event, File, Job, Part, Upload
+from tunebook.local.states import ENDED
 from tunebook.local.states import after as status_after
 
 R = TypeVar("R")
@@ -140,12 +141,15 @@ class Store:
     ) -> str:
         """What a worker has to say about its job, in one transaction; the job's status as it is now.
 
-        Rows, events and checkpoints that are there already (a step repeated after a crash) stay as they are.
+        Nothing is written about a job that has ended: it was cancelled this moment. Rows, events and checkpoints
+        that are there already (a step repeated after a crash) stay as they are.
         """
         with self.transaction() as db:
             job = self.get(Job, id=job_id)
             if job is None or job.worker != worker:
                 raise Superseded(job_id)
+            if job.status in ENDED:
+                return job.status
             for event in events:
                 _insert(db, event, "IGNORE")
             if checkpoint is not None:

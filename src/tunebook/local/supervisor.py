@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 from tunebook.local.clock import Clock
 from tunebook.local.files import remove_expired, settle
-from tunebook.local.jobs import message_event
+from tunebook.local.history import message_event
 from tunebook.local.limits import Limits
 from tunebook.local.records import File, Job
 from tunebook.local.states import WANTS_WORKER
@@ -155,7 +155,7 @@ class Supervisor:
         message = "A system error was encountered, please try again later"
         error = {"code": "internalFailure", "message": message, "param": None}
         with self.store.transaction():
-            self.store.add(message_event(job, self.clock, message, key="gave-up", level="error"))
+            self.store.add(message_event(job.id, self.clock, message, level="error"))
             self.store.move(job.id, "fail", error=error, finished_at=int(self.clock.now()), worker=None)
 
     def _start_workers(self) -> None:

@@ -12,6 +12,7 @@ repeated after a crash gives the same bytes, so a second telling changes nothing
 from __future__ import annotations
 
 import argparse
+import contextlib
 import math
 import os
 import sys
@@ -24,6 +25,18 @@ from pathlib import Path
 from typing import Any
 
 from tunebook.local.clock import Clock
+from tunebook.local.history import (
+    PREPROCESSED,
+    PREPROCESSED_VALIDATION,
+    PREPROCESSING,
+    STARTED,
+    STEP_EVENT_EVERY,
+    SUCCEEDED,
+    TRAINING,
+    measured,
+    message_event,
+    step_event,
+)
 from tunebook.local.limits import Limits
 from tunebook.local.naming import checkpoint_name, new_id
 from tunebook.local.preprocessing import Unusable, billed_tokens, check_file, read_examples
@@ -31,7 +44,6 @@ from tunebook.local.records import Checkpoint, Deployment, Event, File, Job
 from tunebook.local.states import ENDED
 from tunebook.local.store import Store, Superseded
 
-STEP_EVENT_EVERY = 10  # steps, beside the first; as recorded from the real service
 _TELL_S = 0.1  # how long finished steps may wait to be written together
 _SAVE_S = 0.25  # least time between two saved training states …
 _SAVE_SHARE = 0.05  # … and the largest share of the time that saving may take
@@ -60,10 +72,12 @@ class Worker:
         """The whole job, or what is left of it."""
         job = self._job()
         try:
-            examples, validation = self._read(job)
             if job.status == "pending":
-                job = self._preprocess(job, examples)
-            job = self._begin(job)
+                self._preprocess(job)
+            examples, validation = self._read(job)
+            if job.resolved is None:
+                self._resolve(job, examples)
+            job = self._begin(self._job())
             self.state = job.state
             self._train(job, examples, validation)
             self._finish(job, examples)
@@ -81,21 +95,24 @@ class Worker:
 
     # -- before training ----------------------------------------------------------------------------------
 
+    def _preprocess(self, job: Job) -> None:
+        self._say(PREPROCESSING)
+        self._rest()
+        self._check(job, job.training_blob, "training_file")
+        self._say(PREPROCESSED)
+        if job.validation_blob is not None:
+            self._rest()
+            self._check(job, job.validation_blob, "validation_file")
+            self._say(PREPROCESSED_VALIDATION)
+
     def _read(self, job: Job) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         validation = [] if job.validation_blob is None else read_examples(self.store.blobs / job.validation_blob)
         return read_examples(self.store.blobs / job.training_blob), validation
 
-    def _preprocess(self, job: Job, examples: Sequence[Any]) -> Job:
+    def _resolve(self, job: Job, examples: Sequence[Any]) -> None:
+        """Decide what was left to the service, now that the file is known."""
         from tunebook.local.trainer import resolve_hyperparameters
 
-        self._say("Preprocessing running for file training file.", "preprocessing")
-        self._rest()
-        self._check(job, job.training_blob, "training_file")
-        self._say("Preprocessing completed for file training file.", "preprocessed")
-        if job.validation_blob is not None:
-            self._rest()
-            self._check(job, job.validation_blob, "validation_file")
-            self._say("Preprocessing completed for file validation file.", "preprocessed-validation")
         resolved = resolve_hyperparameters(job.requested, len(examples), job.method)
         tokens = billed_tokens(examples, job.base_model) * int(resolved["n_epochs"])
         if tokens > self.limits["job_tokens"]:
@@ -106,7 +123,6 @@ class Worker:
                 "training_file",
             )
         self.store.advance(self.job_id, self.token, resolved=resolved)
-        return self._job()
 
     def _check(self, job: Job, blob: str, param: str) -> None:
         check_file(
@@ -122,9 +138,8 @@ class Worker:
             if self.store.move(self.job_id, "restart", worker=self.token) is None:
                 raise Stopped
             self._say("Job resumed.", f"resumed:{self.token}")
-        for message in ("Job started.", "Data Import started.", "Finetuning started."):
-            self._say(message, message)
-        self._say("Job queued, waiting for GPUs.", "gpus")
+        for message in STARTED:
+            self._say(message)
         if job.result_file is None:
             self._rest()
             self._create_result_file(job)
@@ -142,10 +157,8 @@ class Worker:
             status="processed",
             bytes=0,
         )
-        said = [
-            self._event("Training started.", "training"),
-            self._event(f"Created results file: {file.id}", "results"),
-        ]
+        words = (TRAINING, f"Created results file: {file.id}")
+        said = [message_event(self.job_id, self.clock, message) for message in words]
         with self.store.transaction():
             self.store.advance(self.job_id, self.token, result_file=file.id)
             self.store.add(file)
@@ -166,10 +179,9 @@ class Worker:
             due = now - saved > max(_SAVE_S, save_took / _SAVE_SHARE)
             stop = self.stopping()
             if step.ends_epoch or due or stop or self.clock.pace_s or now - told > _TELL_S or step.step == 1:
-                pace_s = (now - started) / (step.step - first)
-                status = self._tell(job, step, seconds_per_step=pace_s)
+                status = self._tell(job, step, step_s=(now - started) / (step.step - first))
                 told = time.monotonic()
-                if status == "cancelled":
+                if status in ENDED:
                     raise Stopped
                 if status == "pausing" and step.step >= job.step:
                     self._pause(job, step)
@@ -213,13 +225,13 @@ class Worker:
         if step.step == 1 or step.step % STEP_EVENT_EVERY == 0:
             self.events.append(step_event(job.id, self.clock, step.step, step.row))
 
-    def _tell(self, job: Job, step: Any, *, seconds_per_step: float) -> str:
+    def _tell(self, job: Job, step: Any, *, step_s: float) -> str:
         """Write what has been done since the last time; the job's status as others have set it."""
         left = self.training.total_steps - step.step
         changes = {
             "step": max(job.step, step.step),
             "crashes": 0,
-            "estimated_finish": math.ceil(self.clock.now() + left * max(seconds_per_step, self.clock.pace_s)),
+            "estimated_finish": math.ceil(self.clock.now() + left * max(step_s, self.clock.pace_s)),
         }
         point = self._checkpoint(job, step) if step.ends_epoch else None
         status = self.store.advance(
@@ -251,10 +263,9 @@ class Worker:
         """Save everything, make a checkpoint that can be deployed, and leave the job paused."""
         point = self._checkpoint(job, step)
         self._save(step.step)
+        said = message_event(self.job_id, self.clock, "Job paused.", key=f"paused:{self.token}")
         with self.store.transaction():
-            self.store.advance(
-                self.job_id, self.token, checkpoint=point, events=[self._event("Job paused.", f"paused:{self.token}")]
-            )
+            self.store.advance(self.job_id, self.token, checkpoint=point, events=[said])
             self.store.move(self.job_id, "settle", worker=self.token, estimated_finish=None)
         self._give_up_old_weights()
         raise Stopped
@@ -287,14 +298,10 @@ class Worker:
 
     def _finish(self, job: Job, examples: Sequence[Mapping[str, Any]]) -> None:
         tokens = billed_tokens(examples, job.base_model) * self.training.n_epochs
-        said = (
-            ("Job succeeded.", "succeeded"),
-            ("Model Evaluation Passed.", "evaluated"),
-            (f"Completed results file: {job.result_file}", "completed"),
-            (f"Training tokens billed: {tokens}", "billed"),
-        )
+        words = (*SUCCEEDED, f"Completed results file: {job.result_file}", f"Training tokens billed: {tokens}")
+        said = [message_event(self.job_id, self.clock, message) for message in words]
         with self.store.transaction():
-            self.store.advance(self.job_id, self.token, events=[self._event(*each) for each in said])
+            self.store.advance(self.job_id, self.token, events=said)
             ended = {"finished_at": int(self.clock.now()), "trained_tokens": tokens, "state": None}
             if self.store.move(self.job_id, "succeed", worker=self.token, **ended) is None:
                 raise Stopped
@@ -302,28 +309,19 @@ class Worker:
 
     def _fail(self, error: Unusable) -> None:
         what = {"code": error.code, "message": error.message, "param": error.param or None}
+        said = message_event(self.job_id, self.clock, f"Job failed. {error.message}", level="error")
         with self.store.transaction():
+            self.store.advance(self.job_id, self.token, events=[said], rows=self.rows)
             ended = {"error": what, "finished_at": int(self.clock.now()), "state": None}
-            if self.store.move(self.job_id, "fail", worker=self.token, **ended) is not None:  # not cancelled meanwhile
-                event = self._event(f"Job failed. {error.message}", "failed", level="error")
-                self.store.advance(self.job_id, self.token, events=[event], rows=self.rows)
+            self.store.move(self.job_id, "fail", worker=self.token, **ended)  # not if it was cancelled meanwhile
         self.store.clear_job_folder(self.job_id)
 
     # -- small words --------------------------------------------------------------------------------------
 
-    def _event(self, message: str, key: str, level: str = "info") -> Event:
-        return Event(
-            id=new_id("event"),
-            job=self.job_id,
-            created_at=int(self.clock.now()),
-            level=level,
-            type="message",
-            message=message,
-            key=key,
-        )
-
-    def _say(self, message: str, key: str) -> None:
-        if self.store.advance(self.job_id, self.token, events=[self._event(message, key)]) == "cancelled":
+    def _say(self, message: str, key: str | None = None) -> None:
+        """Tell an event now. Raises Stopped when the job has been cancelled."""
+        event = message_event(self.job_id, self.clock, message, key=key)
+        if self.store.advance(self.job_id, self.token, events=[event]) in ENDED:
             raise Stopped
 
     def _rest(self) -> None:
@@ -340,33 +338,6 @@ class Worker:
 def grader_of(job: Job) -> Mapping[str, Any] | None:
     """The grader of a reinforcement job."""
     return job.method_body["reinforcement"]["grader"] if job.method == "reinforcement" and job.method_body else None
-
-
-def step_event(job_id: str, clock: Clock, step: int, row: Mapping[str, float | None]) -> Event:
-    """What is said every ten steps: the loss in words, everything measured as data."""
-    name, words = ("train_loss", "training loss") if "train_loss" in row else ("train_mean_reward", "training reward")
-    return Event(
-        id=new_id("event"),
-        job=job_id,
-        created_at=int(clock.now()),
-        level="info",
-        type="metrics",
-        message=f"Step {step}: {words}={as_dotnet(row.get(name))}",
-        key=f"step:{step}",
-        data={"step": step, **{key: value for key, value in measured(row).items() if key != "step"}},
-    )
-
-
-def measured(row: Mapping[str, float | None]) -> dict[str, float]:
-    """The finite numbers of a row; JSON has no word for the others."""
-    return {key: float(value) for key, value in row.items() if value is not None and math.isfinite(value)}
-
-
-def as_dotnet(value: float | None) -> str:
-    """A number as the service prints it: `3.8E-06`, `NaN`."""
-    if value is None:
-        return ""
-    return "NaN" if math.isnan(value) else repr(value).upper()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -391,10 +362,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         token=options.token,
         stopping=gone.is_set,
     )
-    try:
+    with contextlib.suppress(Superseded):
         worker.run()
-    except Superseded:
-        return 0
     return 0
 
 
