@@ -33,13 +33,16 @@ _HOME = {
     "TunebookError": "tunebook.errors",
     "archive": "tunebook.experiments",
     "board": "tunebook.widgets",
+    "cleanup": "tunebook.widgets",
     "compare": "tunebook.analysis",
     "connect": "tunebook.service",
     "connect_form": "tunebook.widgets",
     "diagnose": "tunebook.analysis",
     "evaluate": "tunebook.experiments",
     "job_form": "tunebook.widgets",
+    "lineage": "tunebook.experiments",
     "load_results": "tunebook.analysis",
+    "playground": "tunebook.widgets",
     "read_dataset": "tunebook.data",
     "read_run": "tunebook.experiments",
     "read_runs": "tunebook.experiments",
@@ -56,10 +59,10 @@ if TYPE_CHECKING:
     from tunebook.analysis import Comparison, Diagnosis, Results, Run, compare, diagnose, load_results, suggest
     from tunebook.data import Dataset, read_dataset
     from tunebook.errors import DataError, ResultsError, ServiceError, TunebookError
-    from tunebook.experiments import Sweep, archive, evaluate, read_run, read_runs
+    from tunebook.experiments import Sweep, archive, evaluate, lineage, read_run, read_runs
     from tunebook.report import write_report
     from tunebook.service import JobRequest, connect
-    from tunebook.widgets import board, connect_form, job_form, watch
+    from tunebook.widgets import board, cleanup, connect_form, job_form, playground, watch
 
 
 def __getattr__(name: str) -> Any:
