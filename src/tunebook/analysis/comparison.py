@@ -493,7 +493,7 @@ def _group_sentence(ranking: Ranking, frame: pd.DataFrame) -> str:
     name = frame.loc[ranking.winner, "suffix"]
     who = f"{ranking.winner} ({name})" if isinstance(name, str) and name else ranking.winner
     measure = "validation loss" if ranking.measure.name == "loss" else "validation reward"
-    value = f"{best['loss']:.4g} ({ranking.level:.0%} interval {best['loss_low']:.4g}–{best['loss_high']:.4g})"
+    value = f"{best['loss']:#.4g} ({ranking.level:.0%} interval {best['loss_low']:#.4g}–{best['loss_high']:#.4g})"
     others = len(ranking.frame) - 1
     if not others:
         return f"Only {who} can be ranked: {measure} {value}."
@@ -526,7 +526,8 @@ def _sentence(groups: tuple[Group, ...], left_out: Mapping[str, str], total: int
         return f"None of the {total} runs can be ranked: {'; '.join(reasons[:3])}."
     said = groups[0].sentence
     if left_out:
-        said = said[:-1] + f" ({len(left_out)} of {total} jobs are not ranked with these)."
+        verb = "is" if len(left_out) == 1 else "are"
+        said = said[:-1] + f" ({len(left_out)} of {total} jobs {verb} not ranked with these)."
     return said
 
 

@@ -14,7 +14,11 @@ from tunebook.analysis.ranking import show_share
 if TYPE_CHECKING:
     from tunebook.analysis.comparison import Comparison
 
-_RULE = "var(--jp-border-color2, currentColor)"
+_RULE = "border-bottom:1px solid var(--jp-border-color2, currentColor)"
+# Inline, because a notebook that is not trusted loses its style sheets; inherit, because tables may not by default.
+_TABLE = "border-collapse:collapse;color:inherit;font-size:inherit"
+_CAPTION = '<caption style="text-align:left;color:inherit;padding:.4em 0">'
+_CELL = "padding:.15em .6em;text-align:left;white-space:nowrap"
 _MARKS = {
     "overfitting": "▲",
     "healthy": "●",
@@ -46,13 +50,13 @@ def table_html(comparison: Comparison, *, most_rows: int = 60) -> str:
     value = "Loss" if comparison.measure == "loss" else "Reward"
     head = [*(["Group"] if several else []), "Rank", "Job", *names]
     head += [f"{value} (90 %)", "Behind best", "P(best)", "Own value", "Accuracy", "Verdict", "Step", "Tokens"]
-    cells = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
+    cells = "".join(f'<th scope="col" style="{_CELL}">{escape(name)}</th>' for name in head)
     rows = "".join(_row(row, names, several, comparison.winner) for row in shown.to_dict("records"))
     more = f", the first {len(shown)} of them shown" if len(frame) > len(shown) else ""
     return (
-        '<table style="border-collapse:collapse">'
-        f'<caption style="text-align:left">{len(frame)} ranked jobs{more}</caption>'
-        f'<thead><tr style="border-bottom:1px solid {_RULE}">{cells}</tr></thead><tbody>{rows}</tbody></table>'
+        f'<div style="overflow-x:auto"><table style="{_TABLE}">'
+        f"{_CAPTION}{_count(len(frame), 'ranked job')}{more}</caption>"
+        f'<thead><tr style="{_RULE}">{cells}</tr></thead><tbody>{rows}</tbody></table></div>'
     )
 
 
@@ -67,18 +71,20 @@ def _row(row: Mapping[Any, Any], names: list[str], several: bool, winner: str | 
         f"{standing}{place}",
         None,
         *(escape("not told" if _missing(row[name]) else show_value(row[name])) for name in names),
-        f"{row['loss']:.4g} <small>{row['loss_low']:.4g}–{row['loss_high']:.4g}</small>",
+        f"{row['loss']:#.4g} <small>{row['loss_low']:#.4g}–{row['loss_high']:#.4g}</small>",
         "" if row["id"] == winner else f"{row['behind']:+.1%}",
         _bar(row["p_best"]),
-        f"{row['observed']:.4g}",
+        f"{row['observed']:#.4g}",
         "" if _missing(row["accuracy"]) else f"{row['accuracy']:.1%}",
         f"{_MARKS.get(verdict, '')} {escape(verdict.replace('_', ' '))}",
         "" if _missing(row["recommended_step"]) else f"{row['recommended_step']:g}",
         "" if _missing(row["trained_tokens"]) else f"{row['trained_tokens']:,.0f}",
     ]
-    line = f' style="border-bottom:1px solid {_RULE}"'
-    cells = "".join(f'<th scope="row">{job}</th>' if text is None else f"<td>{text}</td>" for text in texts)
-    return f"<tr{line}>{cells}</tr>"
+    cells = "".join(
+        f'<th scope="row" style="{_CELL}">{job}</th>' if text is None else f'<td style="{_CELL}">{text}</td>'
+        for text in texts
+    )
+    return f'<tr style="{_RULE}">{cells}</tr>'
 
 
 def _bar(share: float) -> str:
@@ -89,6 +95,10 @@ def _bar(share: float) -> str:
     )
 
 
+def _count(number: int, thing: str) -> str:
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
+
+
 def _missing(value: Any) -> bool:
     return value is None or bool(pd.isna(value))
 
@@ -96,11 +106,13 @@ def _missing(value: Any) -> bool:
 def _left_out(comparison: Comparison, most_rows: int) -> str:
     items = list(comparison.left_out.items())
     rows = "".join(
-        f'<tr><th scope="row">{escape(str(job_id))}</th><td>{escape(reason)}</td></tr>'
+        f'<tr><th scope="row" style="{_CELL}">{escape(str(job_id))}</th>'
+        f'<td style="text-align:left">{escape(reason)}</td></tr>'
         for job_id, reason in items[:most_rows]
     )
     more = f", the first {most_rows} of them shown" if len(items) > most_rows else ""
     return (
-        f'<table><caption style="text-align:left">{len(items)} jobs left out{more}</caption><thead><tr>'
-        f'<th scope="col">Job</th><th scope="col">Why</th></tr></thead><tbody>{rows}</tbody></table>'
+        f'<table style="{_TABLE}">{_CAPTION}{_count(len(items), "job")} left out{more}</caption><thead><tr>'
+        f'<th scope="col" style="{_CELL}">Job</th><th scope="col" style="{_CELL}">Why</th></tr></thead>'
+        f"<tbody>{rows}</tbody></table>"
     )

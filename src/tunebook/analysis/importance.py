@@ -28,6 +28,7 @@ FEWEST_JOBS = 12
 # Two columns of the design correlated beyond this move together: no data can tell their effects apart.
 CONFOUNDED = 0.9
 PATH_POINTS = 48
+_CELL = "padding:.15em .6em;text-align:left"
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,8 @@ class Importance:
 
     def _repr_html_(self) -> str:
         head = "".join(
-            f'<th scope="col">{name}</th>' for name in ("Hyperparameter", "Importance", "Effect on the loss")
+            f'<th scope="col" style="{_CELL}">{name}</th>'
+            for name in ("Hyperparameter", "Importance", "Effect on the loss")
         )
         rows = []
         for name, row in self.frame.iterrows():
@@ -77,12 +79,14 @@ class Importance:
             effect = f"{row.effect:.1%}, best at {show_value(row.best)}" if pd.notna(row.effect) else ""
             cell = " · ".join(part for part in (number, str(row.note)) if part)
             rows.append(
-                f'<tr><th scope="row">{escape(str(name))}</th><td>{escape(cell)}</td><td>{escape(effect)}</td></tr>'
+                f'<tr><th scope="row" style="{_CELL}">{escape(str(name))}</th>'
+                f'<td style="{_CELL}">{escape(cell)}</td><td style="{_CELL}">{escape(effect)}</td></tr>'
             )
         notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)
         return (
-            f"<table><caption>What mattered ({self.jobs} jobs)</caption><thead><tr>{head}</tr></thead>"
-            f"<tbody>{''.join(rows)}</tbody></table>{notes}"
+            f'<table style="border-collapse:collapse;color:inherit;font-size:inherit">'
+            f'<caption style="text-align:left;color:inherit;padding:.4em 0">What mattered ({self.jobs} jobs)</caption>'
+            f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>{notes}"
         )
 
 
@@ -161,8 +165,8 @@ def _sobol(surface: Surface, points: int, draws: int, seed: int) -> tuple[Array,
     smooth = means[: len(paths), : depth + 1, : len(few[0])]
     # Path against mean on the same few points, added to the mean on all points: the error of few points cancels.
     off = _indices(paths.reshape(shape), depth, [])[0] - _indices(smooth, depth, [])[0]
-    low, high = np.quantile(np.maximum(totals[: len(paths)] + off, 0.0), [0.05, 0.95], axis=0)
-    center = totals.mean(0)
+    low, high = np.quantile(np.clip(totals[: len(paths)] + off, 0.0, 1.0), [0.05, 0.95], axis=0)
+    center = np.minimum(totals.mean(0), 1.0)
     names = [scale.name for scale in surface.scales]
     pairs = [(names[i], names[j], float(share)) for (i, j), share in zip(duos, shares.mean(0), strict=True)]
     return center, np.minimum(low, center), np.maximum(high, center), pairs

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 # More combinations than this are sampled: the surface is smooth, so neighbours say the same.
 MOST_CANDIDATES = 2000
+_CELL = "padding:.15em .6em;text-align:left;white-space:nowrap"
 
 
 @dataclass(frozen=True)
@@ -56,19 +57,20 @@ class Suggestions:
 
     def _repr_html_(self) -> str:
         names = list(self.settings[0]) if self.settings else []
-        head = "".join(
-            f'<th scope="col">{escape(n)}</th>' for n in (*names, "Expected (90 %)", "Chance to beat the best")
-        )
+        titles = (*names, "Expected (90 %)", "Chance to beat the best")
+        head = "".join(f'<th scope="col" style="{_CELL}">{escape(title)}</th>' for title in titles)
         rows = []
         for settings, row in zip(self.settings, self.frame.to_dict("records"), strict=True):
-            cells = [f"<td>{escape(show_value(value))}</td>" for value in settings.values()]
+            cells = [f'<td style="{_CELL}">{escape(show_value(value))}</td>' for value in settings.values()]
             told = np.isfinite(row["expected"])
-            value = f"{row['expected']:.4g} <small>{row['low']:.4g}–{row['high']:.4g}</small>" if told else ""
+            value = f"{row['expected']:#.4g} <small>{row['low']:#.4g}–{row['high']:#.4g}</small>" if told else ""
             chance = f"{row['chance']:.0%}" if told else ""
-            rows.append(f"<tr>{''.join(cells)}<td>{value}</td><td>{chance}</td></tr>")
+            cells += [f'<td style="{_CELL}">{text}</td>' for text in (value, chance)]
+            rows.append(f"<tr>{''.join(cells)}</tr>")
         notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)
         return (
-            f'<table><caption style="text-align:left">{len(self)} jobs to try next</caption>'
+            '<table style="border-collapse:collapse;color:inherit;font-size:inherit">'
+            f'<caption style="text-align:left;color:inherit">To try next: {len(self)}</caption>'
             f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>{notes}"
         )
 
