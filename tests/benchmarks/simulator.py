@@ -205,7 +205,7 @@ def _rise(rng: np.random.Generator, t: np.ndarray, n_epochs: int | None) -> np.n
         return (1 - np.exp(-k * u)) / (1 - np.exp(-k))
     if form == "stairs":  # an epoch begins with a jump, as memorised examples come round again
         epoch = np.ceil(t * n_epochs - 1e-9)
-        smooth = 1 / (1 + np.exp(-((t * n_epochs - np.floor(t * n_epochs)) - 0.08) * 40))
+        smooth = 1 / (1 + np.exp(-((t * n_epochs - (epoch - 1)) - 0.08) * 40))
         steps = np.clip(epoch - 1 - np.floor(onset * n_epochs) - 1 + smooth, 0, None)
         return steps / max(steps[-1], 1e-9)
     return u

@@ -103,6 +103,12 @@ def draw_curve(signal: Signal, y: np.ndarray, full: Signal | None, rng: np.rando
     )
 
 
+def smooth_curve(signal: Signal, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Steps and the free curve alone, on the scale of comparison: for a picture, not for a judgement."""
+    t, y, _ = _bin(signal, y)
+    return t, smooth(t, y, np.ones(len(t))).fit
+
+
 def _fit(
     t: np.ndarray, y: np.ndarray, full: Signal | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, Valley]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from tunebook.analysis.curve import Curve, calmed, draw_curve, draw_few
+from tunebook.analysis.curve import Curve, calmed, draw_curve, draw_few, smooth_curve
 from tunebook.analysis.cycles import without_batches
 from tunebook.analysis.signals import Signal, choose, series
 
@@ -98,6 +98,17 @@ def gather(frame: pd.DataFrame, *, rise: float, period: int | None, draws: int, 
         first=float(step[0]) if len(step) else nan,
         last=float(step[-1]) if len(step) else nan,
     )
+
+
+def trend(frame: pd.DataFrame, column: str) -> tuple[np.ndarray, np.ndarray] | None:
+    """Steps and a smooth curve through any column in its own units, without batch effects; None when too short."""
+    kind = "reward" if column.endswith("reward") else "accuracy" if column.endswith("accuracy") else "loss"
+    signal = series(frame, column, kind)
+    if len(signal) < ENOUGH:
+        return None
+    y, _ = without_batches(calmed(signal.y), _counted(signal.step), logarithmic=kind != "reward")
+    t, fit = smooth_curve(signal, y)
+    return t, signal.to_units(fit)
 
 
 def _counted(step: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ TRAIN = "#0072b2"
 VALID = "#d55e00"
 FULL = "#009e73"
 ONSET = "#cc79a7"
+BEST = "#e69f00"
 NEUTRAL = "#808080"
 SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
@@ -22,3 +23,9 @@ VERDICTS = {
     "diverged": ("#cc79a7", "X"),
     "inconclusive": ("#7f7f7f", "s"),
 }
+
+
+def faint(colour: str, alpha: float) -> tuple[float, float, float, float]:
+    """A colour as red, green, blue and opacity, each 0 to 1."""
+    red, green, blue = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
+    return red, green, blue, alpha
