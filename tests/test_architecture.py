@@ -28,7 +28,7 @@ MAY_IMPORT = {
         "numpy starlette uvicorn sklearn msgspec toktok threadpoolctl platformdirs anyio python_multipart multipart",
     ),
 }
-ENTRANCES = {"cli", "demo", "doctor", "__init__", "__main__"}  # the command and the map of the package may name every room
+ENTRANCES = {"cli", "demo", "doctor", "__init__", "__main__"}  # these may name every room
 
 
 def imports():
