@@ -210,3 +210,29 @@ def test_the_loss_taken_is_that_of_the_checkpoint_that_can_be_deployed():
     row = compare([Run(run.job, run.results, checkpoints)]).frame.iloc[0]
 
     assert (row["checkpoint"], row["recommended_step"], row["observed"]) == ("m:ckpt-12", 12, 0.5)
+
+
+def test_a_whole_file_loss_of_another_epoch_does_not_stand_in_for_the_checkpoint():
+    run = a_run("a", 0.5)
+    frame = run.results.frame.assign(full_valid_loss=[None] * 11 + [9.0]).astype(float)
+    checkpoints = ({"step_number": 6, "fine_tuned_model_checkpoint": "m:ckpt-6"},)
+
+    row = compare([Run(run.job, Results.from_frame(frame), checkpoints)]).frame.iloc[0]
+
+    assert row["checkpoint"] == "m:ckpt-6"
+    assert row["observed"] < 1.0
+    assert row["observed_sd"] > 0
+
+
+def test_reinforcement_runs_are_ranked_by_reward_highest_first():
+    def rewarded(job_id, reward, rate):
+        frame = pd.DataFrame(
+            {"step": range(1, 13), "train_mean_reward": [0.1] * 12, "valid_mean_reward": [reward] * 12}
+        )
+        method = {"type": "reinforcement", "reinforcement": {"hyperparameters": {"learning_rate_multiplier": rate}}}
+        return Run(a_run(job_id).job | {"method": method}, Results.from_frame(frame))
+
+    comparison = compare([rewarded("low", 0.2, 0.1), rewarded("high", 0.7, 1.0)])
+
+    assert (comparison.winner, comparison.measure) == ("high", "reward")
+    assert "validation reward" in comparison.sentence

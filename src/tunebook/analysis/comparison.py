@@ -14,27 +14,9 @@ from tunebook.analysis.importance import Importance, importance
 from tunebook.analysis.many import diagnose_many
 from tunebook.analysis.ranking import Ranking, noise_sentence, rank_jobs, show_share
 from tunebook.analysis.run import Run
+from tunebook.analysis.score import RunScore, score_run
 
 USUAL = ("n_epochs", "batch_size", "learning_rate_multiplier")
-
-# A loss that a file rounds to nought still has a logarithm.
-SMALLEST_LOSS = 1e-5
-
-
-@dataclass(frozen=True)
-class Score:
-    """One job's value at its recommended checkpoint.
-
-    `value` is the loss (or, for `measure` "reward", the reward) and `sd` the sd of its logarithm (of the reward
-    itself) from having been measured on part of the validation file; `source` is the column it comes from.
-    """
-
-    value: float
-    sd: float
-    step: float
-    accuracy: float
-    measure: Literal["loss", "reward"]
-    source: str
 
 
 @dataclass(frozen=True)
@@ -167,7 +149,7 @@ def compare(
     ids = run_ids(runs)
     made = dict(diagnoses or {})
     left_out: dict[str, str] = {}
-    scores: dict[str, Score] = {}
+    scores: dict[str, RunScore] = {}
     reasons = [_not_ranked(run) for run in runs]
     open_to = [place for place, reason in enumerate(reasons) if not reason and ids[place] not in made]
     found_out = diagnose_many([runs[place] for place in open_to], workers=workers, seed=seed)
@@ -248,94 +230,6 @@ def _error_of(run: Run) -> str:
     return f": {message}" if message else ""
 
 
-def score_run(run: Run, diagnosis: Diagnosis) -> Score | None:
-    """The run's value at the checkpoint the diagnosis recommends; None when nothing was measured on validation rows.
-
-    The loss on the whole validation file if there is one (the value nearest that step), else the smoothed curve of
-    the batches with its error. Rewards of reinforcement runs are taken as they are: more is better.
-    """
-    if run.results is None:
-        return None
-    table = run.results.frame
-    step = _deployable_step(diagnosis)
-    reward = run.method == "reinforcement" and any(
-        run.results.has(c) for c in ("full_valid_mean_reward", "valid_mean_reward")
-    )
-    measure: Literal["loss", "reward"] = "reward" if reward else "loss"
-    names = ("full_valid_mean_reward", "valid_mean_reward") if reward else ("full_valid_loss", "valid_loss")
-    whole = _at(table, names[0], step)
-    if whole is not None:
-        at, value = whole
-        return Score(_positive(value, measure), 0.0, at, _accuracy(table, at, whole=True), measure, names[0])
-    batches = _curve_at(diagnosis, step, measure)
-    if batches is None:
-        batches = _last_batches(table, names[1], measure)
-    if batches is None:
-        return None
-    at, value, sd = batches
-    return Score(_positive(value, measure), sd, at, _accuracy(table, at, whole=False), measure, names[1])
-
-
-def _positive(value: float, measure: str) -> float:
-    return max(value, SMALLEST_LOSS) if measure == "loss" else value
-
-
-def _at(table: pd.DataFrame, column: str, step: float | None) -> tuple[float, float] | None:
-    """(step, value) of the finite value of `column` nearest to `step` (the last one when that is not known)."""
-    if column not in table:
-        return None
-    found = table.loc[np.isfinite(table[column].to_numpy(float)), ["step", column]]
-    if found.empty:
-        return None
-    steps = found["step"].to_numpy(float)
-    place = int(np.abs(steps - step).argmin()) if step is not None else -1
-    return float(steps[place]), float(found[column].iloc[place])
-
-
-def _curve_at(diagnosis: Diagnosis, step: float | None, measure: str) -> tuple[float, float, float] | None:
-    """(step, smoothed value, sd on the modelled scale) from the diagnosis's curve with its 90 % band."""
-    curve = diagnosis.curve
-    if curve is None or curve.empty or "valid_smooth" not in curve:
-        return None
-    curve = curve[np.isfinite(curve["valid_smooth"].to_numpy(float))]
-    if curve.empty:
-        return None
-    steps = curve["step"].to_numpy(float)
-    row = curve.iloc[int(np.abs(steps - step).argmin()) if step is not None else -1]
-    value, low, high = float(row["valid_smooth"]), float(row["valid_low"]), float(row["valid_high"])
-    if measure == "loss":
-        value, low, high = (max(v, SMALLEST_LOSS) for v in (value, low, high))
-        width = np.log(high) - np.log(low)
-    else:
-        width = high - low
-    return float(row["step"]), value, float(width / 3.29) if np.isfinite(width) else 0.0
-
-
-def _last_batches(
-    table: pd.DataFrame, column: str, measure: str, *, last: int = 8
-) -> tuple[float, float, float] | None:
-    """(step, mean, sd on the modelled scale) of the last batch values, for curves too short to be smoothed."""
-    if column not in table:
-        return None
-    found = table.loc[np.isfinite(table[column].to_numpy(float)), ["step", column]].tail(last)
-    if found.empty:
-        return None
-    values = found[column].to_numpy(float)
-    modelled = np.log(np.maximum(values, SMALLEST_LOSS)) if measure == "loss" else values
-    # One or two batches say little of their spread; a batch value scatters by about 20 % (public result files).
-    spread = float(np.std(modelled, ddof=1)) if len(values) > 2 else 0.2
-    return float(found["step"].iloc[-1]), float(values.mean()), spread / np.sqrt(len(values))
-
-
-def _accuracy(table: pd.DataFrame, step: float, *, whole: bool) -> float:
-    columns = ["full_valid_mean_token_accuracy", "valid_mean_token_accuracy"]
-    for column in columns if whole else columns[::-1]:
-        found = _at(table, column, step)
-        if found is not None:
-            return found[1]
-    return float("nan")
-
-
 def _hyperparameters(runs: Iterable[Run]) -> tuple[str, ...]:
     """The usual three, then any other that some run was given a plain value for."""
     others = {
@@ -352,7 +246,7 @@ def _facts(
     ids: tuple[str, ...],
     hyperparameters: tuple[str, ...],
     diagnoses: Mapping[str, Diagnosis],
-    scores: Mapping[str, Score],
+    scores: Mapping[str, RunScore],
     price: Callable[[str, str], float | None] | None,
 ) -> pd.DataFrame:
     """One row a job, before any comparison."""
@@ -387,12 +281,6 @@ def _checkpoint_name(run: Run, diagnosis: Diagnosis | None) -> str | None:
     return (kept or {}).get("name") or run.fine_tuned_model
 
 
-def _deployable_step(diagnosis: Diagnosis) -> float | None:
-    """The step a user gets: the recommended checkpoint's; where none was kept, the best of the curve."""
-    kept = diagnosis.checkpoint
-    return kept["step"] if kept else diagnosis.recommended_step
-
-
 def _cost(run: Run, price: Callable[[str, str], float | None] | None) -> float:
     """Training price in US dollars: trained tokens times the price; NaN when either is not known."""
     tier = run.job.get("trainingType") or run.job.get("training_type") or "Standard"
@@ -405,7 +293,7 @@ def _cost(run: Run, price: Callable[[str, str], float | None] | None) -> float:
 def _groups(
     frame: pd.DataFrame,
     runs: Mapping[str, Run],
-    scores: Mapping[str, Score],
+    scores: Mapping[str, RunScore],
     hyperparameters: tuple[str, ...],
     files: Mapping[str, str],
     level: float,

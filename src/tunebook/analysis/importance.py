@@ -27,7 +27,7 @@ from tunebook.analysis.surface import Array, Scale, Surface, fit_surface
 FEWEST_JOBS = 12
 # Two columns of the design correlated beyond this move together: no data can tell their effects apart.
 CONFOUNDED = 0.9
-PATH_POINTS = 48
+PATH_POINTS = 32
 _CELL = "padding:.15em .6em;text-align:left"
 
 

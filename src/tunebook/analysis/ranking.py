@@ -101,7 +101,7 @@ def rank_jobs(
 
     `observed` is the job's loss at its recommended checkpoint (positive) or its reward; `observed_sd` the sd of
     its logarithm from evaluating on too few rows, 0 where the whole validation file was used. Intervals cover
-    `level`. `noise_sd` replaces the prior median of the seed noise (a fraction; default 2 %, see
+    `level`. `noise_sd` replaces the prior median of the seed noise (a fraction; default 1.8 %, see
     `surface.NOISE_PRIOR`) when other sweeps have shown it. Raises ValueError for an empty frame or values that
     are not finite.
     """
