@@ -51,7 +51,7 @@ def check_file(path: Path, *, method: str, base_model: str, limits: Limits, para
             file,
             method=method,
             max_tokens=longest,
-            encoding=(base.encoding if base else None) or ENCODING,
+            encoding=encoding_of(base_model),
             min_examples=limits["min_examples"] if param == "training_file" else 0,
         )
         found = [problem for problem in problems if problem.severity == "error"]
@@ -81,6 +81,12 @@ def conversation_tokens(messages: Sequence[Mapping[str, Any]], tools: Any, base_
     return 3 + _gather(messages, [tools] if tools else [], texts) + sum(_count(texts, base_model))
 
 
+def encoding_of(base_model: str) -> str:
+    """The encoding a model's tokens are counted in."""
+    base = load_catalogue().model(base_model)
+    return (base.encoding if base else None) or ENCODING
+
+
 def text_tokens(text: str, base_model: str) -> int:
     """Tokens of a text alone."""
     return sum(_count([text], base_model))
@@ -99,8 +105,7 @@ def _gather(messages: Iterable[Mapping[str, Any]], tools: Iterable[Any], texts: 
 def _count(texts: list[str], base_model: str) -> list[int]:
     from toktok import batch_count
 
-    base = load_catalogue().model(base_model)
-    return batch_count(texts, (base.encoding if base else None) or ENCODING)
+    return batch_count(texts, encoding_of(base_model))
 
 
 def _messages(example: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -21,6 +21,7 @@ class File:
     bytes: int | None = None
     blob: str | None = None
     lines: int | None = None  # examples counted by the syntax scan
+    tokens: JSON | None = None  # of the whole file by encoding, once a job has counted them
     status_details: str | None = None
     expires_at: int | None = None
     ready_at: float = 0.0  # on the clock; when the scan may end
@@ -84,6 +85,7 @@ class Job:
     auto_learning_rate: float | None = None
     start_weights: str | None = None
     result_file: str | None = None
+    file_tokens: int | None = None
     trained_tokens: int | None = None
     started_at: float | None = None
     finished_at: int | None = None

@@ -229,7 +229,8 @@ class Store:
     def clear_job_folder(self, job_id: str) -> None:
         """Keep of an ended job's files only the weights its checkpoints name, and the log."""
         named = {Path(point.weights).name for point in self.all(Checkpoint, job=job_id) if point.weights}
-        for path in self.job_folder(job_id).iterdir():
+        folder = self.jobs / job_id
+        for path in folder.iterdir() if folder.exists() else ():
             if path.name not in named and path.suffix != ".log":
                 path.unlink(missing_ok=True)
         self.sweep()

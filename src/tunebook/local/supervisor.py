@@ -39,6 +39,7 @@ _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM
 class _Running:
     process: subprocess.Popen[bytes]
     token: str
+    pool: str
 
 
 class Supervisor:
@@ -129,14 +130,23 @@ class Supervisor:
             self.store.close()
 
     def _bury(self) -> None:
-        """Take note of workers that have ended; a job that still wants one will get another."""
+        """Take note of workers that have ended; a job that still wants one will get another.
+
+        The worker of a job that was cancelled is not waited for: it may still be reading its file.
+        """
         for job_id, running in list(self._running.items()):
+            job = self.store.get(Job, id=job_id)
+            unwanted = job is None or job.status == "cancelled"
+            if unwanted:
+                running.process.kill()
+                running.process.wait()
             code = running.process.poll()
             if code is None:
                 continue
-            job = self.store.get(Job, id=job_id)
             if job is not None and job.worker == running.token:
                 self._release(job, code)
+            if unwanted:
+                self.store.clear_job_folder(job_id)
             del self._running[job_id]  # last: what failed above is tried again in the next round
             if running.process.stdin is not None:
                 running.process.stdin.close()
@@ -162,7 +172,7 @@ class Supervisor:
         waiting = self.store.all(Job, status=WANTS_WORKER, worker=None)
         if not waiting:
             return
-        taken = Counter(_pool(job) for job in self.store.all(Job, status=WANTS_WORKER) if job.worker is not None)
+        taken = Counter(running.pool for running in self._running.values())
         for job in waiting:  # oldest first
             early = time.monotonic() < self._not_before.get(job.id, 0.0)
             if job.id not in self._running and not early and taken[_pool(job)] < self.limits.running(job.training_type):
@@ -187,7 +197,7 @@ class Supervisor:
         except OSError:
             self.store.change(Job, {"id": job.id, "worker": token}, worker=None)
             raise
-        self._running[job.id] = _Running(process, token)
+        self._running[job.id] = _Running(process, token, _pool(job))
 
 
 def _pool(job: Job) -> str:

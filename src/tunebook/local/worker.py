@@ -39,7 +39,7 @@ from tunebook.local.history import (
 )
 from tunebook.local.limits import Limits
 from tunebook.local.naming import checkpoint_name, new_id
-from tunebook.local.preprocessing import Unusable, billed_tokens, check_file, read_examples
+from tunebook.local.preprocessing import Unusable, billed_tokens, check_file, encoding_of, read_examples
 from tunebook.local.records import Checkpoint, Deployment, Event, File, Job
 from tunebook.local.states import ENDED
 from tunebook.local.store import Store, Superseded
@@ -80,12 +80,11 @@ class Worker:
             job = self._begin(self._job())
             self.state = job.state
             self._train(job, examples, validation)
-            self._finish(job, examples)
+            self._finish(job)
         except Unusable as error:
             self._fail(error)
-        except Stopped:
-            if self._job().status in ENDED:
-                self.store.clear_job_folder(self.job_id)
+        except Stopped:  # whoever ended, replaced or will continue the job sees to what is left
+            return
 
     def _job(self) -> Job:
         job = self.store.get(Job, id=self.job_id)
@@ -114,7 +113,8 @@ class Worker:
         from tunebook.local.trainer import resolve_hyperparameters
 
         resolved = resolve_hyperparameters(job.requested, len(examples), job.method)
-        tokens = billed_tokens(examples, job.base_model) * int(resolved["n_epochs"])
+        file_tokens = self._count(job, examples)
+        tokens = file_tokens * int(resolved["n_epochs"])
         if tokens > self.limits["job_tokens"]:
             raise Unusable(
                 "invalidPayload",
@@ -122,7 +122,17 @@ class Worker:
                 f"but a job may train {self.limits['job_tokens']}.",
                 "training_file",
             )
-        self.store.advance(self.job_id, self.token, resolved=resolved)
+        self.store.advance(self.job_id, self.token, resolved=resolved, file_tokens=file_tokens)
+
+    def _count(self, job: Job, examples: Sequence[Any]) -> int:
+        """The training file's tokens, counted by the first job that trains on it: loading a vocabulary takes time."""
+        encoding = encoding_of(job.base_model)
+        file = self.store.get(File, id=job.training_file)
+        known = dict(file.tokens or {}) if file is not None else {}
+        if encoding not in known:
+            known[encoding] = billed_tokens(examples, job.base_model)
+            self.store.change(File, {"id": job.training_file}, tokens=known)
+        return int(known[encoding])
 
     def _check(self, job: Job, blob: str, param: str) -> None:
         check_file(
@@ -296,8 +306,8 @@ class Worker:
 
     # -- after training -----------------------------------------------------------------------------------
 
-    def _finish(self, job: Job, examples: Sequence[Mapping[str, Any]]) -> None:
-        tokens = billed_tokens(examples, job.base_model) * self.training.n_epochs
+    def _finish(self, job: Job) -> None:
+        tokens = (job.file_tokens or 0) * self.training.n_epochs
         words = (*SUCCEEDED, f"Completed results file: {job.result_file}", f"Training tokens billed: {tokens}")
         said = [message_event(self.job_id, self.clock, message) for message in words]
         with self.store.transaction():
@@ -350,7 +360,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--limit", action="append", default=[])
     options = parser.parse_args(argv)
     if hasattr(os, "nice"):
-        os.nice(10)  # people waiting for an answer come first
+        os.nice(5)  # people waiting for an answer come first
     gone = threading.Event()
     threading.Thread(target=_await_end_of_input, args=[gone], daemon=True).start()
     limits = Limits({name: int(value) for name, _, value in (each.partition("=") for each in options.limit)})
