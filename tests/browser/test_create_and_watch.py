@@ -37,8 +37,13 @@ def test_a_job_is_filled_in_created_watched_to_the_end_and_kept_in_the_saved_not
     notebook.theme("JupyterLab Light")
 
     page.click("button:has-text('Create job')")
-    page.wait_for_selector(".widget-html .tb-chip:has-text('Running')", timeout=30_000)
+    page.wait_for_selector(".widget-html .tb-chip:has-text('Waiting')")
+    refresh = page.locator("button:has-text('Refresh')")
+    before = refresh.bounding_box()
     page.wait_for_selector(".widget-html .tb-chip:has-text('Succeeded')", timeout=60_000)
+    page.wait_for_selector(".widget-html b:has-text('recommended')")
+    after = refresh.bounding_box()
+    assert abs(after["y"] - before["y"]) < 40, "the buttons moved while the job was watched"
     notebook.shoot("finished_light")
     notebook.theme("JupyterLab Dark")
     notebook.shoot("finished_dark")

@@ -55,9 +55,9 @@ for n_epochs in (1, 2, 4):
     page.wait_for_selector("tr:has-text('sweep-1') .tb-chip:has-text('Succeeded'):visible")
 
     page.get_by_label("find").fill("sweep")
-    page.wait_for_selector("caption:has-text('3 of')")
+    page.wait_for_selector("caption:has-text('3 of'):visible")
     page.get_by_label("compare").select_option(index=[0, 1, 2])
-    page.wait_for_selector("caption:has-text('Overlaid curves')")
+    page.wait_for_selector("caption:has-text('Overlaid curves'):visible")
     page.click("button:has-text('Rank the picked jobs')")
     page.wait_for_selector("text=board.comparison")
 

@@ -17,6 +17,7 @@ from tunebook.widgets.markup import esc, number, table
 from tunebook.widgets.style import SERIES_COLOURS, TRAIN_COLOUR, VALID_COLOUR
 
 DASHES = ("", "6 3", "2 3", "8 3 2 3")
+MOST_EPOCH_LINES = 12
 LOG_FROM = 5.0
 MOST_POINTS = 240  # a chart is about 560 pixels wide; more vertices are not seen, only sent
 
@@ -124,9 +125,10 @@ def loss_chart(
     if len(fx):
         lines.append(Line("full validation", fx, fy, VALID_COLOUR, "markers"))
     last = max(float(x[-1]) for x, _ in series if len(x))
-    x_max = max(float(total_steps or 0), last)
+    # The whole way ahead from a third of it on; before that it would leave the curve no room.
+    x_max = max(last, min(float(total_steps or 0), 3 * last))
     epochs: tuple[float, ...] = ()
-    if n_epochs and n_epochs > 1 and total_steps:
+    if n_epochs and 1 < n_epochs <= MOST_EPOCH_LINES and total_steps:
         epochs = tuple(total_steps * e / n_epochs for e in range(1, math.ceil(n_epochs)))
     return Chart(tuple(lines), label, _marks(diagnosis), epochs, x_max, _describe(label, series))
 
@@ -254,6 +256,8 @@ def _grid(
         for tick in ticks(*xs, about=6)
     ]
     for step in chart.epochs:
+        if step > xs[1]:
+            break
         x = float(px(step))
         parts.append(
             f'<path d="M{x:.1f} {top}V{bottom}" stroke="currentColor" stroke-opacity=".3" stroke-dasharray="1 4"/>'

@@ -21,7 +21,7 @@ from tunebook.widgets.markup import esc, note, notice
 from tunebook.widgets.outputs import Shown, all_widgets, cell_and_count, free_from_cell
 from tunebook.widgets.pieces import button, described, place, put, wrap
 from tunebook.widgets.style import style_tag
-from tunebook.widgets.watcher import Follow
+from tunebook.widgets.watcher import Follow, replace_watchers
 
 if TYPE_CHECKING:
     from tunebook.service import Job, JobRequest, Workspace
@@ -385,6 +385,8 @@ class JobForm:
     def show(self) -> None:
         """Display the form in the notebook cell that runs now, and begin to read the lists it offers."""
         self._cell = cell_and_count()
+        if self.live is None:
+            replace_watchers(*self._cell, ())  # of the job that an earlier run of this cell has made
         self._shown.show(*self._static())
         if self.job is None:
             self.load()

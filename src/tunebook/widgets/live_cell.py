@@ -103,9 +103,10 @@ class LiveCell:
     def _make_layout(self) -> None:
         columns = ipywidgets.Layout(flex_flow="row wrap", align_items="flex-start", margin="0", grid_gap="0 20px")
         place(self._chart, flex="1 1 420px", min_width="280px", max_width="640px", margin="0")
-        place(self._side, flex="1 1 230px", min_width="220px", min_height="150px", margin="0")
+        place(self._side, flex="1 1 230px", min_width="220px", min_height="305px", margin="0")
         for part in (self._style, self._status, self._checkpoints, self._events_heading, self._message):
             place(part, margin="0", width="auto")
+        place(self._checkpoints, min_height="128px")  # three rows: what comes later moves nothing
         # The list scrolls inside its widget: new content leaves the place someone reads where it is.
         place(
             self._events,

@@ -269,9 +269,11 @@ def checkpoints_html(snapshot: JobSnapshot, diagnosis: Diagnosis | None = None) 
         mark = "<b>recommended</b>" if step == best else ""
         rows.append((count(step), number(loss), number(accuracy), mark, name))
     if not rows:
-        return ""
-    head = ("step", "validation loss", "validation accuracy", "", "model to deploy")
-    return table("Checkpoints (the service keeps the newest few)", head, rows, numbers=(0, 1, 2))
+        return note("Checkpoints appear here at the end of each epoch; the service keeps the newest few.")
+    head = ("step", "loss", "accuracy", "", "model to deploy")
+    return table(
+        "Checkpoints and how they do in validation; the service keeps the newest few", head, rows, numbers=(0, 1, 2)
+    )
 
 
 def events_html(events: tuple[Any, ...], *, now: float) -> str:
