@@ -46,7 +46,7 @@ def test_it_shows_what_is_there_what_it_costs_and_what_needs_what(panel) -> None
     shown = texts(panel.widget)
 
     assert "They cost $1.70 an hour" in shown
-    assert f"needed by {GOING}" in shown
+    assert f"needed by the running {GOING}" in shown
     assert "after its deployment live" in shown
     assert "unused: no job uses it" in shown
     assert "<meter" in shown

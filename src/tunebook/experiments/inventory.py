@@ -115,13 +115,17 @@ class Plan:
 
 @dataclass(frozen=True)
 class Inventory:
-    """Everything at a resource that fine-tuning left there. `read_at`: Unix seconds."""
+    """Everything at a resource that fine-tuning left there.
+
+    read_at: Unix seconds. practice: the embedded service, which bills nothing: costs are those at Azure.
+    """
 
     place: str
     items: tuple[Item, ...]
     gauges: Mapping[str, tuple[float, float]]
     read_at: float
     notes: tuple[str, ...] = ()
+    practice: bool = False
 
     @property
     def usd_per_hour(self) -> float:
@@ -176,7 +180,8 @@ class Inventory:
         numbers = {kind: sum(item.kind == kind for item in self.items) for kind in ORDER}
         told = ", ".join(f"{n} {kind}{'' if n == 1 else 's'}" for kind, n in numbers.items())
         cost = self.usd_per_hour
-        money = f" They cost ${cost:.2f} an hour, ${cost * _HOURS_A_MONTH:,.0f} a month." if cost else ""
+        they = "At Azure they would cost" if self.practice else "They cost"
+        money = f" {they} ${cost:.2f} an hour, ${cost * _HOURS_A_MONTH:,.0f} a month." if cost else ""
         return f"{self.place} holds {told}.{money} {len(self.unused)} seem unused."
 
     def __repr__(self) -> str:
@@ -213,23 +218,37 @@ class Inventory:
         )
 
 
+_OTHERWISE: Mapping[Kind, str] = {
+    "deployment": "whether it is called is not known",
+    "model": "kept",
+    "file": "a job that has ended used it",
+    "result file": "its job is kept",
+}
+
+
 def standing(item: Item) -> str:
     """Whether it can be deleted, in words."""
     if item.needed_by:
-        return f"needed by {', '.join(item.needed_by)}"
+        return f"needed by the running {', '.join(item.needed_by)}"
+    if "?" in item.first:
+        return "stays: whether it is deployed cannot be read"
     if item.first:
         return f"after its deployment{'s' if len(item.first) > 1 else ''} {', '.join(item.first)}"
-    return f"unused: {item.unused}" if item.unused else "in use or not known"
+    return f"unused: {item.unused}" if item.unused else _OTHERWISE[item.kind]
 
 
 def size(item: Item) -> str:
-    return "" if item.bytes is None else f"{item.bytes / 1e6:,.2f} MB"
+    if item.bytes is None:
+        return ""
+    return f"{item.bytes / 1e6:,.1f} MB" if item.bytes >= 1e6 else f"{item.bytes / 1e3:,.1f} kB"
 
 
 def cost(item: Item) -> str:
     if item.kind != "deployment":
         return ""
-    return "not known" if item.usd_per_hour is None else f"${item.usd_per_hour:.2f}"
+    if item.usd_per_hour is None:
+        return "not known"
+    return f"${item.usd_per_hour:.2f}" if item.usd_per_hour else "tokens only"
 
 
 def take_inventory(workspace: Workspace) -> Inventory:
@@ -255,6 +274,7 @@ def take_inventory(workspace: Workspace) -> Inventory:
         calls=calls,
         now=datetime.now(UTC),
         notes=notes,
+        practice=workspace.embedded,
     )
 
 
@@ -267,6 +287,7 @@ def build_inventory(
     now: datetime,
     calls: Mapping[str, datetime | None] | None = None,
     notes: tuple[str, ...] = (),
+    practice: bool = False,
     catalogue: Catalogue | None = None,
 ) -> Inventory:
     """The inventory of job, file and deployment records.
@@ -299,7 +320,7 @@ def build_inventory(
     }
     rank = {kind: place for place, kind in enumerate(ORDER)}
     items.sort(key=lambda item: (rank[item.kind], -(item.created_at or 0), item.name))
-    return Inventory(place, tuple(items), gauges, now.timestamp(), notes)
+    return Inventory(place, tuple(items), gauges, now.timestamp(), notes, practice)
 
 
 def needs_of_running_jobs(jobs: Iterable[Mapping[str, Any]]) -> dict[str, tuple[str, ...]]:

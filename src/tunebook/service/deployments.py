@@ -79,8 +79,10 @@ class Deployments:
             for finding in preflight.findings:
                 if finding.outcome == "doubtful":
                     say(f"{name}: {finding.message}")
+            here = "Nothing is billed here; at Azure: " if self._workspace.embedded else ""
             for line in self._terms(sku, wanted).lines:
-                say(f"{name}: {line}")
+                say(f"{name}: {here}{line}")
+                here = ""
             body = _body(wanted, sku, capacity, source)
             operation = self._put(name, body)
         else:
@@ -405,7 +407,8 @@ class Deployment:
             f"<td style='text-align:left'>{escape(str(value))}</td></tr>"
             for key, value in said.items()
         )
-        terms = "".join(f"<li>{escape(line)}</li>" for line in self.terms.lines)
+        here = ("Nothing is billed here. At Azure:",) if self.workspace.embedded else ()
+        terms = "".join(f"<li>{escape(line)}</li>" for line in (*here, *self.terms.lines))
         return f"<table><caption>Deployment</caption>{rows}</table><ul>{terms}</ul>"
 
 

@@ -21,6 +21,13 @@ if TYPE_CHECKING:
 
 _ALL, _UNUSED, _DELETABLE = "everything", "what seems unused", "what can be deleted now"
 _MOST_ROWS = 200
+_CSS = """<style>
+.tb table.tb-table td.tb-stored{white-space:normal;overflow-wrap:anywhere;vertical-align:top;min-width:70px}
+.tb table.tb-table td.tb-stored:first-child{white-space:nowrap}
+.tb table.tb-table td.tb-num{vertical-align:top}
+.tb .tb-gauges{display:grid;grid-template-columns:max-content 120px max-content;gap:0 12px;color:var(--tb-muted)}
+.tb .tb-gauges meter{width:120px;align-self:center}
+</style>"""
 
 
 def cleanup(workspace: Workspace, *, log: str | Path | None = LOG) -> CleanupPanel:
@@ -94,7 +101,7 @@ class CleanupPanel:
         self.widget = ipywidgets.VBox([*parts, self._asking, self._message, self._done])
         place(self.widget, max_width="980px", overflow="hidden")
         self._shown = Shown(self.widget)
-        self._style.value = style_tag() + self._shown.hiding_style
+        self._style.value = style_tag() + _CSS + self._shown.hiding_style
         put(
             self._title,
             f'<div class="tb-head"><span class="tb-title">Clean up</span>'
@@ -178,7 +185,7 @@ class CleanupPanel:
         kept = tuple(key for key in self.select.value if key in {row.key for row in rows})
         self._settling = True
         try:
-            self.select.options = [(f"{row.kind} · {row.name} · {standing(row)}", row.key) for row in rows]
+            self.select.options = [(_label(row), row.key) for row in rows]
             self.select.value = kept
         finally:
             self._settling = False
@@ -201,7 +208,10 @@ class CleanupPanel:
     # ---- deleting
 
     def _ask(self, asking: bool) -> None:
-        put(self._question, f"<b>{esc(self.plan.sentence)}</b>" if asking else "")
+        number = len(self.plan.steps)
+        what = "this" if number == 1 else f"these {number} things"
+        question = f"Delete {what} at {self.workspace.name} for good? This cannot be undone."
+        put(self._question, f"<b>{esc(question)}</b>" if asking else "")
         place(self._asking, display="flex" if asking else "none")
 
     def _delete_pressed(self) -> None:
@@ -246,7 +256,7 @@ class CleanupPanel:
         words = f"Clean-up of {self.workspace.name}. Run the cell again to select and delete."
         if self.inventory is None:
             return note(words), words
-        html = note(words) + summary_html(self.inventory) + items_html(self.inventory.items[:_MOST_ROWS])
+        html = _CSS + note(words) + summary_html(self.inventory) + items_html(self.inventory.items[:_MOST_ROWS])
         done = deletions_html(self.cleared.deletions) if self.cleared else ""
         plain = [words, repr(self.inventory), *([repr(self.cleared)] if self.cleared else [])]
         return html + done, "\n".join(plain)
@@ -267,15 +277,21 @@ class CleanupPanel:
         return f"<CleanupPanel of {self.workspace.name}: {there}>"
 
 
+def _label(item: Item) -> str:
+    """An item in the list to select from: several files may have the same name."""
+    which = "" if item.id == item.name else f" ({item.id[:14]}…)"
+    return f"{item.kind} · {item.name}{which} · {standing(item)}"
+
+
 def summary_html(inventory: Inventory) -> str:
     """What there is and costs, the gauges of the quotas, and what to know."""
     gauges = "".join(
-        f'<div class="tb-under"><span>{esc(name)}</span><meter min="0" max="{most}" value="{used}" '
-        f'aria-label="{esc(name)}"></meter><span>{_told(name, used)} of {_told(name, most)}</span></div>'
+        f'<span>{esc(name)}</span><meter min="0" max="{most}" value="{used}" aria-label="{esc(name)}"></meter>'
+        f"<span>{_told(name, used)} of {_told(name, most)}</span>"
         for name, (used, most) in inventory.gauges.items()
     )
     notes = "".join(note(each, "wait") for each in inventory.notes)
-    return f"<p><b>{esc(inventory.sentence)}</b></p>{gauges}{notes}"
+    return f'<p><b>{esc(inventory.sentence)}</b></p><div class="tb-gauges">{gauges}</div>{notes}'
 
 
 def _told(name: str, value: float) -> str:
@@ -291,7 +307,7 @@ def items_html(items: tuple[Item, ...] | list[Item], total: int | None = None) -
     shown = f"{len(items)} of {total} shown" if total is not None and total > len(items) else f"{len(items)}"
     head = ["kind", "name", "what", "size", "an hour", "how it stands"]
     made = table(f"What is there: {shown}", head, rows, numbers=(3, 4))
-    return made.replace("<td>", '<td class="tb-wrap">')
+    return made.replace("<td>", '<td class="tb-stored">')
 
 
 def _sign(item: Item) -> str:

@@ -35,6 +35,7 @@ _CSS = """<style>
 padding:6px 10px;min-height:34px;margin:2px 0 4px;background:var(--tb-soft)}
 .tb .tb-replies{display:flex;flex-wrap:wrap;gap:4px 16px}
 .tb .tb-reply{flex:1 1 280px;min-width:0}
+.tb table.tb-table td.tb-tried{white-space:normal;overflow-wrap:anywhere;vertical-align:top;min-width:60px}
 </style>"""
 
 
@@ -138,6 +139,9 @@ class Playground:
         wrapping = {"flex_flow": "row wrap", "align_items": "flex-start"}
         settings = ipywidgets.HBox([self.temperature, self.seed, self.max_tokens])
         place(settings, **wrapping)
+        for each in (*self.expect_buttons.values(), self.keep_button):
+            place(each, align_self="flex-start")
+        place(self.keep_button, margin="2px 0 4px 118px")
         asking = ipywidgets.HBox([self.ask_button, self.stop_button])
         place(asking, margin="4px 0")
         columns = []
@@ -198,10 +202,13 @@ class Playground:
         )
 
     def cases(self) -> Dataset:
-        """The turns whose right answer was said, as a Dataset for `evaluate`. Raises DataError when there are none."""
+        """The turns whose right answer was said, as a Dataset for `evaluate`. Raises RequestError without one."""
         from tunebook.data import read_dataset
 
-        return read_dataset(trials.cases_of(self.turns), name="playground")
+        made = trials.cases_of(self.turns)
+        if not made:
+            raise RequestError('No turn has an expected answer yet: press "This is right", or call expect("…").')
+        return read_dataset(made, name="playground")
 
     # ---- asking
 
@@ -295,7 +302,8 @@ class Playground:
         self.expect(answer)
         self.expected.value = answer
         made = len(trials.cases_of(self.turns))
-        self._clicks.say(f"Kept. {made} evaluation cases so far: playground.cases()", "good")
+        cases = "1 evaluation case" if made == 1 else f"{made} evaluation cases"
+        self._clicks.say(f"Kept: {cases} so far, given by .cases()", "good")
 
     def _write(self, turn: Turn) -> None:
         if self._log is not None:
@@ -316,9 +324,9 @@ class Playground:
         text, share, where = found
         if not self.system.value:
             self.system.value = text
-        many = "every example" if share == 1 else f"{share:.0%} of the examples looked at"
-        words = f"{'This' if text else 'No'} system message stands in {many} of {where}: ask as the model was trained."
-        put(self._system_note, note(words))
+        many = "Every example" if share == 1 else f"{share:.0%} of the examples looked at"
+        has = "with this system message" if text else "without a system message"
+        put(self._system_note, note(f"{many} of {where}, the training file, is {has}: ask as the model was trained."))
 
     # ---- showing
 

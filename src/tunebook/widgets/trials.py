@@ -124,8 +124,8 @@ def log_html(turns: Sequence[Turn], *, most: int = 12) -> str:
         for place, turn in enumerate(reversed(turns[-most:]))
     ]
     made = sum(turn.expected is not None for turn in turns)
-    caption = f"Tried so far: {len(turns)}, of which {made} are evaluation cases"
-    return table(caption, ["", "prompt", *models, "expected"], rows).replace("<td>", '<td class="tb-wrap">')
+    caption = f"Tried so far: {len(turns)}; evaluation cases: {made}"
+    return table(caption, ["", "prompt", *models, "expected"], rows).replace("<td>", '<td class="tb-tried">')
 
 
 def shortened(text: str) -> str:
