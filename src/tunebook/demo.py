@@ -91,7 +91,7 @@ def _prepare(options: DemoOptions, say: Say) -> tuple[Dataset, Dataset]:
     """The training and validation examples, checked."""
     given = read_dataset(options.train)
     valid = read_dataset(options.valid) if options.valid else None
-    for dataset in filter(None, (given, valid)):
+    for dataset in (given,) if valid is None else (given, valid):
         report = dataset.check(model=MODEL)
         if report.errors:
             worst = report.errors[0]
