@@ -360,7 +360,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--limit", action="append", default=[])
     options = parser.parse_args(argv)
     if hasattr(os, "nice"):
-        os.nice(5)  # people waiting for an answer come first
+        os.nice(10)  # people waiting for an answer come first
     gone = threading.Event()
     threading.Thread(target=_await_end_of_input, args=[gone], daemon=True).start()
     limits = Limits({name: int(value) for name, _, value in (each.partition("=") for each in options.limit)})
