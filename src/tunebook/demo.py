@@ -94,7 +94,7 @@ def _prepare(options: DemoOptions, say: Say) -> tuple[Dataset, Dataset]:
     for dataset in (given,) if valid is None else (given, valid):
         report = dataset.check(model=MODEL)
         if report.errors:
-            worst = report.errors[0]
+            worst = next((problem for problem in report.errors if problem.line), report.errors[0])
             where = f"line {worst.line}" if worst.line else "the file"
             raise DataError(
                 f"{dataset.path}, {where}: {worst.message} {worst.fix} "
