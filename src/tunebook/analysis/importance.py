@@ -143,6 +143,11 @@ def importance(
             f"{len(jobs)} jobs are too few to say what mattered (about {fewest_jobs} are needed): "
             "the effects are what the surface suggests, not a finding.",
         )
+    elif scales and len(surface.values) < fewest_jobs:
+        notes = (
+            f"{len(jobs)} jobs, but only {len(surface.values)} different configurations: mind how wide the "
+            "intervals are.",
+        )
     return Importance(frame, pd.DataFrame(told, columns=["first", "second", "share"]), len(jobs), notes)
 
 

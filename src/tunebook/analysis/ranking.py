@@ -205,8 +205,8 @@ def noise_sentence(ranking: Ranking) -> str:
         return "One job alone says nothing of the luck of its seed."
     if ranking.noise_source == "replicates":
         return (
-            f"Two trainings of one configuration differ by about {share} (sd, measured on repeated seeds): "
-            f"differences below {limit} between two single jobs cannot be judged."
+            f"By the luck of its seed a job lands about {share} (sd, measured on repeated seeds) from its "
+            f"configuration: differences below {limit} between two single jobs cannot be judged."
         )
     repeat = "run 2-3 seeds of the best 2-3 configurations to measure it"
     if ranking.noise_source == "surface":

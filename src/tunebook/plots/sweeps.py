@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from tunebook.analysis.comparison import Comparison
 
 _MOST_LEVELS = 7
+_LOG_FACTOR = 4.0  # losses that span more are shown by factors
 
 
 def plot_sweep(
@@ -89,7 +90,6 @@ def plot_sweep(
                 xytext=(-4, -14),
                 ha="right",
                 fontsize="small",
-                color=look.color,
                 zorder=6,
             )
     if not drawn:
@@ -190,11 +190,13 @@ def plot_pareto(comparison: Comparison, *, cost: Cost = "trained_tokens", ax: Ax
     ax.plot(
         knee["cost"], knee["loss"], "o", color=palette.FULL, mfc="none", markersize=15, mew=2, label="knee", zorder=4
     )
+    to_the_right = knee["cost"] > (rows["cost"].min() + rows["cost"].max()) / 2
     ax.annotate(
         f"knee: {job_name(by_id, knee['id'])}",
         (knee["cost"], knee["loss"]),
         textcoords="offset points",
-        xytext=(10, 12),
+        xytext=(-12 if to_the_right else 12, 10),
+        ha="right" if to_the_right else "left",
         fontsize="small",
         color=palette.FULL,
     )
@@ -274,11 +276,17 @@ def _epochs_known(comparison: Comparison, ids: Sequence[str]) -> bool:
 
 
 def _frame_losses(ax: Axes, drawn: Sequence[np.ndarray]) -> None:
-    """Keep the interesting end in view: the ends of the curves and the better half of their beginnings."""
+    """Keep the interesting end in view: all ends, and the curves from about a seventh of their way on."""
     ends = np.array([values[-1] for values in drawn])
     lows = np.array([values.min() for values in drawn])
-    starts = np.array([values[0] for values in drawn])
-    top = max(np.quantile(ends, 0.95), np.median(starts))
-    span = top - lows.min()
-    if np.isfinite(span) and span > 0:
-        ax.set_ylim(lows.min() - 0.08 * span, top + 0.05 * span)
+    early = np.array([values[len(values) // 7] for values in drawn])
+    top, bottom = max(np.quantile(ends, 0.95), np.median(early)), lows.min()
+    if not np.isfinite(top - bottom) or top <= bottom:
+        return
+    if bottom > 0 and top > _LOG_FACTOR * bottom:
+        ax.set_yscale("log")
+        ax.set_ylim(bottom * (bottom / top) ** 0.08, top * (top / bottom) ** 0.05)
+        ax.yaxis.set_major_formatter(StrMethodFormatter("{x:.3g}"))
+        ax.yaxis.set_minor_formatter(StrMethodFormatter("{x:.3g}"))
+    else:
+        ax.set_ylim(bottom - 0.08 * (top - bottom), top + 0.05 * (top - bottom))
