@@ -80,7 +80,7 @@ def test_token_accuracy_alone_is_judged():
 
     assert d.verdict == "overfitting"
     assert d.metric == "valid_mean_token_accuracy"
-    assert "validation token accuracy fell" in d.reason.lower()
+    assert "validation token error rate rose" in d.reason.lower()
 
 
 def test_of_rewards_more_is_better():

@@ -34,6 +34,7 @@ def without_batches(
         return y, None
     level = np.exp(y) if logarithmic else y
     cycle = _moving_mean(np.concatenate([[0.0], np.cumsum(level)]), found)
+    cycle = np.maximum(cycle, level.min())  # running sums lose the small beside the huge
     unit = cycle if logarithmic else np.ones(len(y))
     phase = index % found
     count = np.maximum(np.bincount(phase, minlength=found), 1)

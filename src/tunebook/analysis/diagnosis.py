@@ -199,10 +199,15 @@ def _checkpoint(e: Evidence, checkpoints: Sequence[Any], per_epoch: float | None
     step, name = kept[best]
     return {
         "step": step,
-        "epoch": None if per_epoch is None else round(step / per_epoch, 2),
+        "epoch": None if per_epoch is None else _epoch(step / per_epoch),
         "name": name,
         "excess_of_last": e.main.as_fraction(float(e.main.rise(level[-1], level[best]))),
     }
+
+
+def _epoch(epoch: float) -> float:
+    """An epoch number; whole when a checkpoint lies at its end but for rounding of steps."""
+    return round(epoch) if abs(epoch - round(epoch)) < 0.05 else round(epoch, 2)
 
 
 def _expected(e: Evidence, steps: np.ndarray) -> np.ndarray | None:

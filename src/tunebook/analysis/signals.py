@@ -14,6 +14,8 @@ import pandas as pd
 # Added to a loss before its logarithm, as a share of the median. Losses of small batches are skewed the other way (many
 # near zero): on a pure logarithm those would outweigh the few large ones in which overfitting shows first.
 _OFFSET = 0.2
+# A factor of 10 million.
+_FURTHEST = 16.0
 # The longest result file known has 5,195 rows; of a longer series neighbours are averaged.
 _MOST = 20_000
 
@@ -107,4 +109,7 @@ def series(frame: pd.DataFrame, column: str, kind: str) -> Signal:
     offset = _OFFSET * float(np.median(level)) if len(level) else 0.0
     if len(level) and offset == 0:  # more than half exact zeros
         offset = _OFFSET * float(level.mean()) or 1e-12
-    return Signal(column, kind, step, value, np.log(level + offset), offset, 1.0, impossible)
+    y = np.log(level + offset)
+    if len(y):  # further than this from the middle is no measurement of the same thing
+        y = np.clip(y, np.median(y) - _FURTHEST, np.median(y) + _FURTHEST)
+    return Signal(column, kind, step, value, y, offset, 1.0, impossible)

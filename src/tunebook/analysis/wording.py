@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tunebook.analysis.evidence import ENOUGH, Evidence
+from tunebook.analysis.signals import Signal
 
 _TITLES = {
     "overfitting": "Overfitting",
@@ -24,9 +25,9 @@ _MEASURES = {
     "train_loss": "training loss",
     "valid_loss": "validation loss",
     "full_valid_loss": "full validation loss",
-    "train_mean_token_accuracy": "training token accuracy",
-    "valid_mean_token_accuracy": "validation token accuracy",
-    "full_valid_mean_token_accuracy": "full validation token accuracy",
+    "train_mean_token_accuracy": "training token error rate",
+    "valid_mean_token_accuracy": "validation token error rate",
+    "full_valid_mean_token_accuracy": "full validation token error rate",
     "train_mean_reward": "training reward",
     "valid_mean_reward": "validation reward",
     "full_valid_mean_reward": "full validation reward",
@@ -34,6 +35,8 @@ _MEASURES = {
 # Fewer training examples than this are too few to learn from without memorising (Azure OpenAI: "hundreds, if not
 # thousands, of examples").
 _FEW_EXAMPLES = 200
+# A rise that begins before this part of the first epoch cannot be avoided by training fewer epochs.
+_FIRST_EPOCH = 0.9
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,7 @@ class Facts:
             effect = e.rise / curve.noise if curve.noise > 1e-9 else None
             best_step, onset = round(curve.best), round(e.onset)
             onset_interval = (round(e.onset_low), round(e.onset_high))
-            first, best = (float(v) for v in main.to_units(np.array([curve.fit[0], curve.fit.min()])))
+            first, best = _levels(main, np.array([curve.fit[0], curve.fit.min()]))
             gain = main.as_fraction(float(np.median(curve.gains)))
         train = _train(e)
         batch_size = settings.get("batch_size")
@@ -123,7 +126,7 @@ def title(verdict: str) -> str:
 
 
 def measure_name(column: str) -> str:
-    """A column's name as a person says it."""
+    """What is judged by a column, as a person says it; of an accuracy its error rate, because fractions are of that."""
     return _MEASURES.get(column, column)
 
 
@@ -143,20 +146,20 @@ def reason(f: Facts) -> str:
         )
     if f.rise is None or f.rise_interval is None:
         return _unmeasured(f)
-    measure, worse = _capital(f.measure), "rose" if f.kind == "loss" else "fell"
-    extreme = "lowest" if f.kind == "loss" else "highest"
+    measure, worse = _capital(f.measure), "rose" if f.kind != "reward" else "fell"
+    extreme = "lowest" if f.kind != "reward" else "highest"
     low, high = f.rise_interval
-    size = f"{_share(f)} (90 % interval {_percent(low)} to {_percent(high)})"
+    size = f"{_share(f)} (90 % interval {percent(low)} to {percent(high)})"
     where = f"step {f.onset_step:,}" + (f" (epoch {f.onset_epoch:.1f})" if f.onset_epoch is not None else "")
     if f.verdict == "overfitting":
         return f"{measure} {worse} {size} from its {extreme} point near {where}{_meanwhile(f)}."
     if f.verdict == "healthy":
         return (
             f"{measure} went from {f.first:.3g} to {f.best:.3g} and stayed there: "
-            f"at the end it is {_percent(f.rise)} worse than at best, and at most {_percent(high)}."
+            f"it ends {percent(f.rise)} off its {extreme} point, at most {percent(high)}."
         )
     if f.verdict == "not_converged":
-        return f"{measure} was still getting better at the end: by {_percent(f.gain)} in the last fifth of the run."
+        return f"{measure} was still getting better at the end: by {percent(f.gain)} in the last fifth of the run."
     if f.p_train_up > 0.5 and f.rise > 0.05:
         return f"{measure} and {f.train_measure} both got worse after {where}: unstable training, not overfitting."
     if f.p_improving > 0.5:
@@ -164,9 +167,14 @@ def reason(f: Facts) -> str:
             f"{measure} seems to have been getting better at the end, but {f.measured} measurements are too noisy to "
             f"be sure (probability {f.p_improving:.2f})."
         )
+    if f.rise < 0.01:
+        return (
+            f"{measure} shows no clear change for the worse, but {f.measured} measurements are too noisy to exclude "
+            f"one of up to {percent(high)} (probability of overfitting {f.p:.2f})."
+        )
     return (
         f"{measure} may have got worse by {_share(f)} since {where}, but {f.measured} measurements are too noisy to "
-        f"tell: {_percent(low)} to {_percent(high)} is possible (probability of overfitting {f.p:.2f})."
+        f"tell: {percent(low)} to {percent(high)} is possible (probability of overfitting {f.p:.2f})."
     )
 
 
@@ -203,7 +211,7 @@ def _against_overfitting(f: Facts) -> list[str]:
     slower = _rate(f, 0.5, "halve learning_rate_multiplier")
     more = "add training examples, and more varied ones"
     lines = []
-    if f.onset_epoch is not None and f.onset_epoch < 1:
+    if f.onset_epoch is not None and f.onset_epoch < _FIRST_EPOCH:
         lines.append(f"It begins within the first epoch, so fewer epochs alone will not help: {slower}.")
     elif f.best_epochs and (epochs is None or f.best_epochs < epochs):
         lines += [f"Train fewer epochs: n_epochs = {f.best_epochs}.", f"Or {slower}."]
@@ -234,7 +242,7 @@ def _meanwhile(f: Facts) -> str:
     if math.isnan(f.train_after):
         return ""
     if f.train_after > 0.01:
-        return f", while {f.train_measure} went on improving by {_percent(f.train_after)}"
+        return f", while {f.train_measure} went on improving by {percent(f.train_after)}"
     return f", while {f.train_measure} did not get worse" if f.p_train_up < 0.5 else ""
 
 
@@ -246,12 +254,18 @@ def _unmeasured(f: Facts) -> str:
     if math.isnan(f.train_from):
         few = "Too few training measurements to say more." if f.train_measured else "No training measurements either."
         return f"{text} {few}"
-    better = f.train_to < f.train_from if f.kind == "loss" else f.train_to > f.train_from
+    better = f.train_to < f.train_from if f.kind != "reward" else f.train_to > f.train_from
     still = " and was still improving" if f.train_improving > 0.9 else ""
-    moved = ("fell" if better else "did not fall") if f.kind == "loss" else ("rose" if better else "did not rise")
+    moved = ("fell" if better else "did not fall") if f.kind != "reward" else ("rose" if better else "did not rise")
     return (
         f"{text} {_capital(f.train_measure)} {moved} ({f.train_from:.3g} → {f.train_to:.3g}){still if better else ''}."
     )
+
+
+def _levels(signal: Signal, y: np.ndarray) -> tuple[float, float]:
+    """Two values on the scale of comparison as the words speak of them: losses, error rates, rewards."""
+    first, second = (float(v) for v in signal.to_units(y))
+    return (1 - first, 1 - second) if signal.kind == "accuracy" else (first, second)
 
 
 def _train(e: Evidence) -> dict[str, float]:
@@ -260,7 +274,7 @@ def _train(e: Evidence) -> dict[str, float]:
     if e.train_curve is None:
         return {"train_from": nan, "train_to": nan, "train_after": nan, "train_improving": nan}
     fit = e.train_curve.fit
-    begin, end = (float(v) for v in e.train.to_units(fit[[0, -1]]))
+    begin, end = _levels(e.train, fit[[0, -1]])
     after = nan
     if not math.isnan(e.onset):
         after = 1 - math.exp(-float(e.train.rise(e.train_curve.at(np.array([e.onset]))[0], fit[-1])))
@@ -296,10 +310,16 @@ def _notes(e: Evidence, verdict: str) -> tuple[str, ...]:
 
 
 def _share(f: Facts) -> str:
-    return "-" if f.rise is None else _percent(f.rise)
+    return "-" if f.rise is None else percent(f.rise)
 
 
-def _percent(fraction: float) -> str:
+def probability(p: float) -> str:
+    """A probability in two digits, never certainty."""
+    return "> 0.99" if p > 0.99 else "< 0.01" if p < 0.01 else f"{p:.2f}"
+
+
+def percent(fraction: float) -> str:
+    """A fraction as percent, with a decimal when small; as a multiple when huge."""
     if fraction >= 10:
         return f"{fraction + 1:,.0f}-fold"
     return f"{100 * fraction:.0f} %" if abs(fraction) >= 0.1 else f"{100 * fraction:.1f} %"
