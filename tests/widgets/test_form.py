@@ -133,6 +133,20 @@ def test_an_error_while_loading_is_shown_and_the_form_still_works(workspace) -> 
     assert not form.create_button.disabled
 
 
+def test_an_exception_in_a_callback_of_a_file_field_is_shown(workspace, monkeypatch) -> None:
+    form = form_of(workspace)
+
+    def broken(_):
+        raise RuntimeError("cannot <pick>")
+
+    monkeypatch.setattr(form._pickers["training"], "_describe", broken)
+    form._pickers["training"].set(None)
+    form._pickers["training"].uploaded.value = "local"
+    form._pickers["training"].uploaded.value = "file-1"
+
+    assert "RuntimeError: cannot &lt;pick&gt;" in texts(form.widget)
+
+
 def test_a_field_the_form_does_not_have_is_named(workspace) -> None:
     with pytest.raises(TypeError, match="n_epoch;"):
         job_form(workspace, n_epoch=3)

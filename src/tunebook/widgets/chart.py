@@ -130,7 +130,8 @@ def loss_chart(
     epochs: tuple[float, ...] = ()
     if n_epochs and 1 < n_epochs <= MOST_EPOCH_LINES and total_steps:
         epochs = tuple(total_steps * e / n_epochs for e in range(1, math.ceil(n_epochs)))
-    return Chart(tuple(lines), label, _marks(diagnosis), epochs, x_max, _describe(label, series))
+    marks = {words: step for words, step in _marks(diagnosis).items() if step < 0.97 * last}
+    return Chart(tuple(lines), label, marks, epochs, x_max, _describe(label, series))
 
 
 def _marks(diagnosis: Any) -> dict[str, float]:

@@ -23,7 +23,8 @@ _FIND_FROM = 20
 class FilePicker:
     """Widgets for one file; `choice` says what is picked. `changed` is called, on any thread, whenever it changes.
 
-    required: whether "none" is offered. model: called for the model's name, whose tokenizer counts.
+    required: whether "none" is offered. model: called for the model's name, whose tokenizer counts. guard: wraps every
+    callback, to show what it raises.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class FilePicker:
         required: bool,
         changed: Callable[[], None],
         model: Callable[[], str],
+        guard: Callable[[Callable[..., Any]], Callable[..., None]],
         spawn: Callable[[Callable[[], None]], None] = in_thread,
     ) -> None:
         self.name, self._required, self._changed, self._model, self._spawn = name, required, changed, model, spawn
@@ -54,9 +56,10 @@ class FilePicker:
         self.widget = ipywidgets.VBox([self.uploaded, self.find, self.path, self.progress])
         self._offer()
         # connections
-        self.uploaded.observe(lambda _: self._picked(), "value")
-        self.find.observe(lambda _: self._offer(), "value")
-        self.path.observe(lambda _: self._typed(), "value")
+        self._guard = guard
+        self.uploaded.observe(guard(lambda _: self._picked()), "value")
+        self.find.observe(guard(lambda _: self._offer()), "value")
+        self.path.observe(guard(lambda _: self._typed()), "value")
 
     # ---- what can be picked
 
@@ -146,7 +149,7 @@ class FilePicker:
             return
         picked = FileChoice(source=source, source_code=code, label=text, checking=True)
         self._become(picked)
-        self._spawn(lambda: self._check(picked))
+        self._spawn(self._guard(lambda: self._check(picked)))
 
     def _check(self, picked: FileChoice) -> None:
         try:

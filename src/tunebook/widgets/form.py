@@ -117,12 +117,15 @@ class JobForm:
         for name, widget in self.fields.items():
             if name not in ("model", "method", "training_type"):
                 widget.value = getattr(values, name)
+        self._message = ipywidgets.HTML()
+        self._clicks = Clicks(self._message, self._busy, self._spawn)
         self._pickers = {
             name: FilePicker(
                 name,
                 required=name == "training",
                 changed=self.update,
                 model=lambda: self.fields["model"].value,
+                guard=self._clicks.guard,
                 spawn=self._spawn,
             )
             for name in ("training", "validation")
@@ -130,7 +133,7 @@ class JobForm:
         self._style, self._title = ipywidgets.HTML(), ipywidgets.HTML()
         self._notes = {name: ipywidgets.HTML() for name in (*self.fields, *self._pickers)}
         self.start_from = ipywidgets.Dropdown(description="start from", options=[("an empty form", "")])
-        self._estimate, self._message, self._question = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
+        self._estimate, self._question = ipywidgets.HTML(), ipywidgets.HTML()
         self.create_button = button("Create job", "Send the request below to the service", "primary")
         place(self.create_button, width="170px", margin="6px 0 2px 0")
         self.yes_button = button("Yes, create it", "", "primary")
@@ -176,7 +179,6 @@ class JobForm:
     # ---- connections
 
     def _connect(self) -> None:
-        self._clicks = Clicks(self._message, self._busy, self._spawn)
         for name, widget in self.fields.items():
             react = self._repair_pairs if name == "model" else self._updated
             widget.observe(self._clicks.guard(react), "value")
