@@ -49,16 +49,18 @@ def score_run(run: Run, diagnosis: Diagnosis) -> RunScore | None:
     names = ("full_valid_mean_reward", "valid_mean_reward") if reward else ("full_valid_loss", "valid_loss")
     whole = _at(table, names[0], step)
     near = max(2.0, 0.05 * float(table["step"].iloc[-1]))
-    batches = _curve_at(diagnosis, step, measure) if diagnosis.metric in names else None
-    if whole is not None and (step is None or abs(whole[0] - step) <= near or batches is None):
-        at, value = whole
-        return RunScore(_positive(value, measure), 0.0, at, _accuracy(table, at, whole=True), measure, names[0])
-    if batches is None:
-        batches = _last_batches(table, names[1], measure)
-    if batches is None:
+    batches = None
+    if whole is None or (step is not None and abs(whole[0] - step) > near):
+        batches = _curve_at(diagnosis, step, measure) if diagnosis.metric in names else None
+        if batches is None and whole is None:
+            batches = _last_batches(table, names[1], measure)
+    if batches is not None:
+        at, value, sd = batches
+        return RunScore(_positive(value, measure), sd, at, _accuracy(table, at, whole=False), measure, names[1])
+    if whole is None:
         return None
-    at, value, sd = batches
-    return RunScore(_positive(value, measure), sd, at, _accuracy(table, at, whole=False), measure, names[1])
+    at, value = whole
+    return RunScore(_positive(value, measure), 0.0, at, _accuracy(table, at, whole=True), measure, names[0])
 
 
 def _positive(value: float, measure: str) -> float:
