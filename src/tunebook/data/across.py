@@ -1,210 +1,226 @@
-"""Findings that need more than one line: repeated examples, one prompt with two answers, answers and instructions.
+"""Findings that need more than one line: repeated examples, one prompt with two answers, answers, instructions.
 
-`Seen` keeps four whole numbers an example, so a million examples take 32 MB, and finds everything at the end.
+`Seen` keeps four whole numbers an example, so that a million examples take 32 MB, and finds everything at the end.
 """
 
 from __future__ import annotations
 
-from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 import msgspec
+import numpy as np
 
-from tunebook.data.problem import Problem, note, shown, warning
-from tunebook.data.rules import PlainRecord
+from tunebook.data.image_rules import image_parts
+from tunebook.data.method_rules import SUPERVISED_KEYS
+from tunebook.data.problem import Problem, note, warning
+from tunebook.data.records import Keys, answer_text
 
-LABEL_CHARACTERS = 80  # an answer no longer than this can be a label …
-LABELS_MOST = 50  # … when there are at most this many different ones (methods for splits: strata of <= 50 answers)
+LABEL_CHARACTERS = 200  # an answer no longer than this can be a label …
+LABELS_MOST = 50  # … when there are at most this many different ones, and each is used four times on average
 REPEATED_SHARE = 0.05  # an answer that is no label and makes up more of the file is worth a look
 REPEATED_MUCH = 0.25
-DOMINANT_SHARE = 0.90  # a label this frequent can be learned without reading the question
-RARE_SYSTEM = 0.05  # an instruction used by so few examples, beside one used by nearly all, is mostly a slip
+DOMINANT_SHARE = 0.90  # a label this frequent can be given without reading the question
+RARE_SYSTEM = 0.05  # an instruction of so few examples, beside one of nearly all, is mostly a slip
+FEWEST = 10  # examples; below, shares say nothing
 
 LineOf = Callable[[int], bytes]
 
 
-class Seen:
-    """What the examples so far have in common. `add` is called for each record in turn."""
+class Runs:
+    """A column of numbers that seldom change: each with the place it begins at."""
 
     def __init__(self) -> None:
-        self.lines = array("q")
-        self.prompts = array("q")
-        self.answers = array("q")
-        self.systems = array("q")
+        self.keys: list[int] = []
+        self.begins: list[int] = []
 
-    def add(self, number: int, record: Any) -> None:
-        prompt, answer, system = keys_of(record)
-        self.lines.append(number)
-        self.prompts.append(prompt)
-        self.answers.append(answer)
-        self.systems.append(system)
+    def change(self, key: int, place: int) -> None:
+        self.keys.append(key)
+        self.begins.append(place)
+
+    def column(self, length: int) -> np.ndarray:
+        return np.repeat(np.array(self.keys, np.int64), np.diff([*self.begins, length]))
+
+
+class Seen:
+    """Per example: its line and hashes of prompt, answer and system message (0: there is none)."""
+
+    def __init__(self) -> None:
+        self._blocks: list[np.ndarray] = []  # four rows: lines, prompts, answers, systems
+        self._single: list[tuple[int, int, int, int]] = []
+        self._count = 0
+        self.images = 0  # examples with an image
+        self.items: Counter[str] = Counter()  # keys a grader can read, with how many examples have them
+
+    def look_at(self, record: Mapping[str, Any]) -> None:
+        """What a closely read record holds beside its texts."""
+        messages = record.get("messages")
+        if isinstance(messages, list):
+            self.images += bool(image_parts(messages))
+            self.items.update(key for key in record if key not in SUPERVISED_KEYS)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def add(self, number: int, keys: Keys) -> None:
+        self._single.append((number, *keys))
+        self._count += 1
+
+    def extend(
+        self, first: int, lines: int, left_out: list[int], prompts: list[int], answers: list[int], systems: Runs
+    ) -> None:
+        """The examples of a block of lines, but for those at the places `left_out`."""
+        numbers = np.arange(first, first + lines)
+        rows = np.empty((4, len(prompts)), np.int64)
+        rows[0] = np.delete(numbers, left_out) if left_out else numbers
+        rows[1] = np.fromiter(prompts, np.int64, len(prompts))
+        rows[2] = np.fromiter(answers, np.int64, len(answers))
+        rows[3] = systems.column(len(prompts))
+        self._blocks.append(rows)
+        self._count += len(prompts)
+
+    def columns(self) -> np.ndarray:
+        """Four rows (lines, prompts with their system message, answers, systems), a column an example in file order."""
+        rows = np.concatenate([*self._blocks, np.array(self._single, np.int64).reshape(-1, 4).T], axis=1)
+        if np.any(rows[0, 1:] < rows[0, :-1]):  # those read closely come last
+            rows = rows[:, np.argsort(rows[0], kind="stable")]
+        rows[1] ^= rows[3] >> 1
+        return rows
 
     def findings(self, line_of: LineOf, *, keep: int = 20) -> Iterator[tuple[Problem, int]]:
-        """(finding, how many of its kind there are in all); at most `keep` findings of a kind."""
-        yield from _first(self._repeats(), keep)
-        yield from _first(self._conflicts(), keep)
-        for problem in [*self._answers(line_of), *self._systems()]:
-            yield problem, 1
+        """(finding, how many it stands for); at most `keep` of a rule, the last standing for those left out."""
+        lines, prompts, answers, systems = self.columns()
+        yield from _repeats(lines, prompts, answers, keep)
+        yield from _conflicts(lines, prompts, answers, keep)
+        for problem in (_answers(lines, answers, line_of), _systems(lines, systems)):
+            if problem:
+                yield problem, 1
 
-    def _repeats(self) -> Iterator[Problem]:
-        first: dict[tuple[int, int], int] = {}
-        for number, prompt, answer in zip(self.lines, self.prompts, self.answers, strict=True):
-            earlier = first.setdefault((prompt, answer), number)
-            if earlier != number:
-                yield replace(
-                    warning(
-                        "$",
-                        "duplicate-example",
-                        f"line {earlier}",
-                        f"The same example as line {earlier}.",
-                        "Keep one (fix() does): a repeated example counts twice and leaks when the file is split.",
-                    ),
-                    line=number,
-                )
 
-    def _conflicts(self) -> Iterator[Problem]:
-        answer_of: dict[int, tuple[int, int]] = {}
-        for number, prompt, answer in zip(self.lines, self.prompts, self.answers, strict=True):
-            earlier, said = answer_of.setdefault(prompt, (number, answer))
-            if said != answer and answer and said:
-                yield replace(
-                    warning(
-                        "$",
-                        "conflicting-answers",
-                        f"line {earlier}",
-                        f"The prompt of line {earlier} with another answer.",
-                        "Decide for one answer: the model cannot learn both.",
-                    ),
-                    line=number,
-                )
+def _repeats(lines: np.ndarray, prompts: np.ndarray, answers: np.ndarray, keep: int) -> Iterator[tuple[Problem, int]]:
+    with np.errstate(over="ignore"):
+        both = prompts * np.int64(1_000_003) + answers  # wraps around, as hashes do
+    first = _first_of_its_kind(both)
+    again = np.flatnonzero(first != np.arange(len(first)))
+    for problem, count in _kept(
+        again,
+        keep,
+        lambda at: warning(
+            "$",
+            "duplicate-example",
+            f"line {lines[first[at]]}",
+            f"The same example as line {lines[first[at]]}.",
+            "Keep one (fix() does): a repeated example counts twice, and leaks when the file is split.",
+        ),
+    ):
+        yield replace(problem, line=int(lines[again[count[0]]])), count[1]
 
-    def _answers(self, line_of: LineOf) -> Iterator[Problem]:
-        known = Counter(answer for answer in self.answers if answer)
-        total = sum(known.values())
-        if total < 10:
-            return
-        key, often = known.most_common(1)[0]
-        place = self.answers.index(key)
-        text = answer_of(msgspec.json.decode(line_of(self.lines[place])))
-        labels = len(known) <= min(LABELS_MOST, total / 4) and len(text) <= LABEL_CHARACTERS
-        if labels and often / total >= DOMINANT_SHARE:
-            yield warning(
+
+def _conflicts(lines: np.ndarray, prompts: np.ndarray, answers: np.ndarray, keep: int) -> Iterator[tuple[Problem, int]]:
+    answered = answers != 0
+    lines, prompts, answers = lines[answered], prompts[answered], answers[answered]
+    first = _first_of_its_kind(prompts)
+    differs = np.flatnonzero(answers != answers[first])
+    for problem, count in _kept(
+        differs,
+        keep,
+        lambda at: warning(
+            "$",
+            "conflicting-answers",
+            f"line {lines[first[at]]}",
+            f"The prompt of line {lines[first[at]]}, with another answer.",
+            "Decide for one answer: the model cannot learn both.",
+        ),
+    ):
+        yield replace(problem, line=int(lines[differs[count[0]]])), count[1]
+
+
+def _kept(found: np.ndarray, keep: int, make: Callable[[int], Problem]) -> Iterator[tuple[Problem, tuple[int, int]]]:
+    """The first `keep` as problems, each with (its place in `found`, how many it stands for)."""
+    for place, at in enumerate(found[:keep]):
+        last = place == min(keep, len(found)) - 1
+        yield make(int(at)), (place, len(found) - place if last else 1)
+
+
+def _first_of_its_kind(keys: np.ndarray) -> np.ndarray:
+    """For each key, the first place where it stands. Sorting alone is quick; most files have nothing twice."""
+    place = np.arange(len(keys))
+    ordered = np.sort(keys)
+    twice = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+    if len(twice):
+        among = np.flatnonzero(np.isin(keys, twice))
+        _, first, which = np.unique(keys[among], return_index=True, return_inverse=True)
+        place[among] = among[first][which]
+    return place
+
+
+def _answers(lines: np.ndarray, answers: np.ndarray, line_of: LineOf) -> Problem | None:
+    answers, lines = answers[answers != 0], lines[answers != 0]
+    total = len(answers)
+    if total < FEWEST:
+        return None
+    # An answer worth a word is in a sample of 2,000 as surely as in all (a share of 5 % is missed once in e^100).
+    some, often_there = np.unique(answers[:: max(1, total // 2_000)], return_counts=True)
+    commonest = some[often_there.argmax()]
+    places = np.flatnonzero(answers == commonest)
+    often, share = len(places), len(places) / total
+    if often < 3 or share <= REPEATED_SHARE:
+        return None
+    kinds = np.unique(answers)
+    at = int(places[0])
+    text = answer_text(msgspec.json.decode(line_of(int(lines[at]))))
+    if len(kinds) <= min(LABELS_MOST, total / 4) and len(text) <= LABEL_CHARACTERS:
+        return (
+            warning(
                 "",
                 "imbalanced-answers",
                 text,
-                f"{often / total:.0%} of the answers are this one.",
-                "Add examples with the other answers: always saying this one is nearly always right.",
+                f"{often:,} of {total:,} answers ({share:.0%}) are this one.",
+                "Add examples with other answers: always giving this one is nearly always right.",
             )
-        elif not labels and often >= 3 and often / total > REPEATED_SHARE:
-            yield (warning if often / total > REPEATED_MUCH else note)(
-                "",
-                "repeated-answer",
-                text,
-                f"{often} of {total} examples ({often / total:.0%}) give exactly this answer.",
-                "Fine when it is the right one each time; else vary or remove some.",
-            )
-
-    def _systems(self) -> Iterator[Problem]:
-        known = Counter(self.systems)
-        total = sum(known.values())
-        if len(known) < 2 or total < 10:
-            return
-        (_, often), *others = known.most_common()
-        none = known.get(0, 0)
-        if 0 < none < total:
-            yield warning(
-                "",
-                "system-missing",
-                f"{none} of {total}",
-                f"{none} examples have no system message, {total - none} have one.",
-                "Use the same system message in all examples, and later when the model is called.",
-            )
-        elif 1 - often / total <= RARE_SYSTEM:
-            key = others[0][0]
-            line = self.lines[self.systems.index(key)]
-            yield replace(
-                warning(
-                    "$",
-                    "system-differs",
-                    f"{total - often} of {total}",
-                    f"{total - often} examples have another system message than all the rest.",
-                    "Mostly a slip; use one system message, and the same when the model is called.",
-                ),
-                line=line,
-            )
-        else:
-            yield note(
-                "",
-                "system-differs",
-                f"{len(known)} different",
-                f"There are {len(known)} different system messages.",
-                "Fine when the model will be called with each of them; else use one.",
-            )
-
-
-def _first(found: Iterator[Problem], keep: int) -> Iterator[tuple[Problem, int]]:
-    kept: list[Problem] = []
-    count = 0
-    for problem in found:
-        count += 1
-        if len(kept) < keep:
-            kept.append(problem)
-    for place, problem in enumerate(kept):
-        yield problem, count - len(kept) + 1 if place == 0 else 1
-
-
-def keys_of(record: Any) -> tuple[int, int, int]:
-    """Hashes of (what is asked, what is answered, the system message); 0 where there is none."""
-    if isinstance(record, PlainRecord):
-        plain = record.messages
-        system = hash(plain[0].content) if plain[0].role in ("system", "developer") else 0
-        return hash(tuple([m.content for m in plain[:-1]])), hash(plain[-1].content), system
-    if not isinstance(record, Mapping):
-        return 0, 0, 0
-    messages, answer = _parted(record)
-    first = messages[0] if messages and isinstance(messages[0], Mapping) else {}
-    instructed = first.get("role") in ("system", "developer") and isinstance(first.get("content"), str)
-    plain_texts = [m.get("content") if isinstance(m, Mapping) else None for m in messages]
-    key = hash(tuple(plain_texts)) if all(isinstance(t, str) for t in plain_texts) else _hash(messages)
-    said = answer[0].get("content") if len(answer) == 1 and isinstance(answer[0], Mapping) else None
-    only_text = isinstance(said, str) and not (answer[0].get("tool_calls") or answer[0].get("function_call"))
-    return (
-        key,
-        (hash(said) if only_text else _hash(answer)) if answer else 0,
-        hash(first["content"]) if instructed else 0,
+            if share >= DOMINANT_SHARE
+            else None
+        )
+    return (warning if share > REPEATED_MUCH else note)(
+        "",
+        "repeated-answer",
+        text,
+        f"{often:,} of {total:,} examples ({share:.0%}) give exactly this answer.",
+        "Fine when it is right each time; else vary or remove some.",
     )
 
 
-def _parted(record: Mapping[str, Any]) -> tuple[Sequence[Any], Sequence[Any]]:
-    """(messages before, answer) of a record of any method."""
-    prompt = record.get("input")
-    if isinstance(prompt, Mapping):
-        messages = prompt.get("messages")
-        both = [record.get("preferred_output"), record.get("non_preferred_output")]
-        return messages if isinstance(messages, list) else [], both if any(both) else []
-    messages = record.get("messages")
-    if not isinstance(messages, list) or not messages:
-        return [], []
-    last = messages[-1]
-    if isinstance(last, Mapping) and last.get("role") == "assistant":
-        return messages[:-1], messages[-1:]
-    items = [value for key, value in record.items() if key != "messages"]
-    return messages, items
-
-
-def answer_of(record: Mapping[str, Any]) -> str:
-    """The answer as text, for showing and for telling labels from prose; "" when there is none."""
-    _, answer = _parted(record)
-    last = answer[0] if answer else None
-    content = last.get("content") if isinstance(last, Mapping) else None
-    return content if isinstance(content, str) else shown(msgspec.json.encode(answer)) if answer else ""
-
-
-def _hash(value: object) -> int:
-    try:
-        return hash(msgspec.json.encode(value))
-    except (RecursionError, UnicodeEncodeError):
-        return 0
+def _systems(lines: np.ndarray, systems: np.ndarray) -> Problem | None:
+    total = len(systems)
+    if total < FEWEST or np.all(systems == systems[0]):
+        return None
+    kinds, counts = np.unique(systems, return_counts=True)
+    none = int(counts[kinds == 0].sum())
+    often = int(counts.max())
+    if none:
+        return warning(
+            "",
+            "system-missing",
+            f"{none:,} of {total:,}",
+            f"{none:,} examples have no system message, {total - none:,} have one.",
+            "Use one system message in all examples, and the same when the model is called.",
+        )
+    if 1 - often / total > RARE_SYSTEM:
+        return note(
+            "",
+            "system-differs",
+            f"{len(kinds):,} different",
+            f"There are {len(kinds):,} different system messages.",
+            "Fine when the model will be called with each of them; else use one.",
+        )
+    odd = int(np.flatnonzero(systems != kinds[counts.argmax()])[0])
+    found = warning(
+        "$",
+        "system-differs",
+        f"{total - often:,} of {total:,}",
+        f"{total - often:,} examples have another system message than all the rest, this line first.",
+        "Mostly a slip; use one system message, and the same when the model is called.",
+    )
+    return replace(found, line=int(lines[odd]))

@@ -1,101 +1,372 @@
-"""One pass over a dataset's lines: rules, findings across lines, tokens; the outcome is a CheckReport."""
+"""One pass over a dataset's lines: rules, findings across lines, a sample for the tokens; then the report."""
 
 from __future__ import annotations
 
+import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from tunebook.data.across import Seen
-from tunebook.data.malformed import explain_shape
-from tunebook.data.problem import Problem, note
+import msgspec
+
+from tunebook.catalogue import Model, load_catalogue
+from tunebook.data.across import Runs, Seen
+from tunebook.data.cost import assumed_epochs, estimate_cost
+from tunebook.data.lines import Block
+from tunebook.data.malformed import LONGEST_LINE
+from tunebook.data.problem import Problem, error, note, warning
+from tunebook.data.records import REFUSED, plain_keys, record_keys
 from tunebook.data.report import CheckReport
-from tunebook.data.rules import MIN_EXAMPLES, LineChecker, too_few
+from tunebook.data.rules import LineChecker, too_few
+from tunebook.data.scan import suspects
+from tunebook.data.text_rules import check_texts, suspicious
+from tunebook.data.tokens import TokenSummary, count_lines, encoding_of, extrapolate, summarise
 
 if TYPE_CHECKING:
     from tunebook.data.dataset import Dataset
 
-KEEP = 20  # findings of one kind that are kept; all are counted
-Progress = Callable[[int, int], None]
+KEEP = 20  # findings of a rule that are kept; all are counted
+COUNT_ALL = 50_000_000  # bytes; in a larger file tokens are estimated from a sample, unless all are asked for
+SAMPLED = 4_000  # lines of that sample: the interval is then about 1 % wide
+
+Progress = Callable[[int, int], object]
+Tokens = Literal["auto", "exact", "none"]
 
 
 class Findings:
-    """Problems as they come, at most `keep` of a rule; every one is counted."""
+    """Problems as they come: the first `keep` of each rule, all of them counted."""
 
-    def __init__(self, keep: int | None) -> None:
+    def __init__(self, keep: int) -> None:
         self.keep = keep
         self.kept: list[Problem] = []
         self.counts: Counter[str] = Counter()
-        self.severities: Counter[str] = Counter()
+        self.totals: Counter[str] = Counter()
 
-    def add(self, problem: Problem, count: int = 1) -> None:
-        self.counts[problem.rule] += count
-        self.severities[problem.severity] += count
-        if self.keep is None or self.counts[problem.rule] - count < self.keep:
-            self.kept.append(problem)
+    def add(self, problem: Problem, stands_for: int = 1, *, line: int | None = None) -> None:
+        if self.counts[problem.rule] < self.keep:
+            self.kept.append(replace(problem, line=line) if line else problem)
+        self.counts[problem.rule] += stands_for
+        self.totals[problem.severity] += stands_for
+
+    def in_order(self) -> tuple[Problem, ...]:
+        return tuple(sorted(self.kept, key=lambda p: (p.line is not None, p.line or 0)))
+
+
+class Sample:
+    """A random sample of the lines of a large file, drawn while they pass by; nothing for a small one."""
+
+    def __init__(self, size: int) -> None:
+        self.on = size > COUNT_ALL
+        self._size = size
+        self._random = random.Random(0)  # noqa: S311 - a sample, not a secret; the same file gives the same estimate
+        self.lines: list[bytes] = []
+
+    def draw(self, lines: Sequence[bytes], size: int) -> None:
+        """Takes so many lines of a block that the whole file gives about SAMPLED."""
+        if self.on:
+            share = SAMPLED * size / self._size
+            many = int(share) + (self._random.random() < share % 1)
+            self.lines.extend(self._random.sample(lines, min(many, len(lines))))
 
 
 def check_dataset(
     dataset: Dataset,
     *,
     model: str | None = None,
-    keep: int | None = KEEP,
+    validation: Dataset | None = None,
+    n_epochs: int | str | None = None,
+    training_type: str = "GlobalStandard",
+    keep: int = KEEP,
     min_examples: int | None = None,
+    tokens: Tokens = "auto",
     progress: Progress | None = None,
 ) -> CheckReport:
-    from tunebook.catalogue import load_catalogue
-    from tunebook.data.tokens import count_records, encoding_of
-
+    """The report card of `dataset`; see `Dataset.check`."""
     catalogue = load_catalogue()
     known = catalogue.model(model) if model else None
+    findings, seen = Findings(keep), Seen()
+    shape = dataset.shape.problem
+    if shape:
+        findings.add(shape)
+    encoding = encoding_of(model)
     limit = known.max_tokens_per_example if known else max(m.max_tokens_per_example for m in catalogue.models)
-    wanted = catalogue.limit("min_examples") if min_examples is None else min_examples
-    findings = Findings(keep)
-    if dataset.facts and (shape := explain_shape(dataset.head_bytes())).problem:
-        findings.add(shape.problem)
-    checker = LineChecker(dataset.method, max_tokens=limit, encoding=encoding_of(model))
-    seen = Seen()
-    done = 0
-    if not findings.kept:
-        for first, lines in dataset.lines.blocks():
-            for number, line in enumerate(lines, first):
-                if not line or line.isspace():
-                    continue
-                record, problems = checker.check(line)
-                if record is not None:
-                    seen.add(number, record)
-                for problem in problems:
-                    findings.add(replace(problem, line=number))
-            done += sum(map(len, lines)) + len(lines)
-            if progress:
-                progress(done, dataset.lines.size)
-        for problem, count in seen.findings(dataset.lines.line, keep=keep or len(seen.lines)):
+    checker = LineChecker(dataset.method, max_tokens=limit, encoding=encoding)
+    sample = Sample(dataset.lines.size if tokens == "auto" else 0)
+    look_through(dataset, checker, findings, seen, sample, progress)
+    dataset.remember(seen.columns()[0])
+    for found, count in seen.findings(dataset.lines.line, keep=keep):
+        findings.add(found, count)
+    minimum = catalogue.limit("min_examples") if min_examples is None else min_examples
+    summary = _tokens(dataset, sample, len(seen), encoding) if tokens != "none" else None
+    for problem in _whole(dataset, seen, minimum, model, known):
+        findings.add(problem)
+    epochs = n_epochs if isinstance(n_epochs, int) else assumed_epochs(len(seen))
+    if summary and (too_large := job_size_problem(summary.total, epochs)):
+        findings.add(too_large)
+    if validation is not None:
+        from tunebook.data.overlap import validation_problems
+
+        for problem, count in validation_problems(dataset, validation, keep=keep):
             findings.add(problem, count)
-        for problem in too_few(len(seen.lines), wanted):
-            findings.add(problem)
-        recommended = catalogue.limit("recommended_examples")
-        if wanted and wanted <= len(seen.lines) < recommended:
-            findings.add(
-                note(
-                    "",
-                    "few-examples",
-                    len(seen.lines),
-                    f"{len(seen.lines)} examples are enough to start a job, not to learn much.",
-                    f"Microsoft advises {recommended} or more to begin with, hundreds for a task that varies.",
-                )
-            )
-    tokens = sum(count_records(dataset.examples, encoding=encoding_of(model)))
+    cost = None
+    if model and summary and dataset.method != "reinforcement":
+        cost = estimate_cost(summary, model, training_type=training_type, n_epochs=n_epochs)
     return CheckReport(
         name=dataset.name,
         method=dataset.method,
         model=model,
-        examples=len(seen.lines),
-        tokens=tokens,
-        problems=tuple(findings.kept),
+        file=dataset.file_sentence,
+        examples=len(seen),
+        summary=summary,
+        problems=findings.in_order(),
         counts=dict(findings.counts),
-        severities=dict(findings.severities),
+        totals=dict(findings.totals),
+        cost=cost,
     )
 
 
-__all__ = ["MIN_EXAMPLES", "check_dataset"]
+def look_through(
+    dataset: Dataset, checker: LineChecker, findings: Findings, seen: Seen, sample: Sample, progress: Progress | None
+) -> None:
+    """Streams every line through the rules."""
+    done, size = 0, dataset.lines.size
+    blanks = Blanks()
+    for block in dataset.lines.blocks():
+        left = _quickly(block, checker, seen) if checker.method == "supervised" else block.numbered()
+        empty = []
+        for number, line in left:
+            if not line or line.isspace():
+                empty.append(number)
+                continue
+            record, problems = checker.closely(line, texts=False)
+            if record is not None:
+                seen.add(number, record_keys(record))
+                seen.look_at(record)
+            for problem in problems:
+                findings.add(problem, line=number)
+        _texts(block, findings)
+        blanks.block(block, empty)
+        sample.draw(block.lines, len(block.data) + 1)
+        done += len(block.data) + 1
+        if progress:
+            progress(done, size)
+    for problem in blanks.problems():
+        findings.add(problem, blanks.inside, line=blanks.first)
+
+
+def _quickly(block: Block, checker: LineChecker, seen: Seen) -> Iterable[tuple[int, bytes]]:
+    """Deals with the plain lines of a block and returns the others.
+
+    This is nearly all of the time that a large file takes. A plain line costs one typed decode and one look at its
+    messages. The commonest conversation (one instruction, one question, one answer) is written out here, which halves
+    the second; any other goes through `plain_keys`, which gives the same keys. The instruction, mostly that of the
+    example before, is compared instead of judged and hashed again.
+    """
+    lines = block.lines
+    if max(map(len, lines)) > checker.longest_quick:
+        return block.numbered()
+    plain = checker.plain
+    prompts: list[int] = []
+    answers: list[int] = []
+    systems = Runs()
+    system: str | None = None  # of the example before, with its key
+    key: int | None = None
+    odd: list[int] = []  # places of the lines that want a closer look
+    for at, line in enumerate(lines):
+        try:
+            messages = plain(line).messages
+        except REFUSED:
+            odd.append(at)
+            continue
+        if len(messages) == 3:
+            first, second, last = messages
+            if first.role == "system" and second.role == "user" and last.role == "assistant":
+                told, asked, said = first.content, second.content, last.content
+                if not (asked.isspace() or said.isspace() or (told != system and told.isspace())):
+                    if told != system:
+                        system = told
+                        if hash(told) != key:
+                            key = hash(told)
+                            systems.change(key, len(prompts))
+                    prompts.append(hash(asked))
+                    answers.append(hash(said))
+                    continue
+        if keys := plain_keys(messages):
+            if keys[2] != key:
+                system, key = None, keys[2]
+                systems.change(key, len(prompts))
+            prompts.append(keys[0])
+            answers.append(keys[1])
+        else:
+            odd.append(at)
+    seen.extend(block.first, len(lines), odd, prompts, answers, systems)
+    return [(block.first + at, lines[at]) for at in odd]
+
+
+def _texts(block: Block, findings: Findings) -> None:
+    """What the texts hold that they should not."""
+    for begin, end in suspects(block.data):
+        line = block.data[begin:end]
+        if len(line) > LONGEST_LINE or not suspicious(line):
+            continue
+        try:
+            record = msgspec.json.decode(line)
+        except REFUSED:
+            continue
+        if isinstance(record, dict):
+            for problem in check_texts(record):
+                findings.add(problem, line=block.first + block.data.count(b"\n", 0, begin))
+
+
+class Blanks:
+    """Counts blank lines with something after them; those at the end of a file are nothing to speak of."""
+
+    def __init__(self) -> None:
+        self.inside = 0
+        self.first: int | None = None
+        self._waiting = 0  # blank lines with nothing after them so far
+
+    def block(self, block: Block, empty: Sequence[int]) -> None:
+        if not (empty or self._waiting):
+            return
+        blank = set(empty)
+        last = max((number for number, _ in block.numbered() if number not in blank), default=0)
+        before = sum(number < last for number in empty)
+        if last:
+            self.inside += self._waiting + before
+            self._waiting = len(empty) - before
+        else:
+            self._waiting += len(empty)
+        self.first = self.first or (empty[0] if empty else None)
+
+    def problems(self) -> Iterator[Problem]:
+        if self.inside:
+            yield note("", "blank-line", self.inside, "Blank lines between examples.", "Remove them (write() does).")
+
+
+def _tokens(dataset: Dataset, sample: Sample, examples: int, encoding: str) -> TokenSummary | None:
+    if not sample.on:
+        return summarise(dataset.count_tokens(encoding=encoding), encoding=encoding)
+    lines = [line for line in sample.lines if line and not line.isspace()]
+    return extrapolate(
+        count_lines(lines, encoding=encoding),
+        [len(line) for line in lines],
+        total_size=dataset.lines.size - examples,
+        examples=examples,
+        encoding=encoding,
+    )
+
+
+def _whole(dataset: Dataset, seen: Seen, minimum: int, model: str | None, known: Model | None) -> Iterator[Problem]:
+    """Findings about the number of examples, the size of the file and what the model takes."""
+    limit = load_catalogue().limit
+    examples = len(seen)
+    if dataset.shape.kind != "binary":
+        yield from too_few(examples, minimum)
+    if minimum and minimum <= examples < limit("recommended_examples"):
+        yield note(
+            "",
+            "few-examples",
+            examples,
+            f"{examples} examples are enough to start a job ({minimum} are needed), not to learn much.",
+            f"Microsoft advises {limit('recommended_examples')} to begin with, hundreds for a task that varies.",
+        )
+    size = dataset.facts.size if dataset.facts else 0
+    if size >= limit("upload_bytes"):
+        yield error(
+            "",
+            "file-too-large",
+            f"{size / 2**20:,.0f} MB",
+            f"A file may have {limit('upload_bytes') / 2**20:,.0f} MB in one upload.",
+            "Upload in parts (up to 8 GB), or train on a part: head(), split().",
+        )
+    elif size > limit("chunked_upload_advised_bytes"):
+        yield note(
+            "",
+            "large-file",
+            f"{size / 2**20:,.0f} MB",
+            "Files of this size fail now and then when uploaded in one piece.",
+            "Upload in parts of 64 MB.",
+        )
+    yield from _for_model(dataset.method, seen, model, known)
+    if seen.images > limit("image_examples"):
+        yield error(
+            "",
+            "image-examples",
+            seen.images,
+            f"A file may have {limit('image_examples'):,} examples with images.",
+            "Train on fewer of them.",
+        )
+    elif seen.images:
+        yield note(
+            "",
+            "image-screening",
+            f"{seen.images:,} examples with images",
+            "Images with people, faces, children or CAPTCHAs are dropped by the service without a word.",
+            "Look them through, and compare the trained token count with this report's.",
+        )
+    if dataset.method == "reinforcement":
+        yield from _items(seen)
+
+
+def _for_model(method: str, seen: Seen, model: str | None, known: Model | None) -> Iterator[Problem]:
+    if model and known is None:
+        yield note(
+            "",
+            "model-unknown",
+            model,
+            "The catalogue does not know this model; its own limits were not checked.",
+            "Check the spelling, or add it to a file named by TUNEBOOK_CATALOGUE.",
+        )
+    if known and method not in known.methods:
+        yield error(
+            "",
+            "model-method",
+            method,
+            f"{known.id} is not trained with the method {method}.",
+            f"It takes {', '.join(known.methods)}; choose another model or convert the data.",
+        )
+    if known and seen.images and "image" not in known.modality:
+        yield error(
+            "",
+            "model-images",
+            f"{seen.images:,} examples with images",
+            f"{known.id} is trained on text only.",
+            "Choose a model that takes images (gpt-4o, gpt-4.1), or remove the images.",
+        )
+
+
+def _items(seen: Seen) -> Iterator[Problem]:
+    total = len(seen)
+    if total and not seen.items:
+        yield note(
+            "",
+            "no-items",
+            "messages only",
+            "No example has a key beside its messages: a grader has nothing to compare answers with.",
+            "Fine for a grader that judges by itself; else add e.g. `reference_answer`.",
+        )
+    for key, count in seen.items.items():
+        if count < total:
+            yield warning(
+                "",
+                "item-missing",
+                key,
+                f"{total - count:,} of {total:,} examples have no `{key}`: a grader that reads item.{key} fails there.",
+                "Give every example the key, or leave those examples out.",
+            )
+
+
+def job_size_problem(tokens: int, epochs: int) -> Problem | None:
+    """The finding for a job above the service's limit of tokens x epochs."""
+    most = load_catalogue().limit("job_tokens")
+    if tokens * epochs <= most:
+        return None
+    return error(
+        "",
+        "job-too-large",
+        f"{tokens:,} x {epochs}",
+        f"A job may have {most:,} tokens x epochs.",
+        "Train on fewer examples or for fewer epochs.",
+    )

@@ -19,7 +19,7 @@ IMAGES_ADVISED = 10
 IMAGE_BYTES = 10 * 2**20
 IMAGE_EXAMPLES = 50_000
 _DATA_URI = re.compile(r"data:([\w.+-]+/[\w.+-]+)?(;[\w=.+-]+)*,", re.I)
-_OTHER_PARTS = {
+OTHER_PARTS = {
     "input_text": "text",
     "output_text": "text",
     "input_image": "image_url",
@@ -61,7 +61,7 @@ def check_parts(parts: Sequence[object], role: str, path: str, *, images: bool) 
         elif kind == "image_url":
             yield from _check_image(part, role, place, images)
         else:
-            meant = _OTHER_PARTS.get(kind) if isinstance(kind, str) else None
+            meant = OTHER_PARTS.get(kind) if isinstance(kind, str) else None
             yield error(
                 f"{place}.type",
                 "part-type",

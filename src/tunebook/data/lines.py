@@ -15,9 +15,21 @@ from tunebook.data.malformed import LONGEST_LINE
 from tunebook.errors import DataError
 
 BOM = b"\xef\xbb\xbf"
-BLOCK = 2**18  # bytes read at once: fits the second-level cache, so that looking at a block several times is cheap
+BLOCK = 2**18  # bytes read at once: fits the second-level cache, so that looking at them several times is cheap
 
-Block = tuple[int, list[bytes]]  # number of the first line, the lines without their newline
+
+class Block:
+    """Some lines that follow one another: the number of the first, their bytes, and the lines one by one."""
+
+    __slots__ = ("data", "first", "lines")
+
+    def __init__(self, first: int, data: bytes) -> None:
+        self.first = first
+        self.data = data
+        self.lines = data.split(b"\n")
+
+    def numbered(self) -> Iterator[tuple[int, bytes]]:
+        return enumerate(self.lines, self.first)
 
 
 class Lines(Protocol):
@@ -52,7 +64,7 @@ class FileLines:
 
     def _open(self) -> BinaryIO:
         try:
-            file = self.path.open("rb")
+            file = self.path.open("rb", buffering=BLOCK // 4)
         except OSError as refused:
             raise DataError(
                 f"{self.path}: the file can no longer be read ({refused.strerror}). Call read_dataset again."
@@ -78,11 +90,10 @@ class FileLines:
     def blocks(self) -> Iterator[Block]:
         number = 1
         with self._open() as file:
-            for lines in read_blocks(file):
-                if number == 1:
-                    lines[0] = lines[0].removeprefix(BOM)
-                yield number, lines
-                number += len(lines)
+            for data in read_blocks(file):
+                block = Block(number, data.removeprefix(BOM) if number == 1 else data)
+                number += len(block.lines)
+                yield block
 
     def line(self, number: int) -> bytes:
         if self._starts is None:
@@ -107,23 +118,15 @@ class FileLines:
         return starts
 
 
-def read_blocks(file: BinaryIO, *, block: int = BLOCK, longest: int = LONGEST_LINE) -> Iterator[list[bytes]]:
-    """Lists of whole lines without their newline; of a line longer than `longest` only its first bytes come."""
-    pieces: list[bytes] = []  # of a line whose end is not read yet
-    held = 0
+def read_blocks(file: BinaryIO, *, block: int = BLOCK, longest: int = LONGEST_LINE) -> Iterator[bytes]:
+    """Whole lines, without the newline of the last; of a line longer than `longest` only its first bytes come."""
     while data := file.read(block):
-        lines = data.split(b"\n")
-        if len(lines) > 1 and pieces:
-            lines[0] = b"".join([*pieces, lines[0]])[: longest + 1]
-            pieces, held = [], 0
-        last = lines.pop()
-        if held <= longest:
-            pieces.append(last)
-            held += len(last)
-        if lines:
-            yield lines
-    if held:
-        yield [b"".join(pieces)[: longest + 1]]
+        if not data.endswith(b"\n"):
+            rest = file.readline(longest)
+            data += rest
+            while rest and not rest.endswith(b"\n"):  # a line without end, or the file's last
+                rest = file.readline(block)
+        yield data[:-1] if data.endswith(b"\n") else data
 
 
 class MemoryLines:
@@ -134,8 +137,8 @@ class MemoryLines:
         self.size = sum(map(len, lines)) + len(lines)
 
     def blocks(self) -> Iterator[Block]:
-        for start in range(0, len(self._lines), 500):
-            yield start + 1, list(self._lines[start : start + 500])
+        for start in range(0, len(self._lines), 200):
+            yield Block(start + 1, b"\n".join(self._lines[start : start + 200]))
 
     def line(self, number: int) -> bytes:
         return self._lines[number - 1]
@@ -151,13 +154,14 @@ class PickedLines:
 
     def blocks(self) -> Iterator[Block]:
         wanted, given = 0, 0
-        for first, lines in self._parent.blocks():
+        for block in self._parent.blocks():
             picked = []
-            while wanted < len(self._numbers) and self._numbers[wanted] < first + len(lines):
-                picked.append(lines[self._numbers[wanted] - first])
-                wanted += 1
+            for number, line in block.numbered():
+                if wanted < len(self._numbers) and self._numbers[wanted] == number:
+                    picked.append(line)
+                    wanted += 1
             if picked:
-                yield given + 1, picked
+                yield Block(given + 1, b"\n".join(picked))
                 given += len(picked)
             if wanted == len(self._numbers):
                 return

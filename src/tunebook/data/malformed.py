@@ -217,6 +217,14 @@ def _not_json(text: bytes, cause: BaseException) -> Problem:
             f"Not JSON from character {place + 1} of this line on: {_plain(said)}.",
             "Write lines with a JSON library (json.dumps), never by joining text.",
         )
+    if "out of range" in said:
+        return error(
+            "$",
+            "number-range",
+            text[:40],
+            "The line holds a number too large to be read.",
+            "Write it as text, or shorten it.",
+        )
     if "truncated" in said:
         return error(
             "$",
@@ -300,7 +308,7 @@ def explain_shape(head: bytes) -> FileShape:
     for magic, (name, remedy) in _MAGIC.items():
         if head.startswith(magic):
             return FileShape("binary", error("", "binary-file", head[:8].hex(" "), f"This is {name}.", remedy))
-    if wide := _wide_encoding(head):
+    if wide := wide_encoding(head):
         return FileShape(
             "utf-32" if "32" in wide else "utf-16",
             error(
@@ -342,12 +350,14 @@ def _spread(text: bytes, first: bytes) -> bool:
     """Whether the first value goes on past the first line: the line is an open start, and a later end closes it."""
     if first.rstrip(b",") != first and _decodes(first.rstrip(b",")):
         return False
+    if any(line.startswith(b'{"') and _decodes(line) for line in text.split(b"\n")[1:20]):
+        return False  # whole examples follow: the first line is only damaged
     opened = first.count(b"{") + first.count(b"[") > first.count(b"}") + first.count(b"]")
     values = split_values(text, most=1)
     return opened and (not values or (b"\n" in values[0] and _decodes(values[0])))
 
 
-def _wide_encoding(head: bytes) -> str | None:
+def wide_encoding(head: bytes) -> str | None:
     for mark, name in ((b"\xff\xfe\0\0", "utf-32-le"), (b"\0\0\xfe\xff", "utf-32-be")):
         if head.startswith(mark):
             return name

@@ -14,7 +14,7 @@ from tunebook.data.problem import Problem, error, json_type, note, warning
 from tunebook.data.tool_rules import check_calls, check_exchange, check_tool_message
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
-_KEYS = {
+MESSAGE_KEYS = {
     "system": {"role", "content", "name"},
     "developer": {"role", "content", "name"},
     "user": {"role", "content", "name"},
@@ -32,7 +32,7 @@ _KEYS = {
     "tool": {"role", "content", "tool_call_id", "name"},
     "function": {"role", "content", "name"},
 }
-_MEANT = {
+MEANT_ROLES = {
     "human": "user",
     "customer": "user",
     "prompter": "user",
@@ -98,11 +98,11 @@ def _check_message(message: object, path: str, images: bool) -> Iterator[Problem
         yield _no_role(message, path)
         return
     if role not in ROLES:
-        meant = _MEANT.get(role.strip().lower(), role.strip().lower()) if isinstance(role, str) else ""
+        meant = MEANT_ROLES.get(role.strip().lower(), role.strip().lower()) if isinstance(role, str) else ""
         hint = f'Write "{meant}".' if meant in ROLES else f"Use one of {', '.join(ROLES)}."
         yield error(f"{path}.role", "unknown-role", role, "The role is not one the service knows.", hint)
         return
-    if extra := [key for key in message if key not in _KEYS[role]]:
+    if extra := [key for key in message if key not in MESSAGE_KEYS[role]]:
         yield from _unknown_keys(extra, message, role, path)
     yield from _check_weight(message, role, path)
     yield from _check_content(message, role, path, images)

@@ -17,9 +17,9 @@ from tunebook.data.tool_rules import check_definitions, offered
 
 METHODS = ("supervised", "dpo", "reinforcement")
 Record = Mapping[str, Any]
-_SUPERVISED_KEYS = {"messages", "tools", "functions", "parallel_tool_calls"}
-_DPO_KEYS = {"input", "preferred_output", "non_preferred_output"}
-_DPO_INPUT_KEYS = {"messages", "tools", "parallel_tool_calls"}
+SUPERVISED_KEYS = {"messages", "tools", "functions", "parallel_tool_calls"}
+DPO_KEYS = {"input", "preferred_output", "non_preferred_output"}
+DPO_INPUT_KEYS = {"messages", "tools", "parallel_tool_calls"}
 _THINK_ALOUD = re.compile(r"\b(?:show|reveal|print|output|share)\b.{0,30}\bchain[- ]of[- ]thought\b", re.I)
 
 
@@ -38,7 +38,7 @@ def _supervised(record: Record) -> Iterator[Problem]:
     if isinstance(messages, list) and messages:
         yield from check_image_count(messages, "$.messages")
         yield from _something_to_learn(messages)
-    for key in [key for key in record if key not in _SUPERVISED_KEYS][:5]:
+    for key in [key for key in record if key not in SUPERVISED_KEYS][:5]:
         yield warning(
             f"$.{key}",
             "unknown-key",
@@ -115,7 +115,7 @@ def _dpo(record: Record) -> Iterator[Problem]:
             "Both outputs are the same: nothing is preferred.",
             "Remove the pair, or put in the answer you do not want.",
         )
-    for key in [key for key in record if key not in _DPO_KEYS][:5]:
+    for key in [key for key in record if key not in DPO_KEYS][:5]:
         yield warning(
             f"$.{key}",
             "unknown-key",
@@ -138,7 +138,7 @@ def _dpo_input(prompt: Record) -> Iterator[Problem]:
             "The input ends with an answer.",
             "End it with what the two outputs answer, mostly a user message.",
         )
-    for key in [key for key in prompt if key not in _DPO_INPUT_KEYS][:5]:
+    for key in [key for key in prompt if key not in DPO_INPUT_KEYS][:5]:
         yield warning(
             f"$.input.{key}",
             "unknown-key",
@@ -203,7 +203,7 @@ def _reinforcement(record: Record) -> Iterator[Problem]:
                     "Such prompts may be rejected by moderation; ask for the answer and a short reason.",
                 )
     for key in record:
-        if key not in _SUPERVISED_KEYS and not re.fullmatch(r"[A-Za-z_]\w*", key):
+        if key not in SUPERVISED_KEYS and not re.fullmatch(r"[A-Za-z_]\w*", key):
             yield warning(
                 f"$.{key}",
                 "item-key",
@@ -228,7 +228,7 @@ def foreign_schema(record: Record, method: str = "supervised") -> Problem | None
     """The finding for a record that is not one of `method`'s: another method's, another tool's, or without messages."""
     keys = record.keys()
     if method == "dpo":
-        if keys & _DPO_KEYS:
+        if keys & DPO_KEYS:
             return None
         if "messages" in keys:
             return _other_method(record, "supervised or reinforcement")
@@ -292,6 +292,6 @@ def likely_method(records: Sequence[object]) -> str:
         elif isinstance(messages, list) and messages and isinstance(messages[-1], dict):
             asks = messages[-1].get("role") in ("user", "developer")
             only_asks = not any(isinstance(m, dict) and m.get("role") == "assistant" for m in messages)
-            items = record.keys() - _SUPERVISED_KEYS
+            items = record.keys() - SUPERVISED_KEYS
             votes["reinforcement" if asks and (items or only_asks) else "supervised"] += 1
     return max(METHODS, key=votes.__getitem__)

@@ -1,35 +1,56 @@
-"""The report card of a training file: what `check()` found, for people, terminals and pipelines."""
+"""The report card of a training file: what `check()` found, for notebooks, terminals and pipelines."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from html import escape
 from itertools import groupby
 from typing import Any
 
+from tunebook.data.cost import Cost
 from tunebook.data.problem import Problem
+from tunebook.data.tokens import TokenSummary
 
 _ORDER = {"error": 0, "warning": 1, "note": 2}
-_SIGN = {"error": "✗", "warning": "!", "note": "·"}
+SIGN = {"error": "✗", "warning": "!", "note": "·"}
+
+
+@dataclass(frozen=True)
+class Group:
+    """All findings of one rule: those kept, and how many there are."""
+
+    rule: str
+    severity: str
+    count: int
+    kept: tuple[Problem, ...]
 
 
 @dataclass(frozen=True)
 class CheckReport:
-    """What a check found.
+    """What a check found; shows itself in a notebook.
 
-    examples: records that could be read. tokens: of one pass over the file. problems: the findings kept (20 of a
-    kind unless asked for more); counts: rule -> how many there are in all; severities: severity -> likewise.
+    name, method, model: what was checked, as what, for which base model (None: for any).
+    file: one sentence about size, encoding and newlines, "" for examples in memory.
+    examples: records that could be read. summary: token counts, None when there was nothing to count.
+    problems: findings in file order, the first 20 lines of each rule unless asked for more. counts: rule -> how many
+    there are in all. totals: severity -> likewise. cost: what training would bill, None when not asked or not known.
     """
 
     name: str
     method: str
     model: str | None
+    file: str
     examples: int
-    tokens: int
+    summary: TokenSummary | None
     problems: tuple[Problem, ...]
     counts: Mapping[str, int] = field(default_factory=dict)
-    severities: Mapping[str, int] = field(default_factory=dict)
+    totals: Mapping[str, int] = field(default_factory=dict)
+    cost: Cost | None = None
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of one pass over the file; estimated from a sample above 50 MB (see `summary`)."""
+        return self.summary.total if self.summary else 0
 
     @property
     def errors(self) -> tuple[Problem, ...]:
@@ -48,8 +69,26 @@ class CheckReport:
         """Whether nothing was found that the service will refuse."""
         return not self.errors
 
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        """The findings by rule, errors first, then by how often."""
+        by_rule = sorted(self.problems, key=lambda p: (_ORDER[p.severity], p.rule))
+        found = []
+        for (_, rule), kept in groupby(by_rule, key=lambda p: (_ORDER[p.severity], p.rule)):
+            problems = tuple(kept)
+            found.append(Group(rule, problems[0].severity, self.counts.get(rule, len(problems)), problems))
+        return tuple(sorted(found, key=lambda g: (_ORDER[g.severity], -g.count, g.rule)))
+
+    @property
+    def sentence(self) -> str:
+        """The verdict in one sentence."""
+        errors, warnings = (_counted(self.totals.get(kind, 0), kind) for kind in ("error", "warning"))
+        if not self.ok:
+            return f"The service will refuse this file: {errors}, {warnings}."
+        return f"Ready to train on: no errors, {warnings}."
+
     def to_json(self) -> dict[str, Any]:
-        """Plain values: counts of errors and warnings over all findings, the findings themselves as kept."""
+        """Plain values for pipelines: `errors` and `warnings` count all findings, `problems` lists those kept."""
         return {
             "name": self.name,
             "method": self.method,
@@ -57,46 +96,39 @@ class CheckReport:
             "ok": self.ok,
             "examples": self.examples,
             "tokens": self.tokens,
-            "errors": self.severities.get("error", 0),
-            "warnings": self.severities.get("warning", 0),
-            "notes": self.severities.get("note", 0),
+            "tokens_exact": self.summary is None or self.summary.exact,
+            "tokens_interval": list(self.summary.interval) if self.summary else [0, 0],
+            "errors": self.totals.get("error", 0),
+            "warnings": self.totals.get("warning", 0),
+            "notes": self.totals.get("note", 0),
             "counts": dict(self.counts),
+            "cost": self.cost.to_json() if self.cost else None,
             "problems": [problem.to_json() for problem in self.problems],
         }
 
-    @property
-    def sentence(self) -> str:
-        e, w = self.severities.get("error", 0), self.severities.get("warning", 0)
-        verdict = "ready to train on" if not e else "the service will refuse this file"
-        return f"{verdict}: {e} error{'s' * (e != 1)}, {w} warning{'s' * (w != 1)}"
-
-    def _groups(self) -> list[tuple[str, list[Problem]]]:
-        ordered = sorted(self.problems, key=lambda p: (_ORDER[p.severity], p.rule))
-        return [
-            (rule, list(found)) for (_, rule), found in groupby(ordered, key=lambda p: (_ORDER[p.severity], p.rule))
-        ]
-
     def __repr__(self) -> str:
-        out = [f"{self.name}: {self.examples:,} {self.method} examples, {self.tokens:,} tokens; {self.sentence}"]
-        for rule, found in self._groups():
-            first = found[0]
-            times = self.counts.get(rule, len(found))
-            where = ", ".join(str(p.line) for p in found[:5] if p.line)
-            out.append(
-                f"  {_SIGN[first.severity]} {rule} x {times}{f' (line {where})' if where else ''}: {first.message}"
-            )
-            out.append(f"      {first.path + ' ' if first.path else ''}{first.value} -> {first.fix}")
+        out = [f"{self.name}: {_counted(self.examples, f'{self.method} example')}. {self.sentence}"]
+        out += [f"  {line}" for line in (self.file, str(self.summary or ""), str(self.cost or "")) if line]
+        for group in self.groups:
+            first = group.kept[0]
+            out.append(f"  {SIGN[group.severity]} {group.rule}, {group.count:,} x{_at(group.kept)}: {first.message}")
+            seen = f"{first.path} [{first.value}]" if first.value else first.path
+            out.append(f"      {seen + ' ' if seen else ''}-> {first.fix}")
         return "\n".join(out)
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><td>{_SIGN[p.severity]} {p.severity}</td><td>{p.line or ''}</td><td>{escape(p.path)}</td>"
-            f"<td>{escape(p.message)}</td><td>{escape(p.value)}</td><td>{escape(p.fix)}</td></tr>"
-            for _, found in self._groups()
-            for p in found
-        )
-        head = "".join(f'<th scope="col">{h}</th>' for h in ("severity", "line", "path", "what", "value", "fix"))
-        return (
-            f"<table><caption>{escape(self.name)}: {self.examples:,} {escape(self.method)} examples, "
-            f"{self.tokens:,} tokens; {escape(self.sentence)}</caption><tr>{head}</tr>{rows}</table>"
-        )
+        from tunebook.data.report_html import report_card
+
+        return report_card(self)
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
+def _at(problems: Sequence[Problem]) -> str:
+    lines = list(dict.fromkeys(p.line for p in problems if p.line))
+    if not lines:
+        return ""
+    more = ", …" if len(lines) > 6 else ""
+    return f" (line{'s' * (len(lines) > 1)} {', '.join(map(str, lines[:6]))}{more})"

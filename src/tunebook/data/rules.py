@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
 from tunebook.data.malformed import LONGEST_LINE, explain_line
 from tunebook.data.method_rules import METHODS, check_record
 from tunebook.data.problem import Problem, error, warning
+from tunebook.data.records import PlainRecord, plain_keys
 from tunebook.data.text_rules import check_texts, suspicious
 
 __all__ = ["MIN_EXAMPLES", "LineChecker", "Problem", "check_lines"]
@@ -21,24 +22,12 @@ __all__ = ["MIN_EXAMPLES", "LineChecker", "Problem", "check_lines"]
 MIN_EXAMPLES = 10  # examples per training file: how-to/fine-tuning; `catalogue.limit("min_examples")` is the dated fact
 
 
-class PlainMessage(msgspec.Struct, gc=False, forbid_unknown_fields=True):
-    """A message with nothing to look at twice: decoding it is its check."""
-
-    role: Literal["system", "user", "assistant", "developer"]
-    content: str
-
-
-class PlainRecord(msgspec.Struct, gc=False, forbid_unknown_fields=True):
-    """A supervised example of plain messages, nine out of ten in real files."""
-
-    messages: list[PlainMessage]
-
-
 class LineChecker:
     """Checks one line after the other; knows nothing of other lines.
 
-    `check(line)` returns (record, problems): the decoded record (PlainRecord for the plain ones, else what JSON
-    gives, None when it is no object) and the findings, their line not yet filled in.
+    `plain(line)` decodes a line that is a `PlainRecord` and raises for any other. `closely(line)` returns (record,
+    problems) for any line: what JSON gives, None when that is no object, and the findings, their line not filled in;
+    with texts=True also those about what the texts hold.
     """
 
     def __init__(self, method: str, *, max_tokens: int | None = None, encoding: str = "o200k_base") -> None:
@@ -47,21 +36,24 @@ class LineChecker:
         self.method = method
         self.max_tokens = max_tokens
         self.encoding = encoding
-        self._plain: Callable[[bytes], PlainRecord] = msgspec.json.Decoder(PlainRecord).decode
+        self.longest_quick = min(
+            max_tokens or LONGEST_LINE, LONGEST_LINE
+        )  # bytes; no longer line is too long in tokens
+        self.plain: Callable[[bytes], PlainRecord] = msgspec.json.Decoder(PlainRecord).decode
         self._any: Callable[[bytes], Any] = msgspec.json.Decoder().decode
 
-    def check(self, line: bytes) -> tuple[Any, list[Problem]]:
-        if self.method == "supervised" and len(line) <= (self.max_tokens or LONGEST_LINE):
+    def check(self, line: bytes) -> tuple[bool, list[Problem]]:
+        """(whether the line holds a record, findings) of one line."""
+        if self.method == "supervised" and len(line) <= self.longest_quick and not suspicious(line):
             try:
-                plain = self._plain(line)
+                if plain_keys(self.plain(line).messages):
+                    return True, []
             except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-                pass
-            else:
-                if _is_plain(plain) and not suspicious(line):
-                    return plain, []
-        return self._closely(line)
+                pass  # not a plain record: the closer look says what it is
+        record, problems = self.closely(line)
+        return record is not None, problems
 
-    def _closely(self, line: bytes) -> tuple[Any, list[Problem]]:
+    def closely(self, line: bytes, *, texts: bool = True) -> tuple[dict[str, Any] | None, list[Problem]]:
         if len(line) > LONGEST_LINE:
             return None, [explain_line(line)]
         try:
@@ -71,7 +63,7 @@ class LineChecker:
         if not isinstance(record, dict):
             return None, [explain_line(line)]
         problems = list(check_record(record, self.method))
-        if suspicious(line):
+        if texts and suspicious(line):
             problems.extend(check_texts(record))
         if self.max_tokens is not None and len(line) > self.max_tokens:  # a token is at least one byte of the line
             problems.extend(self._length(record))
@@ -89,22 +81,6 @@ class LineChecker:
                 f"An example may have {self.max_tokens:,} tokens.",
                 "Shorten or split it: what is over the limit would be cut off, the answer first.",
             )
-
-
-def _is_plain(record: PlainRecord) -> bool:
-    messages = record.messages
-    if not messages or messages[-1].role != "assistant":
-        return False
-    last = 0  # system messages only in front
-    for place, message in enumerate(messages):
-        content = message.content
-        if not content or content.isspace():
-            return False
-        if message.role in ("system", "developer"):
-            if place != last:
-                return False
-            last += 1
-    return True
 
 
 def check_lines(
@@ -128,8 +104,8 @@ def check_lines(
         line = raw.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw
         if not line.strip():
             continue
-        record, problems = checker.check(line)
-        examples += record is not None
+        holds, problems = checker.check(line)
+        examples += holds
         for problem in problems:
             yield replace(problem, line=number)
     yield from too_few(examples, min_examples)

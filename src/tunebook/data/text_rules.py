@@ -11,31 +11,27 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tunebook.data.problem import Problem, note, warning
-from tunebook.data.secrets import EMAIL, KEY, find_emails, find_keys
+from tunebook.data.secrets import HINT, find_emails, find_keys
 
 _SPECIAL = re.compile(r"<\|[a-z_]{2,24}\|>")
-_KEY_HINTS = re.compile(rb"sk-|AKIA|ASIA|AIza|eyJ|xox|gh[pousr]_|github_pat_|hf_|PRIVATE KEY|AccountKey|JQQJ99|ACOG")
+_HINTS = re.compile(
+    HINT.encode() + rb"|@[A-Za-z0-9]|<\||\xef\xbf\xbd|\xc3\x83\xc2|\xc3\xa2\xe2\x82"
+    rb"|\\u(?:0000|[fF]{3}[dD]|00[cC]3\\u00|00[eE]2\\u20[aA][cC])"
+)
 # UTF-8 read as Windows-1252 and written as UTF-8 again, and the sign for a character that was lost.
-_MOJIBAKE = re.compile("Ã[\u0080-\u00bf©¨¤¶¼Ÿ ]|â€[™œ\u009d“”˜¦]|\ufffd")
+_MOJIBAKE = re.compile("Ã[\u0080-\u00bf]|â€[™œ\u009d“”˜¦]|\ufffd")
 _DEEPEST = 40  # levels of nesting that are walked; real examples have about eight
 
 
 def suspicious(line: bytes) -> bool:
     """Whether a raw line may hold something these rules report."""
-    return (
-        b"@" in line
-        or b"<|" in line
-        or b"\\u0000" in line
-        or _KEY_HINTS.search(line) is not None
-        or (not line.isascii() and (b"\xef\xbf\xbd" in line or b"\xc3\x83" in line or b"\xc3\xa2\xe2\x82" in line))
-        or b"\\ufffd" in line
-    )
+    return _HINTS.search(line) is not None
 
 
 def check_texts(record: Mapping[str, Any]) -> Iterator[Problem]:
     """One finding per kind and place."""
     for path, text in texts_of(record):
-        for name, masked in find_keys(text)[:3] if KEY.search(text) else ():
+        for name, masked in find_keys(text)[:3]:
             yield warning(
                 path,
                 "secret",
@@ -43,7 +39,7 @@ def check_texts(record: Mapping[str, Any]) -> Iterator[Problem]:
                 f"This looks like a secret: {name}.",
                 "Take it out and revoke it; what is trained on can be said again by the model.",
             )
-        if EMAIL.search(text) and (addresses := find_emails(text)):
+        if addresses := find_emails(text):
             yield note(
                 path,
                 "email",

@@ -1,0 +1,174 @@
+"""Other formats into the service's: prompt/completion, ShareGPT, Alpaca, TRL pairs, tables."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from tunebook.data.message_rules import MEANT_ROLES, ROLES
+from tunebook.errors import DataError
+
+if TYPE_CHECKING:
+    from tunebook.data.dataset import Dataset
+
+Record = Mapping[str, Any]
+# What the old data preparation tool put after each prompt and completion so that the model saw where one ends.
+_SEPARATOR = re.compile(r"(?:\s*(?:#{2,}|-{2,}>|->|=>|={3,}|\|{2,})\s*|\n\n)$")
+_STOP = re.compile(r"(?:\s*(?:#{2,}|\bEND\b|<\|endoftext\|>|\[DONE\])\s*|\n)$")
+_COMMON = 0.9  # share of the examples that must have it: then it is a mark, not text
+
+# (key that asks, key that answers)
+PAIRS = (
+    ("prompt", "completion"),
+    ("prompt", "response"),
+    ("question", "answer"),
+    ("instruction", "output"),
+    ("instruction", "response"),
+    ("input", "output"),
+    ("user", "assistant"),
+)
+
+
+def convert_dataset(dataset: Dataset, *, system: str | None = None) -> Dataset:
+    """The examples of `dataset` in the service's format, in memory; those that are already stay as they are.
+
+    system: a system message put in front where there is none. Separators and stop words of the old prompt/completion
+    format are taken off when nearly all examples have the same. Raises DataError when no example has a known form.
+    """
+    from tunebook.data.dataset import from_examples
+
+    records = list(dataset.examples)
+    marks = _marks(records)
+    converted = [convert_record(record, system=system, marks=marks) for record in records]
+    known = [record for record in converted if record is not None]
+    if not known:
+        seen = ", ".join(records[0]) if records else "no JSON objects"
+        raise DataError(
+            f"{dataset.name}: no form that can be converted (keys of the first example: {seen}). Read it with pandas "
+            'and name the columns: read_dataset(frame, columns={"user": …, "assistant": …}).'
+        )
+    kept = [record if record is not None else original for record, original in zip(converted, records, strict=True)]
+    return from_examples(kept, name=f"{dataset.name}, converted")
+
+
+def convert_record(
+    record: Record, *, system: str | None = None, marks: tuple[str, str] = ("", "")
+) -> dict[str, Any] | None:
+    """One record in the service's format; None when its form is not known. marks: (separator, stop) to take off."""
+    if "chosen" in record and "rejected" in record:
+        return _preference(record, system)
+    if "messages" in record:
+        return {**record, "messages": _messages(record["messages"], system)}
+    if "preferred_output" in record:
+        return dict(record)
+    for key in ("conversations", "conversation"):
+        if isinstance(record.get(key), list):
+            told = record.get("system")
+            kept = {k: record[k] for k in ("tools", "parallel_tool_calls") if isinstance(record.get(k), list | bool)}
+            return {"messages": _messages(record[key], told if isinstance(told, str) and told else system), **kept}
+    for asks, answers in PAIRS:
+        if asks in record and answers in record:
+            return _pair(record, asks, answers, system, marks)
+    return None
+
+
+def _pair(record: Record, asks: str, answers: str, system: str | None, marks: tuple[str, str]) -> dict[str, Any]:
+    asked, said = _text(record[asks]), _text(record[answers])
+    if asks == "instruction" and record.get("input"):
+        asked = f"{asked}\n\n{_text(record['input'])}"
+    asked = asked.removesuffix(marks[0]).rstrip() if marks[0] else asked
+    said = said.removesuffix(marks[1])
+    told = record.get("system") or record.get("system_prompt") or system
+    if answers == "completion":
+        said = said.removeprefix(" ")  # the old format wanted completions to begin with a space
+    return {"messages": [*_told(told), _message("user", asked), _message("assistant", said)]}
+
+
+def _preference(record: Record, system: str | None) -> dict[str, Any]:
+    outputs = [
+        _messages(record[key], None) if isinstance(record[key], list) else record[key] for key in ("chosen", "rejected")
+    ]
+    prompt = record.get("prompt", record.get("question", record.get("instruction")))
+    if isinstance(prompt, list):
+        asked = _messages(prompt, system)
+    elif prompt is not None:
+        asked = [*_told(record.get("system") or system), _message("user", _text(prompt))]
+    else:  # whole conversations that differ at the end only
+        shared = 0
+        while shared < min(map(len, outputs)) and outputs[0][shared] == outputs[1][shared]:
+            shared += 1
+        asked = _messages(outputs[0][:shared], system)
+        outputs = [output[shared:] for output in outputs]
+    preferred, other = (
+        [m for m in output if m.get("role") in ("assistant", "tool")] if isinstance(output, list)
+        else [_message("assistant", _text(output))]
+        for output in outputs
+    )  # fmt: skip
+    return {"input": {"messages": asked}, "preferred_output": preferred, "non_preferred_output": other}
+
+
+def _messages(messages: object, system: str | None) -> list[Any]:
+    """Messages with `role` and `content`, whatever they were called; a system message in front when asked for."""
+    found = [_renamed(message) for message in messages] if isinstance(messages, list) else []
+    has_system = any(isinstance(m, dict) and m.get("role") in ("system", "developer") for m in found)
+    return found if has_system else [*_told(system), *found]
+
+
+def _renamed(message: object) -> object:
+    if not isinstance(message, Mapping):
+        return message
+    renamed = dict(message)
+    for old, new in (("from", "role"), ("value", "content")):
+        if old in renamed and new not in renamed:
+            renamed[new] = renamed.pop(old)
+    role = renamed.get("role")
+    if isinstance(role, str) and role not in ROLES:
+        renamed["role"] = MEANT_ROLES.get(role.strip().lower(), role.strip().lower())
+    if isinstance(renamed.get("content"), list):
+        renamed["content"] = [_part(part) for part in renamed["content"]]
+    return renamed
+
+
+def _part(part: object) -> object:
+    """A part whose content stands under `value` (LLaMA-Factory)."""
+    if not isinstance(part, Mapping) or "value" not in part:
+        return part
+    if part.get("type") == "text":
+        return {"type": "text", "text": part["value"]}
+    if part.get("type") == "image_url":
+        return {"type": "image_url", "image_url": {"url": part["value"]}}
+    return part
+
+
+def _told(system: object) -> list[dict[str, Any]]:
+    return [_message("system", system)] if isinstance(system, str) and system else []
+
+
+def _message(role: str, content: str) -> dict[str, Any]:
+    return {"role": role, "content": content}
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    import msgspec
+
+    return msgspec.json.encode(value).decode()
+
+
+def _marks(records: Sequence[Record]) -> tuple[str, str]:
+    """(what ends nearly every prompt, what ends nearly every completion) and is no text."""
+    pairs = [(r["prompt"], r["completion"]) for r in records if {"prompt", "completion"} <= r.keys()]
+    return (
+        _mark([p for p, _ in pairs if isinstance(p, str)], _SEPARATOR),
+        _mark([c for _, c in pairs if isinstance(c, str)], _STOP),
+    )
+
+
+def _mark(texts: Sequence[str], shape: re.Pattern[str]) -> str:
+    ends = [found.group() for text in texts if (found := shape.search(text))]
+    if not ends:
+        return ""
+    commonest = max(set(ends), key=ends.count)
+    return commonest if ends.count(commonest) >= _COMMON * len(texts) else ""

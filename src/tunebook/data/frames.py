@@ -1,0 +1,115 @@
+"""Examples out of a DataFrame whose columns are named, or can be guessed by their names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from tunebook.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# What columns are usually called; the first that is there is taken.
+USUAL = {
+    "user": ("user", "prompt", "question", "instruction", "input", "query", "text", "message"),
+    "assistant": ("assistant", "completion", "answer", "response", "output", "reply", "label", "target"),
+    "system": ("system", "system_prompt", "system_message"),
+    "preferred": ("preferred", "chosen"),
+    "non_preferred": ("non_preferred", "rejected"),
+}
+_READY = ({"messages"}, {"input", "preferred_output", "non_preferred_output"})
+
+
+def examples_from_frame(
+    frame: pd.DataFrame,
+    *,
+    columns: Mapping[str, str] | None = None,
+    system: str | None = None,
+    method: str | None = None,
+) -> list[dict[str, Any]]:
+    """One example a row.
+
+    columns: part of the example -> name of the column. Parts are "user", "assistant" and "system" (supervised), "user",
+    "preferred" and "non_preferred" (preference); for reinforcement "user" and any other names, which become the keys a
+    grader reads as item.…. None: columns `messages` (or the three of a preference file) are taken as they are, with
+    JSON text decoded; else the columns are guessed by their usual names (`USUAL`).
+    system: the system message of every example without one of its own.
+    Raises DataError naming the columns there are when those wanted are not.
+    """
+    names = [str(name) for name in frame.columns]
+    if not len(frame):
+        raise DataError("The DataFrame has no rows. Give at least one example.")
+    records = [dict(zip(names, row, strict=True)) for row in frame.itertuples(index=False, name=None)]
+    if columns is None and any(ready <= set(names) for ready in _READY):
+        return [{key: _ready(value) for key, value in record.items() if not _missing(value)} for record in records]
+    chosen = dict(columns) if columns is not None else _guess(names)
+    absent = [f"{part!r}: {column!r}" for part, column in chosen.items() if column not in names]
+    if absent or "user" not in chosen:
+        lack = f"no column for {', '.join(absent)}" if absent else 'no column for "user"'
+        raise DataError(
+            f"The DataFrame has {lack}; its columns are {', '.join(names[:20])}. "
+            'Name them: columns={"user": …, "assistant": …}.'
+        )
+    if not {"assistant", "preferred"} & chosen.keys() and method != "reinforcement":
+        raise DataError(
+            f"No column for the answer was found; the columns are {', '.join(names[:20])}. "
+            'Name it: columns={"user": …, "assistant": …}, or say method="reinforcement".'
+        )
+    return [_example(record, chosen, system) for record in records]
+
+
+def _guess(names: list[str]) -> dict[str, str]:
+    lower = {name.lower().strip(): name for name in reversed(names)}
+    found: dict[str, str] = {}
+    for part, usual in USUAL.items():
+        taken = set(found.values())
+        column = next((lower[name] for name in usual if name in lower and lower[name] not in taken), None)
+        if column is not None:
+            found[part] = column
+    return found
+
+
+def _example(record: Mapping[str, Any], chosen: Mapping[str, str], system: str | None) -> dict[str, Any]:
+    cells = {part: record[column] for part, column in chosen.items() if not _missing(record[column])}
+    told = cells.pop("system", system)
+    messages = [{"role": "system", "content": _text(told)}] if told else []
+    messages.append({"role": "user", "content": _text(cells.pop("user", ""))})
+    if "preferred" in chosen:
+        return {
+            "input": {"messages": messages},
+            "preferred_output": [_said(cells.get("preferred", ""))],
+            "non_preferred_output": [_said(cells.get("non_preferred", ""))],
+        }
+    if "assistant" in chosen:
+        return {"messages": [*messages, _said(cells.get("assistant", ""))]}
+    return {"messages": messages, **cells}
+
+
+def _said(value: object) -> dict[str, Any]:
+    return {"role": "assistant", "content": _text(value)}
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Mapping | list):
+        return msgspec.json.encode(value).decode()
+    return str(value)
+
+
+def _missing(value: object) -> bool:
+    """None, NaN and NaT, which are unequal to themselves; never a list or array."""
+    return value is None or (not hasattr(value, "__len__") and value != value) or type(value).__name__ == "NAType"
+
+
+def _ready(value: Any) -> Any:
+    """A cell of a column that is taken as it is: JSON text becomes what it says."""
+    if isinstance(value, str) and value[:1] in ("[", "{"):
+        try:
+            return msgspec.json.decode(value)
+        except (msgspec.MsgspecError, RecursionError):
+            return value
+    return value

@@ -1,0 +1,157 @@
+"""Records as they come out of JSON: the plain ones typed, and what of any record is asked and answered.
+
+Needs msgspec only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from tunebook.data.problem import shown
+
+REFUSED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)  # what decoding foreign bytes may raise
+Keys = tuple[int, int, int]  # hashes of what is asked, what is answered, the system message; 0: there is none
+
+
+class PlainMessage(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    """A message with nothing to look at twice: decoding it is its check."""
+
+    role: Literal["system", "user", "assistant", "developer"]
+    content: Annotated[str, msgspec.Meta(min_length=1)]
+
+
+class PlainRecord(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    """A supervised example of plain messages, nine out of ten in real files."""
+
+    messages: Annotated[list[PlainMessage], msgspec.Meta(min_length=1)]
+
+
+def plain_keys(messages: Sequence[PlainMessage]) -> Keys | None:
+    """Keys of a conversation of plain messages; None when something about it wants a closer look.
+
+    Judging and hashing share one walk: this runs for many lines of a large file.
+    """
+    texts = []
+    system = 0
+    for place, message in enumerate(messages):
+        content = message.content
+        if content.isspace():
+            return None
+        if message.role in ("system", "developer"):
+            if place:  # two instructions, or a late one
+                return None
+            system = hash(content)
+        else:
+            texts.append(content)
+    if messages[-1].role != "assistant":
+        return None
+    said = texts.pop()
+    return hash(texts[0]) if len(texts) == 1 else hash(tuple(texts)), hash(said), system
+
+
+def record_keys(record: Mapping[str, Any]) -> Keys:
+    """Keys of any decoded record, equal to `plain_keys` where that gives any."""
+    asked, answered = parts(record)
+    system = 0
+    if asked and isinstance(asked[0], Mapping) and asked[0].get("role") in ("system", "developer"):
+        told = text_only(asked[0])
+        if told is not None:
+            system, asked = hash(told), asked[1:]
+    texts = [text_only(message) for message in asked]
+    plain = hash(texts[0]) if len(texts) == 1 else hash(tuple(texts))
+    prompt = _hash(asked) if None in texts else plain
+    if not answered:
+        return prompt, 0, system
+    said = text_only(answered[0]) if len(answered) == 1 else None
+    return prompt, _hash(answered) if said is None else hash(said), system
+
+
+def text_only(message: object) -> str | None:
+    """The content of a message that is nothing but text."""
+    if not isinstance(message, Mapping) or message.get("tool_calls") or message.get("function_call"):
+        return None
+    content = message.get("content")
+    return content if isinstance(content, str) else None
+
+
+def parts(record: Mapping[str, Any]) -> tuple[Sequence[Any], Sequence[Any]]:
+    """(messages that ask, what answers them) of a record of any method: the last assistant message of a supervised one,
+    both outputs of a preference pair, the other keys of a reinforcement record."""
+    prompt = record.get("input")
+    if isinstance(prompt, Mapping) or "preferred_output" in record:
+        messages = prompt.get("messages") if isinstance(prompt, Mapping) else None
+        both = [record.get("preferred_output"), record.get("non_preferred_output")]
+        return messages if isinstance(messages, list) else [], both if any(both) else []
+    messages = record.get("messages")
+    if not isinstance(messages, list) or not messages:
+        return [], []
+    last = messages[-1]
+    if isinstance(last, Mapping) and last.get("role") == "assistant":
+        return messages[:-1], messages[-1:]
+    return messages, [[key, value] for key, value in record.items() if key not in ("messages", "tools")]
+
+
+def answer_text(record: Mapping[str, Any]) -> str:
+    """What answers, as text, for showing and for telling labels from prose; "" when nothing does."""
+    _, answered = parts(record)
+    if not answered:
+        return ""
+    said = text_only(answered[0])
+    return said if said is not None else shown(compact(answered), 400)
+
+
+def _hash(value: object) -> int:
+    return hash(compact(value))
+
+
+def compact(value: object) -> str:
+    """`value` as compact JSON; "" for what is nested too deeply to be written."""
+    try:
+        return msgspec.json.encode(value).decode()
+    except (RecursionError, UnicodeEncodeError):
+        return ""
+
+
+def message_text(message: object) -> str:
+    """Everything a message says, in words: its text, the text among its parts, what it calls."""
+    if not isinstance(message, Mapping):
+        return ""
+    content = message.get("content")
+    said = [content] if isinstance(content, str) else []
+    if isinstance(content, list):
+        said = [p["text"] for p in content if isinstance(p, Mapping) and isinstance(p.get("text"), str)]
+        said += [str(p["image_url"])[:300] for p in content if isinstance(p, Mapping) and p.get("image_url")]
+    for key in ("tool_calls", "function_call"):
+        if message.get(key):
+            said.append(compact(message[key]))
+    return "\n".join(said)
+
+
+def record_text(record: Mapping[str, Any]) -> str:
+    """What an example says, in words, system messages left out."""
+    asked, answered = parts(record)
+    messages = [m for m in asked if not (isinstance(m, Mapping) and m.get("role") in ("system", "developer"))]
+    texts = [message_text(message) for message in messages]
+    for answer in answered:
+        if isinstance(answer, Mapping):
+            texts.append(message_text(answer))
+        elif isinstance(answer, list):  # an output of a preference pair, or an item with its key
+            texts.extend(message_text(m) if isinstance(m, Mapping) else str(m) for m in answer)
+    return "\n".join(text for text in texts if text)
+
+
+def prompt_text(record: Mapping[str, Any]) -> str:
+    """What is asked last, in words."""
+    asked, _ = parts(record)
+    return message_text(asked[-1]) if asked else ""
+
+
+def system_text(record: Mapping[str, Any]) -> str:
+    """The opening system message, "" without one."""
+    asked, _ = parts(record)
+    first = asked[0] if asked else None
+    is_system = isinstance(first, Mapping) and first.get("role") in ("system", "developer")
+    return message_text(first) if is_system else ""
