@@ -100,8 +100,8 @@ def test_values_go_into_the_box_and_come_back(values):
 def test_any_values_even_all_alike_give_finite_answers(values, seed):
     points = np.random.default_rng(seed).random((len(values), 2))
     surface = fit_surface(BOX, points, np.array(values), seed=seed)
-    mean, sd = surface.mean_sd(points)
+    mean, variance = surface.predict(points)
 
     assert np.isfinite(surface.draw(50, np.random.default_rng(0))).all()
     assert np.isfinite(mean).all()
-    assert (sd >= 0).all()
+    assert (variance >= 0).all()

@@ -145,13 +145,12 @@ class Surface:
         draws = self.theta_mean[:, None, :] + normal @ roots.transpose(0, 2, 1)
         return draws.reshape(-1, size)[:n] + self.center
 
-    def predict(self, points: Array, *, draws: slice = slice(None)) -> tuple[Array, Array]:
+    def predict(self, points: Array) -> tuple[Array, Array]:
         """Mean and variance of level + g at `points` (P x d in the box), each S x P: one row a draw of the settings."""
-        settings = _take(self.settings, draws)
-        cross = _kernel(_squares(points, self.points, self.scales), settings) + LEVEL_SD**2
-        mean = np.einsum("spk,sk->sp", cross, self._weights[draws]) + self.center
-        spread = cross @ self._root[draws].transpose(0, 2, 1)
-        variance = settings.signal[:, None] ** 2 + LEVEL_SD**2 - (spread**2).sum(2)
+        cross = _kernel(_squares(points, self.points, self.scales), self.settings) + LEVEL_SD**2
+        mean = np.einsum("spk,sk->sp", cross, self._weights) + self.center
+        spread = cross @ self._root.transpose(0, 2, 1)
+        variance = self.settings.signal[:, None] ** 2 + LEVEL_SD**2 - (spread**2).sum(2)
         return mean, np.maximum(variance, 0.0)
 
     def means(self, points: Array) -> Array:
@@ -172,11 +171,6 @@ class Surface:
         normal = rng.standard_normal((len(settings), len(points)))
         mean = np.einsum("spk,sk->sp", cross, self._weights[:draws]) + self.center
         return mean + np.einsum("spq,sq->sp", roots, normal)
-
-    def mean_sd(self, points: Array) -> tuple[Array, Array]:
-        """Mean and sd of the surface at `points`, settings averaged out; each of shape (P,)."""
-        mean, variance = self.predict(points)
-        return mean.mean(0), np.sqrt(variance.mean(0) + mean.var(0))
 
 
 def fit_surface(
