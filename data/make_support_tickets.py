@@ -860,9 +860,7 @@ class Writer:
 
     def fill(self, text: str, **named: str) -> str:
         """Choose alternatives, then fill the slots; a slot that occurs twice is drawn twice."""
-        return re.sub(
-            r"\{(\w+)\}", lambda slot: named.get(slot[1]) or self.pick(SLOTS[slot[1]]), self.spin(text)
-        )
+        return re.sub(r"\{(\w+)\}", lambda slot: named.get(slot[1]) or self.pick(SLOTS[slot[1]]), self.spin(text))
 
     def ticket(self) -> Ticket:
         """A message with its right answer; the labeller has not seen it yet."""
@@ -905,15 +903,7 @@ class Writer:
         core = (
             scene[0].upper()
             + scene[1:]
-            + (
-                "?"
-                if question
-                else "!"
-                if tone == "angry" and self.chance(0.4)
-                else ""
-                if scene.endswith(".")
-                else "."
-            )
+            + ("?" if question else "!" if tone == "angry" and self.chance(0.4) else "" if scene.endswith(".") else ".")
         )
         long = tone in ("rambling", "polite") or self.chance(0.3)
         chance = {"terse": 0.12, "rambling": 0.8}.get(tone, 0.45 if long else 0.28)
@@ -954,9 +944,7 @@ class Writer:
         if self.chance(0.18):
             text = text.replace("'", "" if self.chance(0.5) else "’")
         if self.chance(0.24):
-            text = re.sub(
-                r"[A-Za-z]{5,}", lambda word: self._slip(word[0]) if self.chance(0.07) else word[0], text
-            )
+            text = re.sub(r"[A-Za-z]{5,}", lambda word: self._slip(word[0]) if self.chance(0.07) else word[0], text)
         return text
 
     def _slip(self, word: str) -> str:
@@ -970,17 +958,13 @@ class Writer:
 
     def mislabel(self, ticket: Ticket) -> Ticket:
         """The same message with one field answered as a person in a hurry would."""
-        field = self.weighted(
-            {"category": 0.45, "priority": 0.4, "product": 0.15 if ticket.mentioned else 0.0}
-        )
+        field = self.weighted({"category": 0.45, "priority": 0.4, "product": 0.15 if ticket.mentioned else 0.0})
         truth = ticket.truth
         if field == "product" and ticket.mentioned:
             wrong = ticket.mentioned
         elif field == "priority":
             level = PRIORITIES.index(truth["priority"])
-            wrong = PRIORITIES[
-                self.pick([near for near in (level - 1, level + 1) if 0 <= near < len(PRIORITIES)])
-            ]
+            wrong = PRIORITIES[self.pick([near for near in (level - 1, level + 1) if 0 <= near < len(PRIORITIES)])]
         else:
             wrong = self.pick(CONFUSED_WITH[truth["category"]])
         return replace(ticket, label={**truth, field: wrong})
