@@ -170,11 +170,11 @@ class Notebook:
 
 
 @pytest.fixture
-def page(browser) -> Iterator:
+def page(browser, request) -> Iterator:
     """A fresh page, tall enough for a whole live cell."""
     context = browser.new_context(viewport={"width": 1200, "height": 1300})
     opened = context.new_page()
-    opened.set_default_timeout(30_000)
+    opened.set_default_timeout(60_000)  # a busy machine; a quiet one needs two seconds
     yield opened
-    opened.screenshot(path=ARTEFACTS / "last_page.png")  # what a failed test saw
+    opened.screenshot(path=ARTEFACTS / f"last_page_of_{request.node.name[:50]}.png")  # what a failed test saw
     context.close()
