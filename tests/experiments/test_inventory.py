@@ -103,7 +103,7 @@ def test_what_seems_unused_is_said_with_the_reason():
     found = {item.id: item.unused for item in inventory().unused}
 
     assert found == {
-        FAILED: "the job failed and made no model",
+        FAILED: "the job ended as failed and made no model",
         "f-stray": "no job uses it",
         "f-orphan": "its job is gone",
     }

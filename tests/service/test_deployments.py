@@ -250,6 +250,13 @@ def test_a_job_is_continued_from_its_model_by_a_new_request(ws, job, service):
     assert ws.jobs.create(request).wait().status == "succeeded"
 
 
+def test_a_job_shows_when_its_base_model_retires(ws, service):
+    job = ws.jobs.create(JobRequest(model="gpt-4.1-mini", training_file=service.upload(), n_epochs=1))
+
+    assert "retires on 2027-04-14" in job._repr_html_()
+    job.wait()
+
+
 def test_a_deployment_shows_its_terms_and_escapes_its_name(deployed):
     deployed.deployment.name = "<script>"
 

@@ -172,15 +172,16 @@ class Evaluation:
         )
 
     def _models(self) -> str:
-        head = ("model", "serves", self.score, "95 % interval", "answered", "refused", "cut off", "seconds", "tokens")
+        head = ("model", "serves", self.score, "95 % interval", "answered", "refused", "cut off", "s a call")
+        left = "style='text-align:left'"
         rows = "".join(
-            f"<tr><th scope='row'>{escape(m.model)}</th><td>{escape(m.served)}</td><td>{self._shown(m.mean)}</td>"
-            f"<td>{self._shown(m.low)} to {self._shown(m.high)}</td><td>{m.n}</td><td>{m.refused}</td>"
-            f"<td>{m.cut_off}</td><td>{'–' if m.latency_s is None else f'{m.latency_s:.2f}'}</td>"
-            f"<td>{m.prompt_tokens:,} in, {m.completion_tokens:,} out</td></tr>"
+            f"<tr><th scope='row' {left}>{escape(m.model)}</th><td {left}>{escape(m.served)}</td>"
+            f"<td>{self._shown(m.mean)}</td><td>{self._shown(m.low)} to {self._shown(m.high)}</td><td>{m.n}</td>"
+            f"<td>{m.refused}</td><td>{m.cut_off}</td><td>{'–' if m.latency_s is None else f'{m.latency_s:.2f}'}</td>"
+            f"<td>{m.prompt_tokens:,}</td><td>{m.completion_tokens:,}</td></tr>"
             for m in self.models
         )
-        return _table(f"{self.dataset}, scored by {self.score}", head, rows)
+        return _table(f"{self.dataset}, scored by {self.score}", (*head, "tokens in", "tokens out"), rows)
 
     def _changes(self, caption: str, frame: pd.DataFrame) -> str:
         if not len(frame):
@@ -230,7 +231,8 @@ def summarise(
     elif len(names) > 1:
         notes = (*notes, f"{int(whole.sum())} examples have answers of all models: too few to compare them.")
     values = frame.to_numpy()[~np.isnan(frame.to_numpy())]
-    said = tuple(dict.fromkeys(note for gain in gains.values() for note in gain.notes))
+    # How many examples would show a gain is told in the sentence, where none is shown.
+    said = tuple(n for n in dict.fromkeys(n for g in gains.values() for n in g.notes) if "would show" not in n)
     return Evaluation(
         score=score,
         dataset=dataset,

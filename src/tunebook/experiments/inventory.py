@@ -84,7 +84,7 @@ class Plan:
         saved = sum(step.usd_per_hour or 0 for step in self.steps)
         size = sum(step.bytes or 0 for step in self.steps)
         money = f" That saves ${saved:.2f} an hour (${saved * _HOURS_A_MONTH:,.0f} a month)." if saved else ""
-        space = f" It frees {size / 1e6:.1f} MB." if size else ""
+        space = f" It frees {bytes_text(size)}." if size else ""
         return f"At {self.place} would be deleted, in this order: {told}.{money}{space} This cannot be undone."
 
     def __repr__(self) -> str:
@@ -186,7 +186,7 @@ class Inventory:
 
     def __repr__(self) -> str:
         lines = [self.sentence]
-        lines += [f"  {name}: {used:,.4g} of {most:,.4g}" for name, (used, most) in self.gauges.items()]
+        lines += [f"  {name}: {gauge_text(name, used, most)}" for name, (used, most) in self.gauges.items()]
         lines += [f"  {item.kind} {item.name}: {standing(item)}" for item in self.items[:_MOST_ROWS]]
         if len(self.items) > _MOST_ROWS:
             lines.append(f"  … {len(self.items) - _MOST_ROWS} more")
@@ -198,7 +198,8 @@ class Inventory:
             for name in ("kind", "name", "what", "size", "an hour", "how it stands")
         )
         rows = "".join(
-            f"<tr><td>{item.kind}</td><th scope='row' style='text-align:left'>{escape(item.name)}</th>"
+            f"<tr><td style='text-align:left'>{item.kind}</td>"
+            f"<th scope='row' style='text-align:left'>{escape(item.name)}</th>"
             f"<td style='text-align:left'>{escape(item.detail)}</td><td>{size(item)}</td><td>{cost(item)}</td>"
             f"<td style='text-align:left'>{escape(standing(item))}</td></tr>"
             for item in self.items[:_MOST_ROWS]
@@ -206,7 +207,7 @@ class Inventory:
         more = len(self.items) - _MOST_ROWS
         gauges = "".join(
             f"<li>{escape(name)}: <meter min='0' max='{most}' value='{used}' aria-label='{escape(name)}'></meter> "
-            f"{used:,.4g} of {most:,.4g}</li>"
+            f"{gauge_text(name, used, most)}</li>"
             for name, (used, most) in self.gauges.items()
         )
         notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)
@@ -220,7 +221,7 @@ class Inventory:
 
 _OTHERWISE: Mapping[Kind, str] = {
     "deployment": "whether it is called is not known",
-    "model": "kept",
+    "model": "not deployed; it costs nothing",
     "file": "a job that has ended used it",
     "result file": "its job is kept",
 }
@@ -238,9 +239,18 @@ def standing(item: Item) -> str:
 
 
 def size(item: Item) -> str:
-    if item.bytes is None:
-        return ""
-    return f"{item.bytes / 1e6:,.1f} MB" if item.bytes >= 1e6 else f"{item.bytes / 1e3:,.1f} kB"
+    return "" if item.bytes is None else bytes_text(item.bytes)
+
+
+def bytes_text(count: float) -> str:
+    return f"{count / 1e6:,.1f} MB" if count >= 1e6 else f"{count / 1e3:,.1f} kB"
+
+
+def gauge_text(name: str, used: float, most: float) -> str:
+    """How far a quota is used."""
+    if name.startswith("bytes"):
+        return f"{bytes_text(used)} of {bytes_text(most)}"
+    return f"{used:,.0f} of {most:,.0f}"
 
 
 def cost(item: Item) -> str:
@@ -389,13 +399,10 @@ def _model(
     job_id = str(job["id"])
     serving = tuple(str(each["name"]) for each in deployments if job_of(str(each.get("model"))) == job_id)
     continued = [str(other["id"]) for other in jobs if job_of(str(other.get("model") or "")) == job_id]
-    name = job.get("fine_tuned_model") or f"no model ({job.get('status')})"
+    name = job.get("fine_tuned_model") or f"(none: {job_id} {job.get('status')})"
     detail = f"job {job_id}" + (f", continued by {', '.join(continued)}" if continued else "")
-    unused = None
-    if not job.get("fine_tuned_model"):
-        unused = f"the job {job.get('status')} and made no model"
-    elif not serving and not unread:
-        unused = "not deployed"
+    # A model that is not deployed costs nothing and cannot be had back: only jobs without one are called unused.
+    unused = None if job.get("fine_tuned_model") else f"the job ended as {job.get('status')} and made no model"
     item = Item(
         kind="model",
         id=job_id,

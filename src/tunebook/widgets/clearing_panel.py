@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 
 from tunebook.experiments.clearing import LOG, Cleared, Deletion, clear
-from tunebook.experiments.inventory import ORDER, Inventory, Item, Plan, cost, size, standing, take_inventory
+from tunebook.experiments.inventory import (
+    ORDER,
+    Inventory,
+    Item,
+    Plan,
+    cost,
+    gauge_text,
+    size,
+    standing,
+    take_inventory,
+)
 from tunebook.widgets.clicks import Clicks, in_thread
 from tunebook.widgets.markup import esc, note, table
 from tunebook.widgets.outputs import Shown, all_widgets, free_from_cell, mode
@@ -33,8 +43,8 @@ _CSS = """<style>
 def cleanup(workspace: Workspace, *, log: str | Path | None = LOG) -> CleanupPanel:
     """Clean up by hand: shown when it is the last line of a cell. Nothing is deleted before "Yes, delete" is pressed.
 
-    log: the JSON Lines file that lists what was deleted. In code: `tb.take_inventory(ws).plan([…])`, then
-    `tb.clear(ws, plan, dry_run=False)`.
+    log: the JSON Lines file that lists what was deleted. In code: `take_inventory(ws).plan([…])`, then
+    `clear(ws, plan, dry_run=False)`, both of `tunebook.experiments`.
     """
     return CleanupPanel(workspace, log=Path(log) if log is not None else None)
 
@@ -287,15 +297,11 @@ def summary_html(inventory: Inventory) -> str:
     """What there is and costs, the gauges of the quotas, and what to know."""
     gauges = "".join(
         f'<span>{esc(name)}</span><meter min="0" max="{most}" value="{used}" aria-label="{esc(name)}"></meter>'
-        f"<span>{_told(name, used)} of {_told(name, most)}</span>"
+        f"<span>{gauge_text(name, used, most)}</span>"
         for name, (used, most) in inventory.gauges.items()
     )
     notes = "".join(note(each, "wait") for each in inventory.notes)
     return f'<p><b>{esc(inventory.sentence)}</b></p><div class="tb-gauges">{gauges}</div>{notes}'
-
-
-def _told(name: str, value: float) -> str:
-    return f"{value / 1e6:,.1f} MB" if name.startswith("bytes") else f"{value:,.0f}"
 
 
 def items_html(items: tuple[Item, ...] | list[Item], total: int | None = None) -> str:
