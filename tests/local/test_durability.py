@@ -11,7 +11,7 @@ from functools import partial
 
 import psutil
 
-KILLS = 22
+KILLS = 20
 # Different answers, so that the losses move; enough steps (at least 10 ms each) to be hit on the way.
 TRAIN = [
     {"messages": [{"role": "user", "content": f"What is {n} plus {n}?"}, {"role": "assistant", "content": f"{2 * n}."}]}
@@ -25,7 +25,7 @@ PAIRS = [
     }
     for n in range(15)
 ]
-SETTINGS = {"n_epochs": 8, "batch_size": 1, "learning_rate_multiplier": 0.05}
+SETTINGS = {"n_epochs": 6, "batch_size": 1, "learning_rate_multiplier": 0.05}
 
 
 def submit(service):

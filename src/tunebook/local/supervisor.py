@@ -26,8 +26,9 @@ from tunebook.local.states import WANTS_WORKER
 from tunebook.local.store import Store
 from tunebook.local.uploads import expire_uploads
 
-_TICK_S = 0.25
-_BUSY_TICK_S = 0.02  # while a worker runs or a file waits for its scan
+_BUSY_TICK_S = 0.02  # between two looks at the workers, while some run
+_TICK_S = 0.1  # … at the jobs and files that wait, while some do
+_IDLE_TICK_S = 1.0  # … at everything: what people ask for wakes the supervisor at once
 _SIGKILL = 9
 _SCANS_AT_ONCE = 4
 _CRASHES_ALLOWED = 3  # deaths in a row without a step between them
@@ -97,28 +98,35 @@ class Supervisor:
     # -- the thread ---------------------------------------------------------------------------------------
 
     def _watch(self) -> None:
+        looked, waiting = -_IDLE_TICK_S, 0  # when everything was looked at, not only the workers
+        woken = True
         while not self._stop.is_set():
             try:
-                self._bury()
-                self._scan_files()
-                self._start_workers()
-                remove_expired(self.store, self.clock)
-                expire_uploads(self.store, self.clock)
+                something = self._bury()
+                if woken or something or time.monotonic() - looked > _TICK_S:
+                    looked = time.monotonic()
+                    waiting = self._scan_files() + self._start_workers()
+                    remove_expired(self.store, self.clock)
+                    expire_uploads(self.store, self.clock)
             except Exception:  # a full disk, say: the next round may do better, and the service must go on
                 traceback.print_exc()
                 time.sleep(_TICK_S)
-            self._wake.wait(_BUSY_TICK_S if self._running or self._scans else _TICK_S)
+            pause = _BUSY_TICK_S if self._running else _TICK_S if waiting else _IDLE_TICK_S
+            woken = self._wake.wait(pause)
             self._wake.clear()
 
-    def _scan_files(self) -> None:
+    def _scan_files(self) -> int:
+        """Begin the scans that are due; how many files wait for theirs to end."""
         now = self.clock.now()
         self._scans = {name: scan for name, scan in self._scans.items() if scan.is_alive()}
-        for file in self.store.all(File, status="pending"):
+        pending = self.store.all(File, status="pending")
+        for file in pending:
             if file.ready_at <= now and file.id not in self._scans and len(self._scans) < _SCANS_AT_ONCE:
                 # A daemon: an import that hangs must not keep the service from stopping; the next start tries again.
                 scan = threading.Thread(target=self._settle, args=[file], name="scan", daemon=True)
                 self._scans[file.id] = scan
                 scan.start()
+        return len(pending)
 
     def _settle(self, file: File) -> None:
         try:
@@ -129,11 +137,12 @@ class Supervisor:
         finally:
             self.store.close()
 
-    def _bury(self) -> None:
-        """Take note of workers that have ended; a job that still wants one will get another.
+    def _bury(self) -> int:
+        """Take note of workers that have ended, and say how many; a job that still wants one will get another.
 
         The worker of a job that was cancelled is not waited for: it may still be reading its file.
         """
+        before = len(self._running)
         for job_id, running in list(self._running.items()):
             job = self.store.get(Job, id=job_id)
             unwanted = job is None or job.status == "cancelled"
@@ -150,6 +159,7 @@ class Supervisor:
             del self._running[job_id]  # last: what failed above is tried again in the next round
             if running.process.stdin is not None:
                 running.process.stdin.close()
+        return before - len(self._running)
 
     def _release(self, job: Job, code: int) -> None:
         # A worker killed from outside says nothing about the job; one that fails by itself will fail again.
@@ -168,16 +178,16 @@ class Supervisor:
             self.store.add(message_event(job.id, self.clock, message, level="error"))
             self.store.move(job.id, "fail", error=error, finished_at=int(self.clock.now()), worker=None)
 
-    def _start_workers(self) -> None:
+    def _start_workers(self) -> int:
+        """Give waiting jobs workers, oldest first, while there is room; how many jobs were waiting."""
         waiting = self.store.all(Job, status=WANTS_WORKER, worker=None)
-        if not waiting:
-            return
         taken = Counter(running.pool for running in self._running.values())
-        for job in waiting:  # oldest first
+        for job in waiting:
             early = time.monotonic() < self._not_before.get(job.id, 0.0)
             if job.id not in self._running and not early and taken[_pool(job)] < self.limits.running(job.training_type):
                 self._start_worker(job)
                 taken[_pool(job)] += 1
+        return len(waiting)
 
     def _start_worker(self, job: Job) -> None:
         token = uuid.uuid4().hex
