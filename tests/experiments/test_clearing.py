@@ -6,7 +6,7 @@ import pytest
 from openai import NotFoundError
 
 from tunebook.experiments.clearing import cleanup_plan, clear
-from tunebook.experiments.inventory import take_inventory
+from tunebook.experiments.stocktaking import take_inventory
 from tunebook.service import JobRequest, connect
 
 

@@ -141,6 +141,27 @@ def test_missing_rights_are_found_before_anything_is_asked_for(mishap, job):
     assert not [path for method, path in mishap.seen if method == "PUT"]
 
 
+def test_quota_and_sku_are_read_where_the_resource_tells_them(mishap, job):
+    model = job.job.fine_tuned_model
+    sku = {"name": "Standard", "usageName": "OpenAI.Standard.nano-finetune", "capacity": {"maximum": 500}}
+    mishap("GET", f"{ACCOUNT}?", 200, {"location": "swedencentral", "name": "embedded"}, times=9)
+    mishap("GET", f"{ACCOUNT}/models?", 200, {"value": [{"name": model, "skus": [sku]}]}, times=9)
+    usage = {"name": {"value": "OpenAI.Standard.nano-finetune"}, "currentValue": 40, "limit": 100}
+    mishap("GET", "/locations/swedencentral/usages", 200, {"value": [usage]}, times=9)
+
+    fits = mishap.ws.deployments.check(model, name="x", capacity=60)
+    over = mishap.ws.deployments.check(model, name="x", capacity=61)
+    other = mishap.ws.deployments.check(model, name="x", sku="developer")
+
+    assert [f.outcome for f in fits.findings if f.check in ("SKU", "region", "quota")] == ["fine"] * 3
+    assert "60 of 100 thousand tokens per minute are free" in over.refused[0].message
+    assert [f.check for f in other.refused] == ["SKU"]
+
+
+def test_when_deployments_were_last_called_is_not_known_without_counts(ws):
+    assert ws.deployments.last_calls() is None
+
+
 def test_a_linked_scope_without_rights_names_the_reader_role(mishap, job):
     linked = arm("LinkedAuthorizationFailed", "no permission 'workspaces/models/read' on the linked scope(s)")
     mishap("PUT", "/deployments/", 403, linked)

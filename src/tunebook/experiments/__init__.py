@@ -18,7 +18,7 @@ _HOME = {
     "lineage": "ancestry",
     "read_run": "run_folders",
     "read_runs": "run_folders",
-    "take_inventory": "inventory",
+    "take_inventory": "stocktaking",
 }
 __all__ = sorted(_HOME)
 
@@ -27,9 +27,10 @@ if TYPE_CHECKING:
     from tunebook.experiments.clearing import cleanup_plan, clear
     from tunebook.experiments.evaluating import evaluate
     from tunebook.experiments.evaluation import Evaluation
-    from tunebook.experiments.inventory import Inventory, take_inventory
+    from tunebook.experiments.inventory import Inventory
     from tunebook.experiments.run_folders import archive, read_run, read_runs
     from tunebook.experiments.scores import ModelGrader
+    from tunebook.experiments.stocktaking import take_inventory
     from tunebook.experiments.sweep import Sweep
 
 

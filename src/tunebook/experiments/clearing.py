@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from openai import APIStatusError, NotFoundError, OpenAIError
 
 from tunebook.errors import ServiceError, TunebookError
-from tunebook.experiments.inventory import Item, Plan, needed_by, needs_of_running_jobs, take_inventory
+from tunebook.experiments.inventory import Item, Plan
+from tunebook.experiments.stocktaking import needed_by, needs_of_running_jobs, take_inventory
 from tunebook.service.jobs import as_json
 from tunebook.service.pacing import intervals
 

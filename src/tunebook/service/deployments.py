@@ -8,20 +8,20 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from openai import APIConnectionError, APIStatusError, NotFoundError, PermissionDeniedError
+from openai import APIConnectionError, APIStatusError, PermissionDeniedError
 
 from tunebook.catalogue import load_catalogue
 from tunebook.errors import RequestError, ServiceError
-from tunebook.service.jobs import Job, as_json
+from tunebook.service import surveying
+from tunebook.service.jobs import Job
 from tunebook.service.management import CALLER_ROLE, Account
 from tunebook.service.pacing import intervals
 from tunebook.service.preflight import (
     DeploymentFacts,
-    Offer,
     Preflight,
     judge_deployment,
     model_format,
@@ -98,8 +98,8 @@ class Deployments:
         elsewhere: the model belongs to another resource, so that this one's jobs say nothing about it.
         """
         wanted = deployable_name(model)
-        job, checkpoints = (None, None) if elsewhere else self._origin(wanted)
-        offers, quotas = self._offers(wanted)
+        job, checkpoints = (None, None) if elsewhere else surveying.origin(self._workspace, wanted)
+        offers, quotas = surveying.offers(self._workspace, wanted)
         return judge_deployment(
             DeploymentFacts(
                 name=name,
@@ -107,8 +107,8 @@ class Deployments:
                 sku=sku,
                 capacity=capacity,
                 existing=self._existing(),
-                permissions=self._permissions(),
-                location=self._try(lambda: self._management.location),
+                permissions=surveying.permissions(self._workspace),
+                location=surveying.location(self._workspace),
                 offers=offers,
                 quotas=quotas,
                 job=job,
@@ -191,23 +191,9 @@ class Deployments:
                 raise ServiceError(f"{name} is still being deleted after {timeout_s:.0f} s. Look again later.")
             sleep(next(pauses))
 
-    def last_calls(self, *, days: int = 30) -> dict[str, datetime | None] | None:
-        """When each deployment was last called, by Azure Monitor's daily counts; None when these cannot be read.
-
-        A deployment without a call within `days` is missing from the mapping. Days are UTC; the end of the day counts.
-        """
-        now = datetime.now(UTC)
-        span = f"{now - timedelta(days=days):%Y-%m-%dT%H:%M:%SZ}/{now:%Y-%m-%dT%H:%M:%SZ}"
-        query = {
-            "metricnames": "AzureOpenAIRequests",
-            "timespan": span,
-            "interval": "P1D",
-            "aggregation": "Total",
-            "$filter": "ModelDeploymentName eq '*'",
-        }
-        path = f"{self._management.account.id}/providers/Microsoft.Insights/metrics"
-        told = self._try(lambda: self._management.read(path, "2023-10-01", **query))
-        return None if told is None else last_days(told, now)
+    def last_calls(self, *, days: int = 30) -> dict[str, datetime] | None:
+        """When each deployment was last called within `days`, None when the counts cannot be read."""
+        return surveying.last_calls(self._workspace, days=days)
 
     @property
     def _management(self) -> Any:
@@ -236,7 +222,7 @@ class Deployments:
             path, _, query = operation.partition("?")
             version = next((p[12:] for p in query.split("&") if p.startswith("api-version=")), "2024-10-01")
             path = "/" + path.split("/", 3)[3] if "://" in path else path
-            found = self._try(lambda: self._management.read(path, version)) or {}
+            found = surveying.if_allowed(lambda: self._management.read(path, version)) or {}
         told = found.get("error") or {}
         why = f" {told['message']}" if told.get("message") else " The service gives no reason."
         return f"{name} ended as {state}.{why} Delete it and create it again, with another SKU or capacity if need be."
@@ -253,15 +239,6 @@ class Deployments:
         except AzureError as error:
             raise ServiceError(f"{doing} failed: {error}. Check the network and the sign-in (`az login`).") from error
 
-    def _try(self, read: Callable[[], Any]) -> Any:
-        """What a read gives, None when this sign-in or this service does not allow it: the pre-flight does without."""
-        from azure.core.exceptions import HttpResponseError
-
-        try:
-            return read()
-        except HttpResponseError:
-            return None
-
     def _existing(self) -> dict[str, tuple[str, str, int]] | None:
         try:
             return {each.name: (each.model, each.sku, each.capacity) for each in self.list()}
@@ -269,42 +246,6 @@ class Deployments:
             if getattr(error.__cause__, "status_code", None) == 403:
                 return None  # may still be allowed to create; what is not, the service will say
             raise
-
-    def _permissions(self) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] | None:
-        path = f"{self._management.account.id}/providers/Microsoft.Authorization/permissions"
-        found = self._try(lambda: list(self._management.pages(path, "2022-04-01")))
-        if found is None:
-            return None
-        return tuple((tuple(each.get("actions") or ()), tuple(each.get("notActions") or ())) for each in found)
-
-    def _offers(self, model: str) -> tuple[tuple[Offer, ...] | None, dict[str, tuple[float, float]] | None]:
-        """In which SKUs the resource offers this model, and how much of each quota is used; None: it does not say."""
-        account = self._management.account
-        wanted, _ = name_and_version(model)
-        listed = self._try(
-            lambda: list(self._management.client.accounts.list_models(account.resource_group, account.name))
-        )
-        skus = next((each.skus for each in listed or () if each.name == wanted and each.skus), None)
-        if skus is None:
-            return None, None
-        offers = tuple(Offer(s.name, s.usage_name, getattr(s.capacity, "maximum", None)) for s in skus)
-        location = self._try(lambda: self._management.location)
-        usages = self._try(lambda: list(self._management.client.usages.list(location))) if location else None
-        if usages is None:
-            return offers, None
-        return offers, {u.name.value: (u.current_value or 0.0, u.limit or 0.0) for u in usages if u.name}
-
-    def _origin(self, model: str) -> tuple[Mapping[str, Any] | None, tuple[str, ...] | None]:
-        """The job that made a model, `{}` when the resource has none, and the names of the checkpoints it keeps."""
-        found = _JOB_IN_NAME.search(model)
-        if found is None:
-            return None, None
-        try:
-            job = self._workspace.jobs.retrieve(f"ftjob-{found[1]}")
-        except NotFoundError:
-            return {}, None
-        kept = [as_json(checkpoint) for checkpoint in job.checkpoints()]
-        return as_json(job.job), tuple(str(checkpoint.get("fine_tuned_model_checkpoint")) for checkpoint in kept)
 
     def _probe(self, name: str) -> tuple[bool, str]:
         """Whether the data plane answers for this deployment; if not, why."""
@@ -432,19 +373,6 @@ def deployable_name(model: Any) -> str:
             "(job.checkpoints()), or the name of a model."
         )
     return name.strip()
-
-
-def last_days(told: Mapping[str, Any], now: datetime) -> dict[str, datetime | None]:
-    """Deployment -> the last day with a call, of Azure Monitor's answer split by ModelDeploymentName."""
-    found: dict[str, datetime | None] = {}
-    for metric in told.get("value") or ():
-        for series in metric.get("timeseries") or ():
-            names = [m.get("value") for m in series.get("metadatavalues") or ()]
-            days = [point["timeStamp"] for point in series.get("data") or () if point.get("total")]
-            if names and days:
-                day = datetime.fromisoformat(max(days).replace("Z", "+00:00"))
-                found[str(names[0])] = min(day + timedelta(days=1), now)
-    return found
 
 
 def _is_base(name: str) -> bool:
