@@ -1,4 +1,4 @@
-"""How good the diagnosis is: `python tests/benchmarks/diagnosis.py [--count 60] [--seed 100000] [--trained 200]`.
+"""How good the diagnosis is: `python tests/benchmarks/diagnosis.py [--count 60] [--trained 200] [--guarded 15]`.
 
 Prints one table over simulated families (see `simulator.py`) with the rules people use today beside it, one over runs
 that were really trained (see `trained.py`), what a guard costs and saves, and how long a diagnosis takes. Nothing here
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,11 +19,12 @@ import numpy as np
 import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).parent))
+import guarding
 import rules
 import simulator
 import trained
 
-from tunebook.analysis import Results, diagnose
+from tunebook.analysis import Results, diagnose, load_results
 
 STRONG = 0.3
 
@@ -146,7 +148,7 @@ def summary(outcomes: Iterable[Outcome], name: str) -> dict[str, object]:
 def table(rows: list[dict[str, object]]) -> str:
     """Lines of Markdown."""
     frame = pd.DataFrame(rows)
-    small = {"checkpoint excess", "(last)", "step excess"}
+    small = {"checkpoint excess", "(last)", "step excess", "loss by false stops", "best model lost"}
 
     def show(column: str, value: object) -> str:
         if isinstance(value, str | int | np.integer):
@@ -187,16 +189,56 @@ def really_trained(count: int, seed: int) -> list[dict[str, object]]:
     return rows
 
 
+def guards(count: int, seed: int) -> list[dict[str, object]]:
+    """Lines for the guard as it comes and with less or more patience."""
+    runs = list(simulator.cases(count, first_seed=seed))
+    return [guarding.measure(runs, **settings) for settings in ({}, {"patience": 1}, {"patience": 5})]
+
+
+def speed(repeats: int = 3) -> str:
+    """Time of a diagnosis over files of all lengths, one of 5,000 steps among them, on this machine now."""
+    frames = [case.frame for case in simulator.cases(10, first_seed=1)]
+    times = []
+    for frame in frames * repeats:
+        results = Results.from_frame(frame)
+        begin = time.perf_counter()
+        diagnose(results)
+        times.append(1000 * (time.perf_counter() - begin))
+    return f"diagnose: median {np.median(times):.1f} ms, 95th percentile {np.quantile(times, 0.95):.1f} ms"
+
+
+def loading(rows: int = 5000, repeats: int = 30) -> str:
+    """Time of reading a result file, as a multiple of pandas.read_csv alone."""
+    rng = np.random.default_rng(0)
+    columns = ("train_loss", "train_mean_token_accuracy", "valid_loss", "valid_mean_token_accuracy")
+    table = pd.DataFrame({"step": np.arange(1, rows + 1)} | {c: rng.random(rows) for c in columns})
+    table.loc[table.index % 10 != 0, ["valid_loss", "valid_mean_token_accuracy"]] = np.nan
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "results.csv"
+        table.to_csv(path, index=False)
+        ours, theirs = [], []
+        for _ in range(repeats):
+            for read, times in ((pd.read_csv, theirs), (load_results, ours)):
+                begin = time.perf_counter()
+                read(path)
+                times.append(time.perf_counter() - begin)
+    return f"load_results: {np.median(ours) / np.median(theirs):.2f} x pandas.read_csv ({rows:,} rows)"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=60, help="runs of each family")
     parser.add_argument("--seed", type=int, default=100_000)
     parser.add_argument("--trained", type=int, default=200, help="runs that are really trained")
+    parser.add_argument("--guarded", type=int, default=15, help="runs of each family shown to a guard")
     asked = parser.parse_args()
     if asked.count:
         print(table(simulated(asked.count, asked.seed)))
     if asked.trained:
-        print(table(really_trained(asked.trained, asked.seed)))
+        print("\n" + table(really_trained(asked.trained, asked.seed)))
+    if asked.guarded:
+        print("\n" + table(guards(asked.guarded, asked.seed)))
+    print(f"\n{speed()}\n{loading()}")
 
 
 if __name__ == "__main__":
