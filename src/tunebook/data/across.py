@@ -111,7 +111,7 @@ def _repeats(lines: np.ndarray, prompts: np.ndarray, answers: np.ndarray, keep: 
             "$",
             "duplicate-example",
             f"line {lines[first[at]]}",
-            f"The same example as line {lines[first[at]]}.",
+            "An earlier line holds the same example.",
             "Keep one (fix() does): a repeated example counts twice, and leaks when the file is split.",
         ),
     ):
@@ -130,7 +130,7 @@ def _conflicts(lines: np.ndarray, prompts: np.ndarray, answers: np.ndarray, keep
             "$",
             "conflicting-answers",
             f"line {lines[first[at]]}",
-            f"The prompt of line {lines[first[at]]}, with another answer.",
+            "An earlier line has the same prompt with another answer.",
             "Decide for one answer: the model cannot learn both.",
         ),
     ):

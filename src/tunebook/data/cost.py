@@ -14,7 +14,7 @@ TARGET_EPOCHS, FEWEST_SEEN, MOST_SEEN, MOST_EPOCHS = 3, 100, 25_000, 25
 @dataclass(frozen=True)
 class Cost:
     """tokens: of one pass, `interval` (low, high) when estimated. n_epochs: asked for or, when `assumed`, a guess.
-    usd: None when no price is known; `price` then says so, else where it is from and of when."""
+    usd: None when no price is known; `price` then says so, else what it is and of when, and `source` where from."""
 
     model: str
     training_type: str
@@ -25,6 +25,7 @@ class Cost:
     usd: float | None
     usd_interval: tuple[float, float] | None
     price: str
+    source: str = ""
 
     @property
     def billed_tokens(self) -> int:
@@ -43,7 +44,7 @@ class Cost:
         spread = ""
         if self.usd_interval and self.usd_interval[0] != self.usd_interval[1]:
             spread = f" (${self.usd_interval[0]:,.2f} to ${self.usd_interval[1]:,.2f})"
-        return f"{bill}, about ${self.usd:,.2f}{spread} on {self.model}, {self.training_type}; {self.price}"
+        return f"{bill}, about ${self.usd:,.2f}{spread} on {self.model}, {self.training_type}, {self.price}"
 
     __repr__ = __str__
 
@@ -74,10 +75,12 @@ def estimate_cost(
     usd = spread = None
     if price is None:
         said = f"no price known for {model}, {training_type} (set one in a file named by TUNEBOOK_CATALOGUE)"
+        source = ""
     else:
         rate = price.usd_per_million_tokens * epochs / 1e6
         usd, spread = summary.total * rate, (summary.interval[0] * rate, summary.interval[1] * rate)
-        said = f"${price.usd_per_million_tokens:g} a million tokens by {price.source} of {price.dated}"
+        said = f"at ${price.usd_per_million_tokens:g} a million tokens, as of {price.dated}"
+        source = price.source
     return Cost(
         model=model,
         training_type=training_type,
@@ -88,4 +91,5 @@ def estimate_cost(
         usd=usd,
         usd_interval=spread,
         price=said,
+        source=source,
     )

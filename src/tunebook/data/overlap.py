@@ -181,8 +181,8 @@ def validation_problems(dataset: Dataset, validation: Dataset, *, keep: int) -> 
         problem = warning(
             "$",
             "validation-overlap",
-            pair.other_text,
-            f"Also in {validation.name}, line {pair.other_line}{'' if pair.kind == 'equal' else ' (nearly)'}.",
+            f"line {pair.other_line}{'' if pair.kind == 'equal' else ', nearly'}: {pair.other_text}",
+            f"Also in {validation.name}.",
             "Take it out of one of them, or split again: the loss on examples that were trained on says nothing.",
         )
         last = place == min(keep, len(best)) - 1

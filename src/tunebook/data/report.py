@@ -123,7 +123,7 @@ class CheckReport:
 
 
 def _counted(number: int, what: str) -> str:
-    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+    return f"{number or 'no'} {what}s" if number < 1 else f"{number:,} {what}{'s' * (number > 1)}"
 
 
 def _at(problems: Sequence[Problem]) -> str:

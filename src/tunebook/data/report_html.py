@@ -19,6 +19,7 @@ from tunebook.data.tokens import TokenSummary
 
 if TYPE_CHECKING:
     from tunebook.data.comparability import Comparability
+    from tunebook.data.cost import Cost
     from tunebook.data.dataset import Dataset
     from tunebook.data.overlap import Overlap
     from tunebook.data.repair import Changes
@@ -40,6 +41,7 @@ STYLE = """<style>
 .tb-card .tb-good{color:var(--jp-success-color0,#2e7d32)}
 .tb-card .tb-fact{opacity:.85;margin:1px 0}
 .tb-card details{border-top:1px solid var(--jp-border-color2,rgba(128,128,128,.35));padding:4px 0}
+.tb-card a{color:inherit;text-decoration:underline}
 .tb-card summary{cursor:pointer;overflow-wrap:anywhere}
 .tb-card .tb-kind{font-weight:600;white-space:nowrap}
 .tb-card .tb-rule{font-family:var(--jp-code-font-family,monospace);font-size:12px;opacity:.8}
@@ -49,10 +51,11 @@ STYLE = """<style>
 .tb-card caption{text-align:left;opacity:.85;padding:2px 0;caption-side:top}
 .tb-card th,.tb-card td{text-align:left;vertical-align:top;padding:2px 10px 2px 0;border:0;background:none;
  white-space:normal}
-.tb-card td{overflow-wrap:anywhere;min-width:3em}
+.tb-card td{overflow-wrap:break-word;min-width:3em}
 .tb-card td.tb-num,.tb-card th.tb-num{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
 .tb-card code,.tb-card .tb-code{font-family:var(--jp-code-font-family,monospace);font-size:12px;background:none}
-.tb-card .tb-text{white-space:pre-wrap;max-width:44em}
+.tb-card .tb-text{white-space:pre-wrap;min-width:15em;max-width:44em;overflow-wrap:anywhere}
+.tb-card td code{overflow-wrap:anywhere}
 .tb-card .tb-bars{display:flex;align-items:flex-end;gap:2px;height:44px;max-width:360px;margin:4px 0 0;
  border-bottom:1px solid currentColor}
 .tb-card .tb-bars i{flex:1;background:currentColor;opacity:.45;min-height:1px}
@@ -70,14 +73,20 @@ def report_card(report: CheckReport) -> str:
         facts[0] += f", for {report.model}"
     summary = report.summary
     facts += [str(summary)] if summary else []
-    facts += [str(report.cost)] if report.cost else []
     return _card(
         f'<div class="tb-head"><span class="tb-name">{escape(report.name)}</span>'
         f'<span class="tb-verdict {state}">{verdict}</span></div>',
         *(f'<p class="tb-fact">{escape(fact)}</p>' for fact in facts if fact),
+        _bill(report.cost) if report.cost else "",
         _histogram(summary) if summary and len(summary.histogram) > 1 else "",
         *(_group(group) for group in report.groups),
     )
+
+
+def _bill(cost: Cost) -> str:
+    known = cost.source.startswith("https://")
+    link = f' (<a href="{escape(cost.source)}" target="_blank" rel="noopener">source</a>)' if known else ""
+    return f'<p class="tb-fact">{escape(str(cost))}{link}</p>'
 
 
 def _group(group: Group) -> str:

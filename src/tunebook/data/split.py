@@ -196,6 +196,9 @@ def _attempt(groups: list[list[int]], strata: np.ndarray, wanted: int, chance: n
             choice[group] = True
             budget -= len(group)
             left = left - np.bincount(strata[group], minlength=len(left))
+    # A group may have filled a stratum beyond its share: the rest is shared out among those with room.
+    left, rest = np.maximum(left, 0), max(0, wanted - int(choice.sum()))
+    left = _quota(left, min(rest, int(left.sum()))) if left.sum() else left
     single = defaultdict(list)
     for group in groups:
         if len(group) == 1:
