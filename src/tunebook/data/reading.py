@@ -112,7 +112,7 @@ def _contents(examples: Sequence[Mapping[str, Any]], n: int) -> Iterator[Row]:
     places = range(0, len(examples), step)
     if len(places) < FEWEST:
         return
-    matrix = tfidf([without_templates([record_text(examples[at]) for at in places])], buckets=2**18)[0]
+    matrix = tfidf([without_templates([record_text(examples[at]) for at in places])], most_buckets=2**18)[0]
     matrix = matrix[:, np.unique(matrix.indices)]  # the decomposition is dense in the columns
     dimensions = min(DIMENSIONS, len(places) - 1)
     points = TruncatedSVD(dimensions, random_state=0).fit_transform(matrix)

@@ -14,7 +14,7 @@ import msgspec
 from tunebook.data.malformed import LONGEST_LINE, explain_line
 from tunebook.data.method_rules import METHODS, check_record
 from tunebook.data.problem import Problem, error, warning
-from tunebook.data.records import PlainRecord, plain_keys
+from tunebook.data.records import REFUSED, PlainRecord, plain_keys
 from tunebook.data.text_rules import check_texts, suspicious
 
 __all__ = ["MIN_EXAMPLES", "LineChecker", "Problem", "check_lines"]
@@ -44,12 +44,13 @@ class LineChecker:
 
     def check(self, line: bytes) -> tuple[bool, list[Problem]]:
         """(whether the line holds a record, findings) of one line."""
-        if self.method == "supervised" and len(line) <= self.longest_quick and not suspicious(line):
+        if self.method == "supervised" and len(line) <= self.longest_quick:
             try:
-                if plain_keys(self.plain(line).messages):
-                    return True, []
-            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-                pass  # not a plain record: the closer look says what it is
+                plain = plain_keys(self.plain(line).messages) is not None
+            except REFUSED:
+                plain = False  # the closer look says what it is
+            if plain and not suspicious(line):
+                return True, []
         record, problems = self.closely(line)
         return record is not None, problems
 
@@ -58,7 +59,7 @@ class LineChecker:
             return None, [explain_line(line)]
         try:
             record = self._any(line)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as refused:
+        except REFUSED as refused:
             return None, [explain_line(line, refused)]
         if not isinstance(record, dict):
             return None, [explain_line(line)]

@@ -72,16 +72,19 @@ def runs(words: np.ndarray, begins: np.ndarray, length: int) -> tuple[np.ndarray
     return mixed[whole], rows[whole]
 
 
-def tfidf(parts: Sequence[Sequence[str]], *, buckets: int = 2**22, most: float = 0.5) -> list[sparse.csr_matrix]:
+def tfidf(parts: Sequence[Sequence[str]], *, most_buckets: int = 2**22, most: float = 0.5) -> list[sparse.csr_matrix]:
     """Rows of words and pairs of words, weighted by rarity over all parts, of length 1; one matrix a part.
 
     Sublinear counts and smooth inverse document frequency, as in scikit-learn's TfidfVectorizer. Features are hashed
-    into `buckets`; those in more than `most` of the rows are left out when there are ten rows or more.
+    into a table with room for 64 a word, `most_buckets` at most; those in more than `most` of the rows are left out
+    when there are ten rows or more.
     """
     vocabulary = Vocabulary()
+    read = [vocabulary.read(texts) for texts in parts]
+    total = sum(len(words) for words, _ in read)
+    buckets = min(most_buckets, max(2**12, 1 << (64 * total).bit_length()))
     counts = []
-    for texts in parts:
-        words, begins = vocabulary.read(texts)
+    for texts, (words, begins) in zip(parts, read, strict=True):
         found = [runs(words, begins, length) for length in (1, 2)]
         column = np.concatenate([key for key, _ in found]) & np.uint64(buckets - 1)
         row = np.concatenate([row for _, row in found])

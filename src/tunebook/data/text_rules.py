@@ -18,6 +18,7 @@ _HINTS = re.compile(
     HINT.encode() + rb"|@[A-Za-z0-9]|<\||\xef\xbf\xbd|\xc3\x83\xc2|\xc3\xa2\xe2\x82"
     rb"|\\u(?:0000|[fF]{3}[dD]|00[cC]3\\u00|00[eE]2\\u20[aA][cC])"
 )
+_PICTURE = re.compile(rb";base64,[A-Za-z0-9+/=]+")
 # UTF-8 read as Windows-1252 and written as UTF-8 again, and the sign for a character that was lost.
 _MOJIBAKE = re.compile("Ã[\u0080-\u00bf]|â€[™œ\u009d“”˜¦]|\ufffd")
 _DEEPEST = 40  # levels of nesting that are walked; real examples have about eight
@@ -25,6 +26,8 @@ _DEEPEST = 40  # levels of nesting that are walked; real examples have about eig
 
 def suspicious(line: bytes) -> bool:
     """Whether a raw line may hold something these rules report."""
+    if b";base64," in line:  # pictures are no text, and megabytes of them
+        line = _PICTURE.sub(b"", line)
     return _HINTS.search(line) is not None
 
 
