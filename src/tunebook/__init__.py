@@ -25,6 +25,7 @@ _HOME = {
     "Dataset": "tunebook.data",
     "Diagnosis": "tunebook.analysis",
     "JobRequest": "tunebook.service",
+    "RequestError": "tunebook.errors",
     "Results": "tunebook.analysis",
     "ResultsError": "tunebook.errors",
     "Run": "tunebook.analysis",
@@ -58,7 +59,7 @@ if TYPE_CHECKING:
     from tunebook import analysis, data, errors, experiments, plots, report, service, widgets
     from tunebook.analysis import Comparison, Diagnosis, Results, Run, compare, diagnose, load_results, suggest
     from tunebook.data import Dataset, read_dataset
-    from tunebook.errors import DataError, ResultsError, ServiceError, TunebookError
+    from tunebook.errors import DataError, RequestError, ResultsError, ServiceError, TunebookError
     from tunebook.experiments import Sweep, archive, evaluate, lineage, read_run, read_runs
     from tunebook.report import write_report
     from tunebook.service import JobRequest, connect
