@@ -72,7 +72,7 @@ def write_file(path: Path, megabytes: int, *, tools: float = 0.0) -> None:
     }
 
     def text(most: int) -> str:
-        return " ".join(chance.choices(pool, k=chance.randint(1, most)))
+        return " ".join(chance.choices(pool, k=chance.randint(2, most)))
 
     def record() -> dict[str, object]:
         messages = [system, {"role": "user", "content": text(5)}, {"role": "assistant", "content": text(5)}]

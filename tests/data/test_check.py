@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 import tunebook as tb
 from tunebook.data import checking
+from tunebook.data.file_rules import job_size_problem
 from tunebook.data.lines import MemoryLines
 from tunebook.data.rules import check_lines
 
@@ -136,7 +137,10 @@ def test_reinforcement_items_must_be_in_every_example():
     ask = [{"messages": [{"role": "user", "content": f"{n}?"}], "reference": n} for n in range(60)]
     del ask[7]["reference"]
 
-    assert rules(tb.read_dataset(ask).check()) == [(None, "item-missing", "warning")]
+    assert rules(tb.read_dataset(ask).check()) == [
+        (None, "validation-needed", "note"),
+        (None, "item-missing", "warning"),
+    ]
 
 
 def test_a_model_is_asked_what_it_takes():
@@ -153,8 +157,8 @@ def test_a_model_is_asked_what_it_takes():
 
 
 def test_a_job_above_the_limit_of_tokens_is_refused():
-    assert checking.job_size_problem(1_000_000_001, 2).rule == "job-too-large"
-    assert checking.job_size_problem(1_000_000_000, 2) is None
+    assert job_size_problem(1_000_000_001, 2).rule == "job-too-large"
+    assert job_size_problem(1_000_000_000, 2) is None
 
 
 def test_blank_lines_between_examples_are_noted_and_those_at_the_end_are_not(tmp_path):
@@ -166,6 +170,19 @@ def test_blank_lines_between_examples_are_noted_and_those_at_the_end_are_not(tmp
 
     assert rules(report) == [(6, "blank-line", "note")]
     assert report.counts == {"blank-line": 2}
+
+
+def test_a_file_of_nothing_but_bad_lines_is_not_looked_through_to_its_end(tmp_path, monkeypatch):
+    monkeypatch.setattr(checking, "HOPELESS", 100)
+    monkeypatch.setattr("tunebook.data.lines.read_blocks.__kwdefaults__", {"block": 1_000, "longest": 10_000})
+    path = tmp_path / "table.jsonl"
+    path.write_text("name,age\n" * 5_000, "utf-8")
+
+    report = tb.read_dataset(path).check()
+
+    assert report.counts["stopped"] == 1
+    assert 100 <= report.counts["not-json"] < 1_000
+    assert not report.ok
 
 
 def test_line_numbers_hold_across_the_blocks_a_file_is_read_in(tmp_path, monkeypatch):

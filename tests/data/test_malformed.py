@@ -141,6 +141,33 @@ def test_ten_thousand_levels_in_the_arguments_of_a_call_are_no_trouble():
     assert [p.rule for p in check_lines([line.encode()], method="supervised", min_examples=0)] == ["arguments-json"]
 
 
+LONG = 200_000
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"{}" + b" " * LONG + b"x",
+        b'}{"a":"' + b'\\"' * LONG,
+        b"{" * LONG,
+        b"{}" * LONG,
+        b"}" * LONG,
+        b'{"a":' + b": " * LONG,
+        b'{"messages":[' + b"1," * LONG + b"1]}",
+        GOOD[:40] + b"eyJh-" * LONG + GOOD[40:],
+        GOOD[:40] + b"a@b." * LONG + GOOD[40:],
+        GOOD[:40] + b"show " * LONG + GOOD[40:],
+    ],
+    ids=lambda data: data[:12].decode(),
+)
+def test_long_runs_of_anything_are_read_once(tmp_path, data):
+    """A rule that reads a run again from each of its places would not come back."""
+    report = check(tmp_path / "a.jsonl", data)
+    tb.read_dataset(tmp_path / "a.jsonl").fix()
+
+    assert not report.ok
+
+
 KEYS = (
     "messages role content weight tool_calls function arguments id type tools input preferred_output name text from "
     "non_preferred_output parameters tool_call_id image_url url functions function_call prompt completion value chosen"

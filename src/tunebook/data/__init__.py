@@ -6,20 +6,46 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 _HOME = {
+    "Changes": "tunebook.data.repair",
     "CheckReport": "tunebook.data.report",
+    "Comparability": "tunebook.data.comparability",
+    "Cost": "tunebook.data.cost",
     "Dataset": "tunebook.data.dataset",
+    "Overlap": "tunebook.data.overlap",
     "Problem": "tunebook.data.problem",
+    "Split": "tunebook.data.split",
+    "TokenSummary": "tunebook.data.tokens",
     "check_lines": "tunebook.data.rules",
+    "compare_parts": "tunebook.data.comparability",
     "read_dataset": "tunebook.data.dataset",
 }
 
-__all__ = ["CheckReport", "Dataset", "Problem", "check_lines", "read_dataset"]
+__all__ = [
+    "Changes",
+    "CheckReport",
+    "Comparability",
+    "Cost",
+    "Dataset",
+    "Overlap",
+    "Problem",
+    "Split",
+    "TokenSummary",
+    "check_lines",
+    "compare_parts",
+    "read_dataset",
+]
 
 if TYPE_CHECKING:
+    from tunebook.data.comparability import Comparability, compare_parts
+    from tunebook.data.cost import Cost
     from tunebook.data.dataset import Dataset, read_dataset
+    from tunebook.data.overlap import Overlap
     from tunebook.data.problem import Problem
+    from tunebook.data.repair import Changes
     from tunebook.data.report import CheckReport
     from tunebook.data.rules import check_lines
+    from tunebook.data.split import Split
+    from tunebook.data.tokens import TokenSummary
 
 
 def __getattr__(name: str) -> Any:

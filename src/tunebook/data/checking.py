@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from tunebook.catalogue import Model, load_catalogue
+from tunebook.catalogue import load_catalogue
 from tunebook.data.across import Runs, Seen
 from tunebook.data.cost import assumed_epochs, estimate_cost
+from tunebook.data.file_rules import check_whole, job_size_problem
 from tunebook.data.lines import Block
 from tunebook.data.malformed import LONGEST_LINE
-from tunebook.data.problem import Problem, error, note, warning
+from tunebook.data.problem import Problem, note, warning
 from tunebook.data.records import REFUSED, plain_keys, record_keys
 from tunebook.data.report import CheckReport
-from tunebook.data.rules import LineChecker, too_few
+from tunebook.data.rules import LineChecker
 from tunebook.data.scan import suspects
 from tunebook.data.text_rules import check_texts, suspicious
 from tunebook.data.tokens import TokenSummary, count_lines, encoding_of, extrapolate, summarise
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 KEEP = 20  # findings of a rule that are kept; all are counted
 COUNT_ALL = 50_000_000  # bytes; in a larger file tokens are estimated from a sample, unless all are asked for
+HOPELESS = 100_000  # lines, all of them bad, after which a file is not looked through to its end
 SAMPLED = 4_000  # lines of that sample: the interval is then about 1 % wide
 
 Progress = Callable[[int, int], object]
@@ -99,7 +101,7 @@ def check_dataset(
         findings.add(found, count)
     minimum = catalogue.limit("min_examples") if min_examples is None else min_examples
     summary = _tokens(dataset, sample, len(seen), encoding) if tokens != "none" else None
-    for problem in _whole(dataset, seen, minimum, model, known):
+    for problem in check_whole(dataset, seen, minimum, model, known, alone=validation is None):
         findings.add(problem)
     epochs = n_epochs if isinstance(n_epochs, int) else assumed_epochs(len(seen))
     if summary and (too_large := job_size_problem(summary.total, epochs)):
@@ -129,30 +131,59 @@ def check_dataset(
 def look_through(
     dataset: Dataset, checker: LineChecker, findings: Findings, seen: Seen, sample: Sample, progress: Progress | None
 ) -> None:
-    """Streams every line through the rules."""
+    """Streams every line through the rules; gives up on a file whose first 100,000 lines are all bad."""
     done, size = 0, dataset.lines.size
     blanks = Blanks()
+    good = bad = 0
     for block in dataset.lines.blocks():
-        left = _quickly(block, checker, seen) if checker.method == "supervised" else block.numbered()
-        empty = []
-        for number, line in left:
-            if not line or line.isspace():
-                empty.append(number)
-                continue
-            record, problems = checker.closely(line, texts=False)
-            if record is not None:
-                seen.add(number, record_keys(record))
-                seen.look_at(record)
-            for problem in problems:
-                findings.add(problem, line=number)
-        _texts(block, findings)
-        blanks.block(block, empty)
-        sample.draw(block.lines, len(block.data) + 1)
         done += len(block.data) + 1
+        if block.blank:
+            blanks.add(block.first, block.count)
+        else:
+            before = len(seen)
+            left = _quickly(block, checker, seen) if checker.method == "supervised" else block.numbered()
+            good += len(seen) - before
+            wrong, right = _closely(left, checker, findings, seen, blanks)
+            good, bad = good + right, bad + wrong
+            blanks.content(block.first + len(block.lines) - 1)
+            _texts(block, findings)
+            sample.draw(block.lines, len(block.data) + 1)
         if progress:
             progress(done, size)
+        if bad >= HOPELESS and not good:
+            findings.add(
+                warning(
+                    "",
+                    "stopped",
+                    f"{bad:,} lines",
+                    "All lines so far are bad: the rest was not looked at.",
+                    "See above.",
+                )
+            )
+            break
     for problem in blanks.problems():
         findings.add(problem, blanks.inside, line=blanks.first)
+
+
+def _closely(
+    lines: Iterable[tuple[int, bytes]], checker: LineChecker, findings: Findings, seen: Seen, blanks: Blanks
+) -> tuple[int, int]:
+    """(lines with an error, lines without) among those that want a closer look."""
+    wrong = right = 0
+    for number, line in lines:
+        if not line or line.isspace():
+            blanks.add(number, 1)
+            continue
+        record, problems = checker.closely(line, texts=False)
+        if record is not None:
+            seen.add(number, record_keys(record))
+            seen.look_at(record)
+        refused = False
+        for problem in problems:
+            findings.add(problem, line=number)
+            refused = refused or problem.severity == "error"
+        wrong, right = wrong + refused, right + (not refused)
+    return wrong, right
 
 
 def _quickly(block: Block, checker: LineChecker, seen: Seen) -> Iterable[tuple[int, bytes]]:
@@ -223,22 +254,22 @@ class Blanks:
     """Counts blank lines with something after them; those at the end of a file are nothing to speak of."""
 
     def __init__(self) -> None:
+        self._runs: list[tuple[int, int]] = []  # (first line, how many) of blank lines with nothing after them so far
         self.inside = 0
         self.first: int | None = None
-        self._waiting = 0  # blank lines with nothing after them so far
 
-    def block(self, block: Block, empty: Sequence[int]) -> None:
-        if not (empty or self._waiting):
-            return
-        blank = set(empty)
-        last = max((number for number, _ in block.numbered() if number not in blank), default=0)
-        before = sum(number < last for number in empty)
-        if last:
-            self.inside += self._waiting + before
-            self._waiting = len(empty) - before
+    def add(self, first: int, many: int) -> None:
+        if self._runs and self._runs[-1][0] + self._runs[-1][1] == first:
+            self._runs[-1] = (self._runs[-1][0], self._runs[-1][1] + many)
         else:
-            self._waiting += len(empty)
-        self.first = self.first or (empty[0] if empty else None)
+            self._runs.append((first, many))
+
+    def content(self, last: int) -> None:
+        """A block with content up to line `last`: blank lines before its end have something after them."""
+        while self._runs and sum(self._runs[0]) <= last:
+            first, many = self._runs.pop(0)
+            self.first = self.first or first
+            self.inside += many
 
     def problems(self) -> Iterator[Problem]:
         if self.inside:
@@ -255,118 +286,4 @@ def _tokens(dataset: Dataset, sample: Sample, examples: int, encoding: str) -> T
         total_size=dataset.lines.size - examples,
         examples=examples,
         encoding=encoding,
-    )
-
-
-def _whole(dataset: Dataset, seen: Seen, minimum: int, model: str | None, known: Model | None) -> Iterator[Problem]:
-    """Findings about the number of examples, the size of the file and what the model takes."""
-    limit = load_catalogue().limit
-    examples = len(seen)
-    if dataset.shape.kind != "binary":
-        yield from too_few(examples, minimum)
-    if minimum and minimum <= examples < limit("recommended_examples"):
-        yield note(
-            "",
-            "few-examples",
-            examples,
-            f"{examples} examples are enough to start a job ({minimum} are needed), not to learn much.",
-            f"Microsoft advises {limit('recommended_examples')} to begin with, hundreds for a task that varies.",
-        )
-    size = dataset.facts.size if dataset.facts else 0
-    if size >= limit("upload_bytes"):
-        yield error(
-            "",
-            "file-too-large",
-            f"{size / 2**20:,.0f} MB",
-            f"A file may have {limit('upload_bytes') / 2**20:,.0f} MB in one upload.",
-            "Upload in parts (up to 8 GB), or train on a part: head(), split().",
-        )
-    elif size > limit("chunked_upload_advised_bytes"):
-        yield note(
-            "",
-            "large-file",
-            f"{size / 2**20:,.0f} MB",
-            "Files of this size fail now and then when uploaded in one piece.",
-            "Upload in parts of 64 MB.",
-        )
-    yield from _for_model(dataset.method, seen, model, known)
-    if seen.images > limit("image_examples"):
-        yield error(
-            "",
-            "image-examples",
-            seen.images,
-            f"A file may have {limit('image_examples'):,} examples with images.",
-            "Train on fewer of them.",
-        )
-    elif seen.images:
-        yield note(
-            "",
-            "image-screening",
-            f"{seen.images:,} examples with images",
-            "Images with people, faces, children or CAPTCHAs are dropped by the service without a word.",
-            "Look them through, and compare the trained token count with this report's.",
-        )
-    if dataset.method == "reinforcement":
-        yield from _items(seen)
-
-
-def _for_model(method: str, seen: Seen, model: str | None, known: Model | None) -> Iterator[Problem]:
-    if model and known is None:
-        yield note(
-            "",
-            "model-unknown",
-            model,
-            "The catalogue does not know this model; its own limits were not checked.",
-            "Check the spelling, or add it to a file named by TUNEBOOK_CATALOGUE.",
-        )
-    if known and method not in known.methods:
-        yield error(
-            "",
-            "model-method",
-            method,
-            f"{known.id} is not trained with the method {method}.",
-            f"It takes {', '.join(known.methods)}; choose another model or convert the data.",
-        )
-    if known and seen.images and "image" not in known.modality:
-        yield error(
-            "",
-            "model-images",
-            f"{seen.images:,} examples with images",
-            f"{known.id} is trained on text only.",
-            "Choose a model that takes images (gpt-4o, gpt-4.1), or remove the images.",
-        )
-
-
-def _items(seen: Seen) -> Iterator[Problem]:
-    total = len(seen)
-    if total and not seen.items:
-        yield note(
-            "",
-            "no-items",
-            "messages only",
-            "No example has a key beside its messages: a grader has nothing to compare answers with.",
-            "Fine for a grader that judges by itself; else add e.g. `reference_answer`.",
-        )
-    for key, count in seen.items.items():
-        if count < total:
-            yield warning(
-                "",
-                "item-missing",
-                key,
-                f"{total - count:,} of {total:,} examples have no `{key}`: a grader that reads item.{key} fails there.",
-                "Give every example the key, or leave those examples out.",
-            )
-
-
-def job_size_problem(tokens: int, epochs: int) -> Problem | None:
-    """The finding for a job above the service's limit of tokens x epochs."""
-    most = load_catalogue().limit("job_tokens")
-    if tokens * epochs <= most:
-        return None
-    return error(
-        "",
-        "job-too-large",
-        f"{tokens:,} x {epochs}",
-        f"A job may have {most:,} tokens x epochs.",
-        "Train on fewer examples or for fewer epochs.",
     )

@@ -167,7 +167,7 @@ def _marks(records: Sequence[Record]) -> tuple[str, str]:
 
 
 def _mark(texts: Sequence[str], shape: re.Pattern[str]) -> str:
-    ends = [found.group() for text in texts if (found := shape.search(text))]
+    ends = [found.group() for text in texts if (found := shape.search(text[-40:]))]
     if not ends:
         return ""
     commonest = max(set(ends), key=ends.count)

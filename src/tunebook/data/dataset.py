@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any, overload
 
 import msgspec
@@ -346,18 +346,17 @@ class Dataset:
     def write(self, path: str | os.PathLike[str], bom: bool = True) -> Path:
         """Writes JSON Lines and returns the path; the file appears whole or not at all."""
         target = Path(path)
+        part = target.with_name(f".{target.name}.{token_hex(4)}.part")  # beside it: renaming works within a disk only
         try:
-            handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        except OSError as refused:
-            raise DataError(f"{target}: cannot write here ({refused.strerror}). Choose another folder.") from refused
-        try:
-            with os.fdopen(handle, "wb") as file:
+            with part.open("xb") as file:
                 file.write(BOM if bom else b"")
                 file.writelines(self._chunks())
-                os.fchmod(file.fileno(), 0o644) if hasattr(os, "fchmod") else None
-            Path(name).replace(target)
+            part.replace(target)
+        except OSError as refused:
+            part.unlink(missing_ok=True)
+            raise DataError(f"{target}: cannot be written ({refused.strerror}). Choose another place.") from refused
         except BaseException:
-            Path(name).unlink(missing_ok=True)
+            part.unlink(missing_ok=True)
             raise
         return target
 

@@ -21,12 +21,14 @@ BLOCK = 2**18  # bytes read at once: fits the second-level cache, so that lookin
 class Block:
     """Some lines that follow one another: the number of the first, their bytes, and the lines one by one."""
 
-    __slots__ = ("data", "first", "lines")
+    __slots__ = ("blank", "count", "data", "first", "lines")
 
     def __init__(self, first: int, data: bytes) -> None:
         self.first = first
         self.data = data
-        self.lines = data.split(b"\n")
+        self.blank = not data or data.isspace()
+        self.lines = [] if self.blank else data.split(b"\n")
+        self.count = data.count(b"\n") + 1 if self.blank else len(self.lines)
 
     def numbered(self) -> Iterator[tuple[int, bytes]]:
         return enumerate(self.lines, self.first)
@@ -92,7 +94,7 @@ class FileLines:
         with self._open() as file:
             for data in read_blocks(file):
                 block = Block(number, data.removeprefix(BOM) if number == 1 else data)
-                number += len(block.lines)
+                number += block.count
                 yield block
 
     def line(self, number: int) -> bytes:

@@ -117,7 +117,7 @@ def _bracket(text: bytes) -> Problem | None:
 
 
 def _several(text: bytes) -> Problem | None:
-    if not re.search(rb"\}\s*,?\s*\{", text):
+    if not re.search(rb"\}[\s,]*\{", text):
         return None
     count = len(split_values(text))
     if count < 2:
@@ -275,8 +275,9 @@ def split_values(data: bytes, most: int | None = None) -> list[bytes]:
     return values
 
 
-# A whole string (never split by the brackets in it), a bracket, or anything else that is not space or comma.
-_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]|[^\s,\[\]{}":]+|:', re.S)
+# A whole string (never split by the brackets in it; one without end takes the rest), a bracket, or anything else that
+# is not space or comma. Possessive, so that no text takes more than one reading.
+_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[\]{}]|[^\s,\[\]{}":]+|:', re.S)
 
 Shape = Literal["lines", "array", "pretty", "utf-16", "utf-32", "binary"]
 

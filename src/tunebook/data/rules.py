@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -20,6 +21,9 @@ from tunebook.data.text_rules import check_texts, suspicious
 __all__ = ["MIN_EXAMPLES", "LineChecker", "Problem", "check_lines"]
 
 MIN_EXAMPLES = 10  # examples per training file: how-to/fine-tuning; `catalogue.limit("min_examples")` is the dated fact
+
+
+MOST_OF_A_LINE = 1_000  # findings; a record with more is not looked through to its end
 
 
 class LineChecker:
@@ -63,7 +67,7 @@ class LineChecker:
             return None, [explain_line(line, refused)]
         if not isinstance(record, dict):
             return None, [explain_line(line)]
-        problems = list(check_record(record, self.method))
+        problems = list(islice(check_record(record, self.method), MOST_OF_A_LINE))
         if texts and suspicious(line):
             problems.extend(check_texts(record))
         if self.max_tokens is not None and len(line) > self.max_tokens:  # a token is at least one byte of the line

@@ -19,7 +19,7 @@ KEY_SHAPES = {
     "Google key": r"\bAIza[A-Za-z0-9_-]{35}",
     "Hugging Face token": r"\bhf_[A-Za-z0-9]{30,}",
     "private key": r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----",
-    "web token (JWT)": r"\beyJ[h0r][A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}",
+    "web token (JWT)": r"\beyJ[h0r][A-Za-z0-9_-]{8,300}\.eyJ[A-Za-z0-9_-]{10,2000}\.[A-Za-z0-9_-]{10,}",
 }
 KEY = re.compile("|".join(f"({shape})" for shape in KEY_SHAPES.values()))
 # Every shape holds one of these: looking for them first is twenty times as fast as trying the shapes at every letter.

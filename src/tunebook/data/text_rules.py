@@ -21,6 +21,7 @@ _HINTS = re.compile(
 _PICTURE = re.compile(rb";base64,[A-Za-z0-9+/=]+")
 # UTF-8 read as Windows-1252 and written as UTF-8 again, and the sign for a character that was lost.
 _MOJIBAKE = re.compile("Ã[\u0080-\u00bf]|â€[™œ\u009d“”˜¦]|\ufffd")
+LONGEST_TEXT = 1_048_576  # characters that are read; a longer message is refused anyway
 _DEEPEST = 40  # levels of nesting that are walked; real examples have about eight
 
 
@@ -77,7 +78,7 @@ def texts_of(value: object, path: str = "$", depth: int = 0) -> Iterator[tuple[s
     """(path, text) of every text in a decoded value that is not a data URI."""
     if isinstance(value, str):
         if not value.startswith("data:"):
-            yield path, value
+            yield path, value[:LONGEST_TEXT]
     elif depth < _DEEPEST and isinstance(value, dict):
         for key, inner in value.items():
             yield from texts_of(inner, f"{path}.{key}", depth + 1)
