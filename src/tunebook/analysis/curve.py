@@ -179,8 +179,8 @@ def _spread(t: np.ndarray, index: np.ndarray, rng: np.random.Generator) -> np.nd
     """Steps around measured ones: what lies between two measurements was not seen."""
     times = np.unique(t)
     at = np.searchsorted(times, t[index])
-    before = times[np.maximum(at - 1, 0)]
-    after = times[np.minimum(at + 1, len(times) - 1)]
+    around = np.concatenate([[0.0], times, times[-1:]])  # before the first measurement there was the start
+    before, after = around[at], around[at + 2]
     return rng.triangular(before - 1e-9, times[at], after + 1e-9)
 
 
