@@ -223,6 +223,8 @@ def _gaps(step: np.ndarray) -> str:
     if len(step) < 4:
         return ""
     distance = np.diff(step)
+    if distance.max() == distance.min():
+        return ""
     usual = float(np.median(distance))
     holes = int((distance > 1.5 * usual).sum()) if usual > 0 else 0
     return f"Steps are missing at {holes} places." if 0 < holes <= len(step) / 4 else ""
