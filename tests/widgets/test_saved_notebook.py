@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import nbformat
 import pytest
 from nbclient import NotebookClient
@@ -74,4 +76,6 @@ def test_an_export_to_html_shows_the_pictures_without_scripts_of_ours(saved) -> 
     page, _ = HTMLExporter(template_name="basic").from_notebook_node(saved)
 
     assert page.count("Succeeded") >= 3
-    assert "<script>alert" not in page
+    # The widget state is JSON that no browser runs; a file name may stand in it as it is, its end tag escaped.
+    running = re.sub(r'<script type="application/vnd.jupyter.widget-state\+json">.*?</script>', "", page, flags=re.S)
+    assert "<script>alert" not in running
