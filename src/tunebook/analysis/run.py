@@ -9,6 +9,9 @@ from typing import Any
 
 from tunebook.analysis.results import Results
 
+# Status is an open vocabulary: what is not one of these is still going.
+TERMINAL = frozenset({"succeeded", "failed", "cancelled"})
+
 
 @dataclass(frozen=True, eq=False)
 class Run:
@@ -88,7 +91,7 @@ class Run:
     @property
     def ended(self) -> bool:
         """Whether the job has come to its end: succeeded, failed or cancelled."""
-        return self.status in ("succeeded", "failed", "cancelled")
+        return self.status in TERMINAL
 
     @property
     def total_steps(self) -> int | None:

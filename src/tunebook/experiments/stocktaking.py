@@ -7,11 +7,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from tunebook.analysis.run import TERMINAL
 from tunebook.catalogue import Catalogue, load_catalogue
 from tunebook.errors import TunebookError
 from tunebook.experiments.held_out import job_of
 from tunebook.experiments.inventory import ORDER, Inventory, Item, Kind
-from tunebook.service.jobs import TERMINAL, as_json
+from tunebook.service.jobs import as_json
 from tunebook.service.terms import deployment_terms
 
 if TYPE_CHECKING:

@@ -22,12 +22,13 @@ from tunebook.experiments.plan import check_budget, draw, grid, plan_frame, tria
 from tunebook.experiments.progress import SweepBar
 from tunebook.experiments.run_folders import archive, read_runs
 from tunebook.service.connection import Workspace
+from tunebook.service.jobs import as_json
 from tunebook.service.pacing import next_interval
 from tunebook.service.request import JobRequest
 from tunebook.service.watching import JobSnapshot, look, news
 
 # What a person may do about a running job on the grounds of its picture: None, "pause" or "cancel".
-Guard = Callable[[JobSnapshot], str | None]
+Decide = Callable[[JobSnapshot], str | None]
 Show = Callable[[Manifest, Mapping[str, JobSnapshot]], object]
 
 # Whether the request arrived is not known after one of these.
@@ -102,7 +103,7 @@ class Sweep:
         workspace: Workspace,
         *,
         at_once: int | None = None,
-        guard: Guard | None = None,
+        guard: Decide | None = None,
         show: Show | None = None,
         sleep: Callable[[float], object] = time.sleep,
         clock: Callable[[], float] = time.time,
@@ -178,7 +179,7 @@ class Sweep:
             return
         arrived = {}
         for job in workspace.client.fine_tuning.jobs.list(limit=100):
-            suffix = getattr(job, "suffix", None) or getattr(job, "user_provided_suffix", None)
+            suffix = Run(job=as_json(job)).suffix
             if suffix in doubtful:
                 arrived[suffix] = job.id
         for identity, entry in doubtful.items():
@@ -220,7 +221,7 @@ class Sweep:
                 note = "deleted at the service meanwhile"
                 self.manifest = self.manifest.update(entry.trial.index, state="gone", note=note)
 
-    def _steer(self, workspace: Workspace, pictures: Mapping[str, JobSnapshot], guard: Guard | None) -> None:
+    def _steer(self, workspace: Workspace, pictures: Mapping[str, JobSnapshot], guard: Decide | None) -> None:
         for job_id, snapshot in pictures.items():
             verdict = guard(snapshot) if guard and snapshot.status == "running" else None
             if verdict in ("pause", "cancel"):

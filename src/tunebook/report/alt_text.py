@@ -7,10 +7,9 @@ import pandas as pd
 
 from tunebook.analysis.comparison import Comparison
 from tunebook.analysis.diagnosis import Diagnosis
-from tunebook.analysis.run import Run
 from tunebook.report.content import Table
 from tunebook.report.jobs import labels
-from tunebook.report.numbers import listed, number, percent, plural, whole
+from tunebook.report.numbers import listed, number, plural, whole
 
 # Rows of the table behind a curve: enough to follow it, few enough to listen to.
 MOST_ROWS = 10
@@ -92,27 +91,6 @@ def describe_sweep(comparison: Comparison) -> str:
         f"{listed([names[job_id] for job_id in order[:3]])} end best. "
         f"Recommended is {names[comparison.winner or order[0]]}."
     )
-
-
-def describe_ranking(comparison: Comparison, most: int = 5) -> str:
-    """The ranking in words: the first few with their intervals and probabilities."""
-    group = comparison.group
-    if group is None:
-        return "No job is ranked."
-    names, frame = labels(comparison), comparison.frame.set_index("id")
-    said = [
-        f"{names[job_id]} {number(row['loss'])} ({number(row['loss_low'])} to {number(row['loss_high'])}, "
-        f"best with probability {percent(row['p_best'])})"
-        for job_id in group.ids[:most]
-        for row in (frame.loc[job_id],)
-    ]
-    rest = len(group.ids) - most
-    return "; ".join(said) + (f"; and {rest} more" if rest > 0 else "") + "."
-
-
-def describe_run(label: str, run: Run) -> str:
-    """A job without results in one line."""
-    return f"{label}: {run.status or 'status not told'}, no measurements."
 
 
 def _spoken(column: str) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from openai import BadRequestError, ConflictError
 
 from tunebook.analysis.results import Results, load_results
-from tunebook.analysis.run import Run
+from tunebook.analysis.run import TERMINAL, Run
 from tunebook.errors import JobNotFinished, RequestError
 from tunebook.service.request import JobRequest
 from tunebook.service.terms import retirement
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
     from tunebook.service.connection import Workspace
 
-# Status is an open vocabulary: what is not one of these is still going.
-TERMINAL = frozenset({"succeeded", "failed", "cancelled"})
 _PAGE = 100
 
 
@@ -235,18 +233,12 @@ def _method(job: Mapping[str, Any]) -> Any:
 
 
 def _differences(asked: JobRequest, accepted: Mapping[str, Any]) -> tuple[str, ...]:
-    """Where what was accepted is not what was asked. -1 and "auto" mean not resolved yet."""
-    method = accepted.get("method") or {}
-    settings = (method.get(method.get("type")) or {}).get("hyperparameters") or {}
-    resolved = {**(accepted.get("hyperparameters") or {}), **settings}
+    """Where what was accepted is not what was asked. What the service has not resolved yet is no difference."""
+    run = Run(job=accepted)
     wanted: dict[str, Any] = {**asked.hyperparameters, "seed": asked.seed, "suffix": asked.suffix}
-    got = {**resolved, "seed": accepted.get("seed"), "suffix": _suffix(accepted)}
+    got = {**run.hyperparameters, "seed": run.seed, "suffix": run.suffix}
     return tuple(
         f"{name}: asked for {json.dumps(value)}, the service accepted {json.dumps(got[name])}."
         for name, value in wanted.items()
-        if value is not None and got.get(name) not in (None, -1, "auto", value)
+        if value is not None and got.get(name) not in (None, value)
     )
-
-
-def _suffix(accepted: Mapping[str, Any]) -> str | None:
-    return accepted.get("suffix") or accepted.get("user_provided_suffix")

@@ -32,7 +32,6 @@ EMBEDDED_SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
 # https://learn.microsoft.com/azure/ai-foundry/openai/how-to/role-based-access-control
 DEPLOYER_ROLE = "Cognitive Services OpenAI Contributor"
 CALLER_ROLE = "Cognitive Services OpenAI User"
-QUOTA_ROLE = "Cognitive Services Usages Reader"
 
 
 @dataclass(frozen=True)

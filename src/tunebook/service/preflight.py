@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from html import escape
 from typing import Any, Literal
 
+from tunebook.analysis.run import TERMINAL
 from tunebook.catalogue import Catalogue, load_catalogue
 from tunebook.service.management import DEPLOYER_ROLE
 from tunebook.service.terms import retirement, sku_name
@@ -159,7 +160,7 @@ def _model(facts: DeploymentFacts) -> Finding:
         return Finding("model", "fine", f"a checkpoint that {job_id} keeps.")
     if status == "succeeded" and facts.model == facts.job.get("fine_tuned_model"):
         return Finding("model", "fine", f"{job_id} made it.")
-    if status in ("succeeded", "failed", "cancelled", "paused"):
+    if status in TERMINAL or status == "paused":
         kept = ", ".join(facts.checkpoints or ()) or "none"
         message = f"{job_id} ({status}) does not keep {facts.model!r}. Its checkpoints: {kept}."
         return Finding("model", "refused" if facts.checkpoints is not None else "doubtful", message)

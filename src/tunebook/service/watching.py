@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from openai import APIConnectionError, APIStatusError, InternalServerError, RateLimitError
 
 from tunebook.analysis.results import Results
-from tunebook.service.jobs import TERMINAL, Job, as_json
+from tunebook.analysis.run import TERMINAL, Run
+from tunebook.service.jobs import Job, as_json
 from tunebook.service.pacing import next_interval
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ class JobSnapshot:
 
     @property
     def n_epochs(self) -> int | None:
-        return _positive(self._hyperparameters.get("n_epochs"))
+        return self._hyperparameters["n_epochs"]
 
     @property
     def total_steps(self) -> int | None:
@@ -90,7 +91,7 @@ class JobSnapshot:
         for event in reversed(self.events):
             if total := (event.get("data") or {}).get("total_steps"):
                 return int(total)
-        batch = _positive(self._hyperparameters.get("batch_size"))
+        batch = self._hyperparameters["batch_size"]
         if self.n_epochs and batch and self.n_train:
             return self.n_epochs * -(-self.n_train // batch)
         return None
@@ -126,9 +127,7 @@ class JobSnapshot:
 
     @property
     def _hyperparameters(self) -> Mapping[str, Any]:
-        method = self.job.get("method") or {}
-        own = (method.get(method.get("type")) or {}).get("hyperparameters") or {}
-        return {**(self.job.get("hyperparameters") or {}), **own}
+        return Run(job=self.job).hyperparameters
 
     def line(self) -> str:
         """The picture in one line, for a terminal."""
@@ -245,8 +244,3 @@ def _why(error: APIConnectionError | APIStatusError) -> str:
     if isinstance(error, APIStatusError):
         return f"the service answers {error.status_code}"
     return "the service cannot be reached"
-
-
-def _positive(value: Any) -> int | None:
-    """-1 and "auto" mean that the service has not resolved it yet."""
-    return int(value) if isinstance(value, (int, float)) and value > 0 else None

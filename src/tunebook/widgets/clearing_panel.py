@@ -13,7 +13,7 @@ from tunebook.experiments.inventory import ORDER, Inventory, Item, Plan, cost, g
 from tunebook.experiments.stocktaking import take_inventory
 from tunebook.widgets.clicks import Clicks, in_thread
 from tunebook.widgets.markup import esc, note, table
-from tunebook.widgets.outputs import Shown, all_widgets, free_from_cell, mode
+from tunebook.widgets.outputs import Shown, all_widgets, free_from_cell, mode, static_picture, widget_view
 from tunebook.widgets.pieces import button, described, place, put
 from tunebook.widgets.style import style_tag
 
@@ -242,7 +242,7 @@ class CleanupPanel:
 
             if self.inventory is None:
                 self.inventory = self._read(self.workspace)
-            display(self._static_bundle(), raw=True)
+            display(static_picture(*self._static()), raw=True)
             return
         self._shown.show(*self._static())
         if self.inventory is None:
@@ -262,16 +262,11 @@ class CleanupPanel:
         plain = [words, repr(self.inventory), *([repr(self.cleared)] if self.cleared else [])]
         return html + done, "\n".join(plain)
 
-    def _static_bundle(self) -> dict[str, str]:
-        html, plain = self._static()
-        return {"text/html": f'{style_tag()}<div class="tb">{html}</div>', "text/plain": plain}
-
     def _ipython_display_(self) -> None:
         self.show()
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        view = {"version_major": 2, "version_minor": 0, "model_id": self.widget.model_id}
-        return self._static_bundle() | {"application/vnd.jupyter.widget-view+json": view}
+        return static_picture(*self._static()) | widget_view(self.widget)
 
     def __repr__(self) -> str:
         there = self.inventory.sentence if self.inventory else "not read yet"

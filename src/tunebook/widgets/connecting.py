@@ -15,7 +15,7 @@ import ipywidgets
 
 from tunebook.widgets.clicks import Clicks, in_thread
 from tunebook.widgets.markup import esc, note, table
-from tunebook.widgets.outputs import Shown, all_widgets
+from tunebook.widgets.outputs import Shown, all_widgets, static_picture, widget_view
 from tunebook.widgets.pieces import described, place
 from tunebook.widgets.style import style_tag
 
@@ -181,13 +181,7 @@ class ConnectForm:
         self.show()
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        html, plain = self._static()
-        view = {"version_major": 2, "version_minor": 0, "model_id": self.widget.model_id}
-        return {
-            "application/vnd.jupyter.widget-view+json": view,
-            "text/html": f'{style_tag()}<div class="tb">{html}</div>',
-            "text/plain": plain,
-        }
+        return widget_view(self.widget) | static_picture(*self._static())
 
     def __repr__(self) -> str:
         return f"<ConnectForm: {', '.join(self.workspaces) or 'nothing connected'}>"

@@ -18,7 +18,7 @@ from tunebook.widgets.form_state import FormState, resolve
 from tunebook.widgets.form_values import FormValues, values_of_job
 from tunebook.widgets.live_cell import LiveCell
 from tunebook.widgets.markup import esc, note, notice
-from tunebook.widgets.outputs import Shown, all_widgets, cell_and_count, free_from_cell
+from tunebook.widgets.outputs import Shown, all_widgets, cell_and_count, free_from_cell, static_picture, widget_view
 from tunebook.widgets.pieces import button, described, place, put, wrap
 from tunebook.widgets.style import style_tag
 from tunebook.widgets.watcher import Follow, replace_watchers
@@ -405,13 +405,7 @@ class JobForm:
         self.show()
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        html, plain = self._static()
-        view = {"version_major": 2, "version_minor": 0, "model_id": self.widget.model_id}
-        return {
-            "application/vnd.jupyter.widget-view+json": view,
-            "text/html": f'{style_tag()}<div class="tb">{html}</div>',
-            "text/plain": plain,
-        }
+        return widget_view(self.widget) | static_picture(*self._static())
 
     def __repr__(self) -> str:
         made = f"made {self.job.id}" if self.job else "not sent"

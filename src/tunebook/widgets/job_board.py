@@ -16,7 +16,15 @@ from tunebook.widgets import board_view, chart
 from tunebook.widgets.board_feed import Entry, feed
 from tunebook.widgets.clicks import Clicks, in_thread
 from tunebook.widgets.markup import esc, note
-from tunebook.widgets.outputs import Shown, all_widgets, cell_and_count, free_from_cell, mode
+from tunebook.widgets.outputs import (
+    Shown,
+    all_widgets,
+    cell_and_count,
+    free_from_cell,
+    mode,
+    static_picture,
+    widget_view,
+)
 from tunebook.widgets.pieces import button, described, place, put, wrap
 from tunebook.widgets.states import STATES
 from tunebook.widgets.style import style_tag
@@ -326,7 +334,7 @@ class Board:
             self.read_once()
             from IPython.display import display
 
-            display(self._static_bundle(), raw=True)
+            display(static_picture(*self._static()), raw=True)
             return
         self._shown.show(*self._static())
         if not self._watchers:
@@ -352,16 +360,11 @@ class Board:
         rows = self.rows
         return f"{self._html(rows)}{self._again()}", board_view.plain_table(rows)
 
-    def _static_bundle(self) -> dict[str, str]:
-        html, plain = self._static()
-        return {"text/html": f'{style_tag()}<div class="tb">{html}</div>', "text/plain": plain}
-
     def _ipython_display_(self) -> None:
         self.show()
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        view = {"version_major": 2, "version_minor": 0, "model_id": self.widget.model_id}
-        return self._static_bundle() | ({} if self._closed else {"application/vnd.jupyter.widget-view+json": view})
+        return static_picture(*self._static()) | ({} if self._closed else widget_view(self.widget))
 
     def __repr__(self) -> str:
         return f"<Board of {len(self._rows)} jobs at {', '.join(w.name for w in self.workspaces)}>"

@@ -12,7 +12,7 @@ import ipywidgets
 from tunebook.widgets import live_view
 from tunebook.widgets.clicks import Clicks, in_thread
 from tunebook.widgets.markup import esc, field, note
-from tunebook.widgets.outputs import Shown, all_widgets, cell_and_count, free_from_cell
+from tunebook.widgets.outputs import Shown, all_widgets, cell_and_count, free_from_cell, static_picture, widget_view
 from tunebook.widgets.pieces import button, place, put, wrap
 from tunebook.widgets.states import may
 from tunebook.widgets.style import style_tag
@@ -382,10 +382,7 @@ class LiveCell:
             self.show()
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        html, plain = self._static()
-        view = {"version_major": 2, "version_minor": 0, "model_id": self.widget.model_id}
-        bundle = {"text/html": f'{style_tag()}<div class="tb">{html}</div>', "text/plain": plain}
-        return bundle if self._closed else bundle | {"application/vnd.jupyter.widget-view+json": view}
+        return static_picture(*self._static()) | ({} if self._closed else widget_view(self.widget))
 
     def __repr__(self) -> str:
         status = self.snapshot.line() if self.snapshot else "not read yet"

@@ -81,6 +81,17 @@ def free_from_cell(root: Any) -> None:
             comm.__dict__.pop("_reply_subshell_id", None)
 
 
+def static_picture(html: str, plain: str) -> dict[str, str]:
+    """The static picture of a widget, as a MIME bundle: what is left when the kernel is gone."""
+    return {"text/html": f'{style_tag()}<div class="tb">{html}</div>', "text/plain": plain}
+
+
+def widget_view(widget: Any) -> dict[str, Any]:
+    """The widget itself, as a MIME bundle."""
+    view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
+    return {"application/vnd.jupyter.widget-view+json": view}
+
+
 class Shown:
     """One live output: a static picture and, while the kernel lives, a widget in its place."""
 
@@ -96,8 +107,7 @@ class Shown:
 
         self._last = (html, plain)
         self._handle = display(self._picture(html, plain), raw=True, display_id=uuid.uuid4().hex)
-        view = {"version_major": 2, "version_minor": 0, "model_id": self.widget.model_id}
-        display({"application/vnd.jupyter.widget-view+json": view, "text/plain": ""}, raw=True)
+        display(widget_view(self.widget) | {"text/plain": ""}, raw=True)
         free_from_cell(self.widget)
 
     def keep(self, html: str, plain: str) -> None:

@@ -18,7 +18,7 @@ from tunebook.errors import RequestError, TunebookError
 from tunebook.widgets import trials
 from tunebook.widgets.clicks import Clicks, in_thread, said
 from tunebook.widgets.markup import esc, note
-from tunebook.widgets.outputs import Shown, all_widgets, free_from_cell, mode
+from tunebook.widgets.outputs import Shown, all_widgets, free_from_cell, mode, static_picture, widget_view
 from tunebook.widgets.pieces import button, described, place, put
 from tunebook.widgets.style import style_tag
 from tunebook.widgets.trials import Reply, Settings, Turn
@@ -347,7 +347,7 @@ class Playground:
         if mode() != "notebook":
             from IPython.display import display
 
-            display(self._static_bundle(), raw=True)
+            display(static_picture(*self._static()), raw=True)
             return
         self._shown.show(*self._static())
         if self._given_system is None and not self.system.value:
@@ -367,16 +367,11 @@ class Playground:
             plain += [f"> {turn.prompt}", *(f"{reply.model}: {reply.text or reply.error}" for reply in turn.replies)]
         return f"{_CSS}{note(words)}{last}{trials.log_html(self.turns)}", "\n".join(plain)
 
-    def _static_bundle(self) -> dict[str, str]:
-        html, plain = self._static()
-        return {"text/html": f'{style_tag()}<div class="tb">{html}</div>', "text/plain": plain}
-
     def _ipython_display_(self) -> None:
         self.show()
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        view = {"version_major": 2, "version_minor": 0, "model_id": self.widget.model_id}
-        return self._static_bundle() | {"application/vnd.jupyter.widget-view+json": view}
+        return static_picture(*self._static()) | widget_view(self.widget)
 
     def __repr__(self) -> str:
         return f"<Playground of {', '.join(self.models)} at {self.workspace.name}: {len(self.turns)} prompts tried>"

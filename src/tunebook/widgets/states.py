@@ -5,8 +5,9 @@ The vocabulary is open: a state that is not known here is shown as the service w
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from tunebook.analysis.run import TERMINAL
 from tunebook.widgets.markup import esc
 
 
@@ -17,7 +18,7 @@ class State:
     word: str
     symbol: str
     tone: str
-    ended: bool = False
+    ended: bool = False  # set by `state`: which states are an end is the analysis' to know
 
 
 STATES = {
@@ -29,16 +30,17 @@ STATES = {
     "pausing": State("Pausing", "‖", "wait"),
     "paused": State("Paused", "‖", "rest"),
     "resuming": State("Resuming", "▷\ufe0e", "wait"),
-    "succeeded": State("Succeeded", "✓\ufe0e", "good", ended=True),
-    "cancelled": State("Cancelled", "■\ufe0e", "rest", ended=True),
-    "failed": State("Failed", "✕\ufe0e", "bad", ended=True),
+    "succeeded": State("Succeeded", "✓\ufe0e", "good"),
+    "cancelled": State("Cancelled", "■\ufe0e", "rest"),
+    "failed": State("Failed", "✕\ufe0e", "bad"),
 }
 
 
 def state(name: str | None) -> State:
     """The state called `name`; an unknown one keeps its own name and counts as still going."""
     key = str(name or "unknown")
-    return STATES.get(key) or State(key.replace("_", " ").capitalize(), "?", "wait")
+    shown = STATES.get(key) or State(key.replace("_", " ").capitalize(), "?", "wait")
+    return replace(shown, ended=key in TERMINAL)
 
 
 def may(action: str, name: str | None) -> bool:

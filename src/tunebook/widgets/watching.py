@@ -7,8 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from tunebook.widgets import live_view
-from tunebook.widgets.outputs import cell_and_count, mode
-from tunebook.widgets.style import style_tag
+from tunebook.widgets.outputs import cell_and_count, mode, static_picture
 from tunebook.widgets.watcher import Follow, follower
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ class Picture:
             self.show()
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        return {"text/html": f'{style_tag()}<div class="tb">{self._html}</div>', "text/plain": self._plain}
+        return static_picture(self._html, self._plain)
 
     def __repr__(self) -> str:
         return self._plain
