@@ -24,6 +24,7 @@ _HOME = {
     "DataError": "tunebook.errors",
     "Dataset": "tunebook.data",
     "Diagnosis": "tunebook.analysis",
+    "Guard": "tunebook.experiments",
     "JobRequest": "tunebook.service",
     "RequestError": "tunebook.errors",
     "Results": "tunebook.analysis",
@@ -60,7 +61,7 @@ if TYPE_CHECKING:
     from tunebook.analysis import Comparison, Diagnosis, Results, Run, compare, diagnose, load_results, suggest
     from tunebook.data import Dataset, read_dataset
     from tunebook.errors import DataError, RequestError, ResultsError, ServiceError, TunebookError
-    from tunebook.experiments import Sweep, archive, evaluate, lineage, read_run, read_runs
+    from tunebook.experiments import Guard, Sweep, archive, evaluate, lineage, read_run, read_runs
     from tunebook.report import write_report
     from tunebook.service import JobRequest, connect
     from tunebook.widgets import board, cleanup, connect_form, job_form, playground, watch

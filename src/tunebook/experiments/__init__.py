@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 _HOME = {
     "Evaluation": "evaluation",
+    "Guard": "guard",
     "Inventory": "inventory",
     "Lineage": "ancestry",
     "ModelGrader": "scores",
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from tunebook.experiments.clearing import cleanup_plan, clear
     from tunebook.experiments.evaluating import evaluate
     from tunebook.experiments.evaluation import Evaluation
+    from tunebook.experiments.guard import Guard
     from tunebook.experiments.inventory import Inventory
     from tunebook.experiments.run_folders import archive, read_run, read_runs
     from tunebook.experiments.scores import ModelGrader
