@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+
+import pytest
 
 from .conftest import ARTEFACTS
 
@@ -19,8 +23,21 @@ train, valid = tb.read_dataset("sums.jsonl").split(valid=0.25, seed=0)
 """
 
 
-def test_a_job_is_filled_in_created_watched_to_the_end_and_kept_in_the_saved_notebook(lab, page) -> None:
-    path = lab.write("form.ipynb", SETUP, "form = tb.job_form(ws, training=train, validation=valid)\nform")
+@pytest.fixture
+def slow(lab):
+    """A service slow enough that a page sees each state: at full speed a job may have left the queue before."""
+    state = lab.folder / "slow"
+    command = [sys.executable, "-m", "tunebook.local", "--state", str(state), "--pace", "0.25", "--json"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=lab.environment)
+    assert process.stdout.readline()
+    yield SETUP.replace('connect("local")', 'connect("local", state="slow")')
+    process.terminate()
+    process.wait(20)
+    process.stdout.close()
+
+
+def test_a_job_is_filled_in_created_watched_to_the_end_and_kept_in_the_saved_notebook(lab, page, slow) -> None:
+    path = lab.write("form.ipynb", slow, "form = tb.job_form(ws, training=train, validation=valid)\nform")
     notebook = lab.open(page, "form.ipynb")
     notebook.run_all()
     page.wait_for_selector("button:has-text('Create job'):enabled")
@@ -50,7 +67,7 @@ def test_a_job_is_filled_in_created_watched_to_the_end_and_kept_in_the_saved_not
     notebook.theme("JupyterLab Light")
 
     saved = notebook.save(path)
-    key = json.loads((lab.state / "service.json").read_text())["api_key"]
+    key = json.loads((lab.folder / "slow" / "service.json").read_text())["api_key"]
     assert "Succeeded" in saved
     assert key not in saved
 
