@@ -27,6 +27,13 @@ def test_a_loss_that_turns_and_rises_is_overfitting():
     assert d.onset_interval[0] <= d.onset_step <= d.onset_interval[1]
 
 
+def test_a_rise_within_the_first_epoch_points_at_a_difference_between_the_files():
+    d = diagnose(curve(RISING), n_epochs=1)
+
+    assert d.advice[1].startswith("Compare the files with train.check(validation=valid)")
+    assert not any("Compare the files" in line for line in diagnose(curve(RISING), n_epochs=4).advice)
+
+
 def test_a_loss_that_falls_and_stays_is_healthy():
     assert diagnose(curve(FALLING)).verdict == "healthy"
 

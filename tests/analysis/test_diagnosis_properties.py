@@ -1,5 +1,7 @@
 """What must hold for any table at all."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -60,6 +62,7 @@ def test_any_table_has_a_verdict_and_a_reason(frame):
         assert d.p_overfitting is None or 0 <= d.p_overfitting <= 1
         assert d.verdict != "overfitting" or d.p_overfitting >= 0.95
         assert "nan" not in d.reason
+        json.dumps(d.to_json(), allow_nan=False)
 
 
 @settings(max_examples=40, deadline=None)

@@ -102,7 +102,8 @@ def diagnose(
     or objects with `step_number` and `fine_tuned_model_checkpoint`); they, `n_epochs` and `batch_size` are taken from
     a `Run` when not given. With `n_valid`, the rows of the validation file, the period of its batches is known.
 
-    `min_rise` (fraction) is the rise that counts: 5 %. `confidence` is how sure a verdict must be: 0.9. A run is
+    `min_rise` is the rise that counts, as a fraction (smaller ones vary from seed to seed); `confidence` is the
+    probability a verdict must reach (chosen by `tests/benchmarks/diagnosis.py` for at most 1 % false alarms); a run is
     healthy only when its rise is below `healthy_rise` at the upper end of its interval. The same input always gives
     the same answer: `seed` draws the bootstrap.
     """

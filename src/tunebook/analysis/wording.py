@@ -212,7 +212,12 @@ def _against_overfitting(f: Facts) -> list[str]:
     more = "add training examples, and more varied ones"
     lines = []
     if f.onset_epoch is not None and f.onset_epoch < _FIRST_EPOCH:
-        lines.append(f"It begins within the first epoch, so fewer epochs alone will not help: {slower}.")
+        # No example was seen twice yet, so nothing was memorised: training loss there is loss on new examples, too.
+        lines += [
+            f"It begins within the first epoch, so fewer epochs alone will not help: {slower}.",
+            "Compare the files with train.check(validation=valid): before an example is seen twice, a gap between the "
+            "curves is a difference between the files (topic, format).",
+        ]
     elif f.best_epochs and (epochs is None or f.best_epochs < epochs):
         lines += [f"Train fewer epochs: n_epochs = {f.best_epochs}.", f"Or {slower}."]
     else:
