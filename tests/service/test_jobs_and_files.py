@@ -3,9 +3,11 @@
 import openai
 import pytest
 
+from tunebook.analysis import Run
 from tunebook.data import read_dataset
 from tunebook.errors import DataError, JobNotFinished, RequestError, ServiceError
 from tunebook.service import JobRequest, connect, follow
+from tunebook.service.jobs import as_json
 
 EXAMPLES = [
     {"messages": [{"role": "user", "content": f"Say {n}"}, {"role": "assistant", "content": f"{n} it is."}]}
@@ -86,6 +88,45 @@ def test_a_request_the_service_would_refuse_is_not_sent(ws):
         ws.jobs.create(JobRequest(model="gpt-4.1-nano", training_file="file-1", suffix="no dots."))
 
     assert len(ws.jobs.list(limit=100)) == before
+
+
+SAY_THREE = {
+    "type": "string_check",
+    "name": "three",
+    "operation": "eq",
+    "input": "{{sample.output_text}}",
+    "reference": "3",
+}
+ASKED = [{"messages": [{"role": "user", "content": f"Say {n}"}]} for n in range(12)]
+PAIRS = [
+    {"input": {"messages": [{"role": "user", "content": f"Say {n}"}]}}
+    | {f"{kind}_output": [{"role": "assistant", "content": f"{n} {kind}"}] for kind in ("preferred", "non_preferred")}
+    for n in range(12)
+]
+
+
+@pytest.mark.parametrize(
+    ("examples", "settings"),
+    [
+        (PAIRS, {"model": "gpt-4.1-mini", "method": "dpo", "beta": 0.3, "l2_multiplier": 0.1}),
+        (
+            ASKED,
+            {"model": "o4-mini", "method": "reinforcement", "grader": SAY_THREE, "reasoning_effort": "low"}
+            | {"compute_multiplier": 0.5, "eval_interval": 2, "eval_samples": 2},
+        ),
+    ],
+    ids=["dpo", "reinforcement"],
+)
+def test_the_settings_of_a_method_are_accepted_as_they_were_asked(ws, examples, settings):
+    file = ws.files.upload(read_dataset(examples)).id
+    request = JobRequest(training_file=file, validation_file=file, n_epochs=1, **settings)
+
+    job = ws.jobs.create(request)
+
+    accepted = Run(job=as_json(job.job)).hyperparameters
+    assert {name: accepted[name] for name in request.hyperparameters} == request.hyperparameters
+    assert job.differences == ()
+    job.cancel()
 
 
 def test_an_unknown_model_is_refused_in_the_services_words(ws, finished):

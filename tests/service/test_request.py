@@ -1,6 +1,7 @@
 """A job request: what goes over the wire, and what is caught before it does."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -80,3 +81,68 @@ def test_what_is_doubtful_is_a_warning_and_may_be_sent(field, changes):
 
 def test_foreign_text_is_escaped_in_the_html():
     assert "<script>" not in JobRequest(model="<script>", training_file="f")._repr_html_()
+
+
+def test_settings_of_dpo_go_where_the_api_and_its_guide_put_them():
+    body = JobRequest(model="m", training_file="f", method="dpo", beta=0.3, l2_multiplier=0.1, n_epochs=2).to_json()
+
+    assert body["method"]["dpo"] == {"hyperparameters": {"n_epochs": 2, "beta": 0.3}, "l2_multiplier": 0.1}
+
+
+REINFORCEMENT = JobRequest(
+    model="o4-mini",
+    training_file="file-1",
+    validation_file="file-2",
+    method="reinforcement",
+    grader={"type": "string_check"},
+    reasoning_effort="low",
+    compute_multiplier=1.5,
+    eval_interval=5,
+    eval_samples=2,
+)
+
+
+def test_settings_of_reinforcement_stand_beside_its_grader():
+    numbers = {"compute_multiplier": 1.5, "eval_interval": 5, "eval_samples": 2, "reasoning_effort": "low"}
+
+    assert REINFORCEMENT.to_json()["method"]["reinforcement"] == {
+        "hyperparameters": numbers,
+        "grader": {"type": "string_check"},
+    }
+    assert "    eval_interval=5," in REINFORCEMENT.to_python()
+    assert '"compute_multiplier": 1.5' in REINFORCEMENT.to_curl("https://r.openai.azure.com")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "range_"),
+    [
+        ("n_epochs", 51, "a whole number from 1 to 50"),
+        ("batch_size", 257, "a whole number from 1 to 256"),
+        ("compute_multiplier", 0.00001, "a number above 1e-05, at most 10"),
+        ("compute_multiplier", 10.5, "a number above 1e-05, at most 10"),
+        ("eval_interval", 0, "a whole number of at least 1"),
+        ("eval_samples", 1.5, "a whole number of at least 1"),
+        ("reasoning_effort", "extreme", "one of default, low, medium, high"),
+    ],
+)
+def test_a_number_outside_its_published_range_is_named_with_the_range(field, value, range_):
+    (problem,) = replace(REINFORCEMENT, **{field: value}).problems()
+
+    assert (problem.field, problem.severity) == (field, "error")
+    assert range_ in problem.message
+
+
+def test_beta_has_an_upper_end():
+    (problem,) = JobRequest(model="gpt-4.1-mini", training_file="f", method="dpo", beta=2.5).problems()
+
+    assert problem.message == '2.5 is not a number above 0, at most 2. Give one, or "auto".'
+
+
+def test_a_setting_of_another_method_is_not_sent_and_that_is_said():
+    request = JobRequest(model="gpt-4.1-mini", training_file="f", beta=0.3, eval_interval=5)
+
+    assert request.hyperparameters == {}
+    assert [str(p) for p in request.problems()] == [
+        "beta: belongs to dpo; with supervised it is not sent.",
+        "eval_interval: belongs to reinforcement; with supervised it is not sent.",
+    ]

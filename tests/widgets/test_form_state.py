@@ -165,6 +165,19 @@ def test_reinforcement_settings_go_where_the_api_wants_them() -> None:
     }
 
 
+def test_settings_of_dpo_are_read_and_judged() -> None:
+    state = state_of(method="dpo", beta="0.2", l2_multiplier="0.1")
+
+    assert (state.request.beta, state.request.l2_multiplier) == (0.2, 0.1)
+    assert "at most 2" in said(state_of(method="dpo", beta="3"), "beta")
+
+
+def test_a_number_of_reinforcement_out_of_range_is_said_at_its_field() -> None:
+    state = state_of(model="o4-mini", method="reinforcement", grader="{}", eval_interval="0", compute_multiplier="x")
+
+    assert tones(state, "eval_interval") == tones(state, "compute_multiplier") == {"bad"}
+
+
 def test_a_grader_that_is_not_json_is_said_at_its_field() -> None:
     state = state_of(model="o4-mini", method="reinforcement", grader="{oops")
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from html import escape
+from math import inf
 from typing import Any, Literal
 
 from tunebook.catalogue import Catalogue, load_catalogue
@@ -15,6 +16,54 @@ Method = Literal["supervised", "dpo", "reinforcement"]
 Auto = Literal["auto"]
 
 _SUFFIX = re.compile(r"[A-Za-z0-9_-]+")
+
+
+@dataclass(frozen=True)
+class _Range:
+    """The numbers a hyperparameter takes: whole ones or any, above `low` (whole ones: from it on), at most `high`."""
+
+    whole: bool
+    low: float
+    high: float = inf
+
+    def holds(self, value: Any) -> bool:
+        if isinstance(value, bool) or not isinstance(value, int if self.whole else (int, float)):
+            return False
+        return (self.low <= value if self.whole else self.low < value) and value <= self.high and value != inf
+
+    def __str__(self) -> str:
+        if self.whole:
+            return (
+                f"a whole number from {self.low:g} to {self.high:g}"
+                if self.high < inf
+                else (f"a whole number of at least {self.low:g}")
+            )
+        return f"a number above {self.low:g}" + (f", at most {self.high:g}" if self.high < inf else "")
+
+
+# Which hyperparameters a method has, by the names of the API, and their ranges in the published OpenAPI description.
+# l2_multiplier stands in Microsoft's guide to DPO alone, which gives it no range.
+_EVERY = {
+    "n_epochs": _Range(True, 1, 50),
+    "batch_size": _Range(True, 1, 256),
+    "learning_rate_multiplier": _Range(False, 0),
+}
+HYPERPARAMETERS: Mapping[str, Mapping[str, _Range]] = {
+    "supervised": _EVERY,
+    "dpo": _EVERY | {"beta": _Range(False, 0, 2), "l2_multiplier": _Range(False, 0)},
+    "reinforcement": _EVERY
+    | {
+        "compute_multiplier": _Range(False, 1e-5, 10),
+        "eval_interval": _Range(True, 1),
+        "eval_samples": _Range(True, 1),
+    },
+}
+EFFORTS = ("default", "low", "medium", "high")
+# Fields that only some methods have, and which.
+_OWN = {
+    name: tuple(method for method, names in HYPERPARAMETERS.items() if name in names)
+    for name in ("beta", "l2_multiplier", "compute_multiplier", "eval_interval", "eval_samples")
+} | dict.fromkeys(("grader", "reasoning_effort"), ("reinforcement",))
 
 
 @dataclass(frozen=True)
@@ -34,8 +83,10 @@ class JobRequest:
     """A fine-tuning job as it will be asked for. The fields have the API's names and meanings.
 
     n_epochs, batch_size (examples a step) and learning_rate_multiplier are numbers, or `"auto"` for the
-    service's choice; beta belongs to `dpo`, grader to `reinforcement`. training_type is `Standard`, `GlobalStandard`
-    or `Developer`; None leaves it to the service (Standard). `extra` holds further keys of the request body.
+    service's choice. beta and l2_multiplier belong to `dpo`; grader, reasoning_effort (default, low, medium, high),
+    compute_multiplier, eval_interval (steps) and eval_samples (answers a question) to `reinforcement`; where they do
+    not belong they are not sent. training_type is `Standard`, `GlobalStandard` or `Developer`; None leaves it to the
+    service (Standard). `extra` holds further keys of the request body.
 
     >>> JobRequest(model="gpt-4.1-mini", training_file="file-1", n_epochs=2).to_json()["method"]["type"]
     'supervised'
@@ -53,22 +104,31 @@ class JobRequest:
     training_type: str | None = None
     metadata: Mapping[str, str] | None = None
     beta: float | Auto = "auto"
+    l2_multiplier: float | Auto = "auto"
     grader: Mapping[str, Any] | None = None
+    reasoning_effort: str | None = None
+    compute_multiplier: float | Auto = "auto"
+    eval_interval: int | Auto = "auto"
+    eval_samples: int | Auto = "auto"
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def hyperparameters(self) -> dict[str, Any]:
         """The hyperparameters that are not left to the service."""
-        names = ["n_epochs", "batch_size", "learning_rate_multiplier"]
-        if self.method == "dpo":
-            names.append("beta")
-        return {name: value for name in names if (value := getattr(self, name)) != "auto"}
+        names = HYPERPARAMETERS.get(self.method, _EVERY)
+        given = {name: value for name in names if (value := getattr(self, name)) != "auto"}
+        if self.method == "reinforcement" and self.reasoning_effort is not None:
+            given["reasoning_effort"] = self.reasoning_effort
+        return given
 
     def to_json(self) -> dict[str, Any]:
         """The body of `POST /fine_tuning/jobs`; what is left to the service is left out."""
         settings: dict[str, Any] = {}
-        if self.hyperparameters:
-            settings["hyperparameters"] = self.hyperparameters
+        numbers = self.hyperparameters
+        beside = {"l2_multiplier": numbers.pop("l2_multiplier")} if "l2_multiplier" in numbers else {}
+        if numbers:
+            settings["hyperparameters"] = numbers
+        settings |= beside  # where Microsoft's guide to DPO puts it
         if self.method == "reinforcement" and self.grader is not None:
             settings["grader"] = dict(self.grader)
         body = {
@@ -114,14 +174,13 @@ class JobRequest:
         for name in ("model", "training_file"):
             if not getattr(self, name):
                 error(name, "nothing is given; it is required.")
-        for name in ("n_epochs", "batch_size"):
+        for name, takes in HYPERPARAMETERS.get(self.method, _EVERY).items():
             value = getattr(self, name)
-            if value != "auto" and not (isinstance(value, int) and not isinstance(value, bool) and value >= 1):
-                error(name, f'{value!r} is not a whole number of at least 1. Give one, or "auto".')
-        for name in ("learning_rate_multiplier", "beta"):
-            value = getattr(self, name)
-            if value != "auto" and not (isinstance(value, (int, float)) and 0 < value < float("inf")):
-                error(name, f'{value!r} is not a number above 0. Give one, or "auto".')
+            if value != "auto" and not takes.holds(value):
+                error(name, f'{value!r} is not {takes}. Give one, or "auto".')
+        effort = self.reasoning_effort
+        if self.method == "reinforcement" and effort is not None and effort not in EFFORTS:
+            error("reasoning_effort", f"{effort!r} is not one of {', '.join(EFFORTS)}.")
         longest = facts.limit("suffix_characters")
         if self.suffix is not None and not (_SUFFIX.fullmatch(self.suffix) and len(self.suffix) <= longest):
             error(
@@ -149,6 +208,10 @@ class JobRequest:
         if isinstance(rate, (int, float)) and not low <= rate <= high:
             advice = f"{rate:g} is outside {low:g} to {high:g}, where the documentation advises to begin."
             found.append(RequestProblem("learning_rate_multiplier", "warning", advice))
+        for name, methods in _OWN.items():
+            if self.method not in methods and getattr(self, name) not in ("auto", None):
+                unused = f"belongs to {' and '.join(methods)}; with {self.method} it is not sent."
+                found.append(RequestProblem(name, "warning", unused))
         model = facts.model(self.model)
         if model is None:
             unknown = (

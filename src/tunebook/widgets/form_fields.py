@@ -7,12 +7,14 @@ from typing import Any
 
 import ipywidgets
 
+from tunebook.service.request import EFFORTS
 from tunebook.widgets.pieces import place
 
 DESCRIBED = "160px"  # the longest label is learning_rate_multiplier
 # Fields that only some methods have; all others belong to every method.
 METHOD_ROWS = {
     "beta": ("dpo",),
+    "l2_multiplier": ("dpo",),
     "grader": ("reinforcement",),
     "reasoning_effort": ("reinforcement",),
     "compute_multiplier": ("reinforcement",),
@@ -25,8 +27,8 @@ GROUPS = (
     ("Files", ("training", "validation")),
     (
         "Hyperparameters",
-        ("n_epochs", "batch_size", "learning_rate_multiplier", "beta", "grader", "reasoning_effort",
-         "compute_multiplier", "eval_interval", "eval_samples", "seed"),
+        ("n_epochs", "batch_size", "learning_rate_multiplier", "beta", "l2_multiplier", "grader",
+         "reasoning_effort", "compute_multiplier", "eval_interval", "eval_samples", "seed"),
     ),
     ("Name and notes", ("suffix", "metadata", "price")),
 )  # fmt: skip
@@ -43,12 +45,13 @@ def make_fields(models: Sequence[str]) -> dict[str, Any]:
         "batch_size": text(description="batch_size", placeholder="auto"),
         "learning_rate_multiplier": text(description="learning_rate_multiplier", placeholder="auto"),
         "beta": text(description="beta", placeholder="auto"),
+        "l2_multiplier": text(description="l2_multiplier", placeholder="auto"),
         "grader": ipywidgets.Textarea(
             description="grader", placeholder='{"type": "string_check", …}', rows=5, continuous_update=False
         ),
         "reasoning_effort": choice(
             description="reasoning_effort",
-            options=[("left to the service", ""), *((e, e) for e in ("low", "medium", "high"))],
+            options=[("left to the service", ""), *((e, e) for e in EFFORTS)],
         ),
         "compute_multiplier": text(description="compute_multiplier", placeholder="auto"),
         "eval_interval": text(description="eval_interval", placeholder="auto"),

@@ -9,10 +9,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 from tunebook.catalogue import Catalogue
-from tunebook.service.request import JobRequest
+from tunebook.service.request import HYPERPARAMETERS, JobRequest
 from tunebook.widgets.form_notes import note_files, note_model, note_numbers, note_tier
 from tunebook.widgets.form_values import FormValues, Note, metadata_of, number_or_text
 from tunebook.widgets.markup import amount, count
@@ -119,47 +118,23 @@ def _request(values: FormValues, notes: dict[str, list[Note]]) -> JobRequest | N
     except ValueError as error:
         notes["metadata"].append(Note(str(error), "bad"))
         fine = False
-    extra = _reinforcement(values, grader, notes) if values.method == "reinforcement" else {}
     if not fine:
         return None
+    takes = HYPERPARAMETERS[values.method]
+    numbers = {name: number_or_text(getattr(values, name), int if takes[name].whole else float) for name in takes}
     return JobRequest(
         model=values.model.strip(),
         training_file=values.training.file_id or (TRAINING_ID if values.training.given else ""),
         validation_file=values.validation.file_id or (VALIDATION_ID if values.validation.given else None),
-        n_epochs=number_or_text(values.n_epochs, int),
-        batch_size=number_or_text(values.batch_size, int),
-        learning_rate_multiplier=number_or_text(values.learning_rate_multiplier, float),
-        beta=number_or_text(values.beta, float) if values.method == "dpo" else "auto",
         seed=seed,
         suffix=values.suffix or None,
         method=values.method,  # type: ignore[arg-type]
         training_type=values.training_type or None,
         metadata=metadata,
         grader=grader,
-        extra=extra,
+        reasoning_effort=(values.reasoning_effort or None) if values.method == "reinforcement" else None,
+        **numbers,
     )
-
-
-def _reinforcement(values: FormValues, grader: Any, notes: dict[str, list[Note]]) -> dict[str, Any]:
-    """The settings only reinforcement has, in the place the API wants them; empty when all are left to the service."""
-    own: dict[str, Any] = {}
-    for name, kind in (("compute_multiplier", float), ("eval_interval", int), ("eval_samples", int)):
-        value = number_or_text(getattr(values, name), kind)
-        if isinstance(value, str) and value != "auto":
-            notes[name].append(Note(f"“{value}” is not a number.", "bad"))
-        elif value != "auto" and value <= 0:
-            notes[name].append(Note(f"{value:g} is not above 0.", "bad"))
-        elif value != "auto":
-            own[name] = value
-    if values.reasoning_effort:
-        own["reasoning_effort"] = values.reasoning_effort
-    if not own:
-        return {}
-    for name, kind in (("n_epochs", int), ("batch_size", int), ("learning_rate_multiplier", float)):
-        if (value := number_or_text(getattr(values, name), kind)) != "auto":
-            own[name] = value
-    settings = {"hyperparameters": own} | ({"grader": grader} if grader is not None else {})
-    return {"method": {"type": "reinforcement", "reinforcement": settings}}
 
 
 def _estimate(values: FormValues, facts: Catalogue, notes: list[Note], *, free: bool) -> Estimate:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from tunebook.service.request import EFFORTS
+
 # Bytes of JSON Lines a token takes, for uploaded files nobody has counted: chat files of English text.
 BYTES_PER_TOKEN = 5.0
 
@@ -64,6 +66,7 @@ class FormValues:
     batch_size: str = ""
     learning_rate_multiplier: str = ""
     beta: str = ""
+    l2_multiplier: str = ""
     grader: str = ""
     reasoning_effort: str = ""
     compute_multiplier: str = ""
@@ -120,6 +123,11 @@ def values_of_job(job: Mapping[str, Any], *, go_on: bool = False) -> FormValues:
         batch_size=typed("batch_size"),
         learning_rate_multiplier=typed("learning_rate_multiplier"),
         beta=typed("beta"),
+        l2_multiplier=typed("l2_multiplier"),
+        reasoning_effort=effort if (effort := typed("reasoning_effort")) in EFFORTS else "",
+        compute_multiplier=typed("compute_multiplier"),
+        eval_interval=typed("eval_interval"),
+        eval_samples=typed("eval_samples"),
         grader=json.dumps(grader, indent=2) if grader else "",
         suffix=str(job.get("suffix") or job.get("user_provided_suffix") or ""),
         seed="" if job.get("seed") is None else str(job["seed"]),
