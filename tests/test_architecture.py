@@ -14,9 +14,9 @@ MAY_IMPORT = {
     "errors": ("", ""),
     "catalogue": ("errors", ""),
     "data": ("errors catalogue", "msgspec numpy pandas scipy sklearn toktok tqdm"),
-    "analysis": ("errors", "numpy pandas scipy sklearn"),
+    "analysis": ("errors catalogue", "numpy pandas scipy sklearn"),
     "service": ("errors catalogue data analysis", "openai azure platformdirs"),
-    "experiments": ("errors catalogue data analysis service", "numpy openai pandas sklearn scipy tqdm"),
+    "experiments": ("errors catalogue data analysis service", "msgspec numpy openai pandas sklearn scipy tqdm"),
     "plots": ("errors analysis", "matplotlib numpy pandas"),
     "report": ("errors catalogue analysis experiments plots", "jinja2 markupsafe matplotlib numpy pandas mlflow wandb"),
     "widgets": (

@@ -1,6 +1,7 @@
 """Runs are grouped, ranked and left out for a reason that is said."""
 
 import json
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -185,10 +186,60 @@ def test_a_result_file_of_several_jobs_is_not_ranked_as_one():
     assert comparison.left_out == {"two": "its result file holds 2 jobs: give each as a run of its own"}
 
 
-def test_hyperparameters_the_service_did_not_tell_are_shown_as_such_and_not_modelled():
-    comparison = compare([a_run("a", 0.5, rate="auto"), a_run("b", 0.6, rate=0.3), a_run("c", 0.7, rate=1.0)])
+def test_hyperparameters_the_service_hardly_told_are_shown_as_such_and_not_modelled():
+    comparison = compare([a_run("a", 0.5, rate="auto"), a_run("b", 0.6, rate="auto"), a_run("c", 0.7, rate=1.0)])
 
     assert comparison.importance.frame.loc["learning_rate_multiplier", "note"] == "value not told by the service"
+
+
+@pytest.mark.parametrize("value", ["auto", None, -1, [0.1], {"type": "auto"}, "fast", float("nan")])
+def test_a_job_whose_configuration_is_not_known_does_not_blur_the_others(value):
+    runs = [a_run("a", 0.5, rate=0.1), a_run("b", 0.6, rate=0.3), a_run("c", 0.7, rate=1.0)]
+
+    comparison = compare([*runs, a_run("d", 0.4, rate=value)])
+
+    assert comparison.winner == "a"
+    assert comparison.left_out == {
+        "d": "learning_rate_multiplier not told: nothing says which configuration it is",
+    }
+
+
+def test_a_damaged_part_leaves_a_run_out_only_when_it_is_needed():
+    whole, other = a_run("a", 0.5), a_run("b", 0.6, rate=0.3)
+    cut = replace(a_run("c", rate=1.0), results=None, problems={"results.csv": "c/results.csv: cut"})
+    quiet = replace(other, problems={"events.jsonl": "b/events.jsonl: cut"})
+
+    comparison = compare([whole, quiet, cut])
+
+    assert comparison.left_out == {"c": "c/results.csv: cut"}
+    assert "b/events.jsonl: cut" in comparison.notes
+
+
+def test_what_a_hand_written_job_holds_in_the_wrong_place_spoils_nothing():
+    odd = a_run("odd", rate=0.3, trained_tokens="many", seed="x", error=[], suffix=7, training_type=None)
+
+    comparison = compare([a_run("a", 0.5), odd], price=1.0)
+
+    assert comparison.frame.set_index("id")["cost_usd"].notna().to_dict() == {"a": True, "odd": False}
+    assert json.dumps(comparison.to_json(), allow_nan=False)
+    assert "odd" in comparison._repr_html_()
+
+
+def test_prices_come_from_the_catalogue_and_from_the_users_file_over_it(tmp_path, monkeypatch):
+    own = tmp_path / "prices.toml"
+    own.write_text(
+        '[[prices]]\nmodel = "gpt-4.1-mini-2025-04-14"\ntraining_type = "Standard"\n'
+        'usd_per_million_tokens = 3.0\nsource = "our contract"\ndated = 2026-11-01\n'
+    )
+    runs = [a_run("a", epochs=3), a_run("b", epochs=3, model="gpt-4.1", trainingType="GlobalStandard")]
+
+    shipped = compare(runs).frame.set_index("id")["cost_usd"]
+    monkeypatch.setenv("TUNEBOOK_CATALOGUE", str(own))
+    edited = compare(runs).frame.set_index("id")["cost_usd"]
+
+    assert shipped["b"] == edited["b"] == pytest.approx(0.006)  # 3,000 tokens at 2 dollars a million
+    assert edited["a"] == pytest.approx(0.009)
+    assert "$0.009" in compare(runs)._repr_html_()
 
 
 def test_two_hyperparameters_that_moved_together_get_one_note_and_no_numbers():

@@ -3,6 +3,7 @@
 import sys
 from types import ModuleType
 
+import pytest
 from sweeps import simulated_sweep
 
 from tunebook.analysis import many
@@ -17,11 +18,35 @@ def test_two_processes_give_the_answers_one_gives():
     assert alone == shared
 
 
-def test_processes_are_started_unasked_only_where_the_callers_program_cannot_run_again(monkeypatch):
-    script, notebook = ModuleType("__main__"), ModuleType("__main__")
-    script.__file__ = "analyse.py"
+def test_processes_are_started_unasked_in_a_notebook(monkeypatch):
+    monkeypatch.setitem(sys.modules, "__main__", ModuleType("__main__"))
 
-    monkeypatch.setitem(sys.modules, "__main__", script)
-    assert not many._may_start_processes()
-    monkeypatch.setitem(sys.modules, "__main__", notebook)
     assert many._may_start_processes()
+
+
+@pytest.mark.parametrize(
+    ("program", "may"),
+    [
+        ("import sys\nfrom tunebook.cli import main\nif __name__ == '__main__':\n    sys.exit(main())\n", True),
+        ('"""Compare."""\nMOST: int = 3\ndef main(): print(MOST)\nif __name__ == "__main__":\n    main()\n', True),
+        ("import tunebook\nprint(tunebook.compare([]))\n", False),
+        ("import tunebook\nws = tunebook.connect()\nif __name__ == '__main__':\n    print(ws)\n", False),
+        ("if True:\n    print(1)\n", False),
+        ("not a program (", False),
+    ],
+)
+def test_processes_are_started_unasked_by_a_script_only_if_loading_it_does_nothing(program, may, tmp_path, monkeypatch):
+    script = ModuleType("__main__")
+    script.__file__ = str(tmp_path / "analyse.py")
+    (tmp_path / "analyse.py").write_text(program)
+    monkeypatch.setitem(sys.modules, "__main__", script)
+
+    assert many._may_start_processes() is may
+
+
+def test_a_script_that_cannot_be_read_starts_no_processes(monkeypatch):
+    script = ModuleType("__main__")
+    script.__file__ = "gone.py"
+    monkeypatch.setitem(sys.modules, "__main__", script)
+
+    assert not many._may_start_processes()

@@ -44,12 +44,48 @@ def test_a_job_that_left_no_results_is_still_a_run(tmp_path):
     assert read_runs(tmp_path)[0].results is None
 
 
-@pytest.mark.parametrize("text", ["{", "[]", ""])
+@pytest.mark.parametrize("text", ["{", "[]", "", "nul\\x00l"])
 def test_a_damaged_part_is_named(tmp_path, text):
-    (make_run(tmp_path, "ftjob-1") / "job.json").write_text(text)
+    run = make_run(tmp_path, "ftjob-1")
+    (run / "job.json").write_text(text)
 
     with pytest.raises(ResultsError, match=r"ftjob-1/job\.json"):
-        read_runs(tmp_path)
+        read_run(run)
+
+
+@pytest.mark.parametrize("part", ["job.json", "results.csv", "checkpoints.json", "events.jsonl"])
+def test_a_damaged_part_keeps_no_other_run_from_being_read(tmp_path, part):
+    make_run(tmp_path, "ftjob-1")
+    (make_run(tmp_path, "ftjob-2") / part).write_bytes(b'{"cut": "of')
+
+    whole, damaged = read_runs(tmp_path)
+
+    assert (whole.id, dict(whole.problems)) == ("ftjob-1", {})
+    assert (damaged.id, list(damaged.problems)) == ("ftjob-2", [part])
+    assert f"ftjob-2/{part}" in damaged.problems[part] or part == "results.csv"
+
+
+def test_a_folder_with_events_alone_is_a_run_that_lacks_the_rest(tmp_path):
+    make_run(tmp_path, "ftjob-1")
+    (tmp_path / "ftjob-2").mkdir()
+    (tmp_path / "ftjob-2" / "events.jsonl").write_text('{"id": "e1"}\n')
+
+    assert "job.json and results.csv are missing" in read_runs(tmp_path)[1].problems["results.csv"]
+
+
+def test_the_folder_of_a_sweep_stands_for_its_runs(tmp_path):
+    (tmp_path / "runs").mkdir()
+    make_run(tmp_path / "runs", "ftjob-1")
+
+    assert [run.id for run in read_runs(tmp_path)] == ["ftjob-1"]
+
+
+def test_what_is_no_run_is_passed_over(tmp_path):
+    make_run(tmp_path, "ftjob-1")
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "report.html").write_text("<html>")
+
+    assert [run.id for run in read_runs(tmp_path)] == ["ftjob-1"]
 
 
 def test_a_folder_without_runs_says_what_one_holds(tmp_path):

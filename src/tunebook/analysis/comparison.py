@@ -13,10 +13,13 @@ from tunebook.analysis.diagnosis import Diagnosis
 from tunebook.analysis.importance import Importance, importance
 from tunebook.analysis.many import diagnose_many
 from tunebook.analysis.ranking import Ranking, noise_sentence, rank_jobs, show_share
-from tunebook.analysis.run import Run
+from tunebook.analysis.run import USUAL, Run
 from tunebook.analysis.score import RunScore, score_run
+from tunebook.catalogue import load_catalogue
 
-USUAL = ("n_epochs", "batch_size", "learning_rate_multiplier")
+# US dollars per million trained tokens: one number, or by base model and training type.
+Price = float | Callable[[str, str], float | None]
+_NEEDED = ("job.json", "results.csv")  # parts of a run's folder it cannot be ranked without
 
 
 @dataclass(frozen=True)
@@ -131,7 +134,7 @@ def compare(
     *,
     diagnoses: Mapping[str, Diagnosis] | None = None,
     files: Mapping[str, str] | None = None,
-    price: Callable[[str, str], float | None] | None = None,
+    price: Price | None = None,
     level: float = 0.9,
     noise_sd: float | None = None,
     workers: int | None = None,
@@ -140,9 +143,10 @@ def compare(
     """Compare runs; see `Comparison`. Nothing is dropped silently and nothing raises for runs that cannot be ranked.
 
     `diagnoses` maps ids to diagnoses made before (made here otherwise); `files` maps file ids to what stands for
-    their content (a hash, a name), so that the same file uploaded twice counts as the same; `price` gives US
-    dollars per million trained tokens for a base model and training type, None when unknown; `level` is the
-    coverage of the intervals; `noise_sd` the luck of a seed if known from elsewhere (fraction of loss);
+    their content (a hash, a name), so that the same file uploaded twice counts as the same; `price` is US dollars
+    per million trained tokens, one number or a function of base model and training type that answers None when
+    unknown (default: the catalogue's prices, which `TUNEBOOK_CATALOGUE` adds to); `level` is the coverage of the
+    intervals; `noise_sd` the luck of a seed if known from elsewhere (fraction of loss);
     `workers` the processes that diagnose (default: all cores where that is worth it, see `diagnose_many`).
     """
     runs, notes = _distinct(runs)
@@ -164,10 +168,11 @@ def compare(
         if reason:
             left_out[job_id] = reason
     hyperparameters = _hyperparameters(runs)
-    frame = _facts(runs, ids, hyperparameters, made, scores, price)
-    groups = _groups(
-        frame, dict(zip(ids, runs, strict=True)), scores, hyperparameters, files or {}, level, noise_sd, seed
-    )
+    frame = _facts(runs, ids, hyperparameters, made, scores, catalogue_price if price is None else price)
+    members = _members(dict(zip(ids, runs, strict=True)), scores, files or {})
+    for together in members.values():
+        left_out.update(_untold(frame, together, hyperparameters))
+    groups = _groups(frame[~frame["id"].isin(left_out)], members, hyperparameters, level, noise_sd, seed)
     for group in groups[1:]:
         left_out.update({job_id: _other_data(group, groups[0]) for job_id in group.ids})
     frame = _ranked(frame, groups)
@@ -179,6 +184,7 @@ def compare(
         )
     if groups:
         notes.append(noise_sentence(groups[0].ranking))
+    notes += [told for run in runs for part, told in run.problems.items() if part not in _NEEDED]
     return Comparison(
         frame=frame,
         winner=groups[0].winner if groups else None,
@@ -213,6 +219,8 @@ def _distinct(runs: Iterable[Run]) -> tuple[tuple[Run, ...], list[str]]:
 
 
 def _not_ranked(run: Run) -> str:
+    if damaged := [run.problems[part] for part in _NEEDED if part in run.problems]:
+        return " ".join(damaged)
     if run.status in ("failed", "cancelled"):
         return f"{run.status}{_error_of(run)}"
     if run.status and run.status != "succeeded":
@@ -231,13 +239,8 @@ def _error_of(run: Run) -> str:
 
 
 def _hyperparameters(runs: Iterable[Run]) -> tuple[str, ...]:
-    """The usual three, then any other that some run was given a plain value for."""
-    others = {
-        name
-        for run in runs
-        for name, value in run.hyperparameters.items()
-        if name not in USUAL and isinstance(value, int | float | str | bool)
-    }
+    """The usual three, then any other that some run was given a value for."""
+    others = {name for run in runs for name in run.hyperparameters}.difference(USUAL)
     return (*USUAL, *sorted(others))
 
 
@@ -247,7 +250,7 @@ def _facts(
     hyperparameters: tuple[str, ...],
     diagnoses: Mapping[str, Diagnosis],
     scores: Mapping[str, RunScore],
-    price: Callable[[str, str], float | None] | None,
+    price: Price,
 ) -> pd.DataFrame:
     """One row a job, before any comparison."""
     rows = []
@@ -281,36 +284,68 @@ def _checkpoint_name(run: Run, diagnosis: Diagnosis | None) -> str | None:
     return (kept or {}).get("name") or run.fine_tuned_model
 
 
-def _cost(run: Run, price: Callable[[str, str], float | None] | None) -> float:
+def catalogue_price(model: str, training_type: str) -> float | None:
+    """US dollars per million trained tokens as the catalogue has it, None where it has none."""
+    known = load_catalogue().price(model, training_type)
+    return None if known is None else known.usd_per_million_tokens
+
+
+def _cost(run: Run, price: Price) -> float:
     """Training price in US dollars: trained tokens times the price; NaN when either is not known."""
     tier = run.job.get("trainingType") or run.job.get("training_type") or "Standard"
-    per_million = price(run.model, str(tier)) if price else None
-    if per_million is None or run.trained_tokens is None:
-        return float("nan")
-    return run.trained_tokens * per_million / 1e6
+    per_million = price(run.model, str(tier)) if callable(price) else price
+    tokens = run.trained_tokens
+    return float("nan") if per_million is None or tokens is None else tokens * per_million / 1e6
 
 
-def _groups(
-    frame: pd.DataFrame,
-    runs: Mapping[str, Run],
-    scores: Mapping[str, RunScore],
-    hyperparameters: tuple[str, ...],
-    files: Mapping[str, str],
-    level: float,
-    noise_sd: float | None,
-    seed: int,
-) -> tuple[Group, ...]:
-    """Comparable groups of the scored jobs, largest first, each ranked."""
-    members: dict[tuple[str, str, str, str, str], list[str]] = {}
+# Base model, content of training and validation file, method, measure: what has to be the same to be compared.
+_Key = tuple[str, str, str, str, str]
+
+
+def _members(
+    runs: Mapping[str, Run], scores: Mapping[str, RunScore], files: Mapping[str, str]
+) -> dict[_Key, list[str]]:
+    """The scored jobs that may be compared, by what they have in common."""
+    members: dict[_Key, list[str]] = {}
     for job_id, score in scores.items():
         run = runs[job_id]
         training, validation = run.training_file or "", run.validation_file or ""
         data = files.get(training, training), files.get(validation, validation)
-        key: tuple[str, str, str, str, str] = (run.model, *data, run.method, score.measure)
-        members.setdefault(key, []).append(job_id)
+        members.setdefault((run.model, *data, run.method, score.measure), []).append(job_id)
+    return members
+
+
+def _untold(frame: pd.DataFrame, ids: list[str], hyperparameters: tuple[str, ...]) -> dict[str, str]:
+    """Jobs whose configuration is not known although that of most is: id -> reason.
+
+    What hardly any job tells is not modelled instead (see `rank_jobs`), and what is the same for all does not matter.
+    """
+    jobs = frame[frame["id"].isin(ids)].set_index("id")
+    missing: dict[str, list[str]] = {}
+    for name in hyperparameters:
+        told = jobs[name].notna()
+        if told.mean() >= 0.5 and jobs.loc[told, name].nunique() > 1:
+            for job_id in jobs.index[~told]:
+                missing.setdefault(str(job_id), []).append(name)
+    return {
+        job_id: f"{', '.join(names)} not told: nothing says which configuration it is"
+        for job_id, names in missing.items()
+    }
+
+
+def _groups(
+    frame: pd.DataFrame,
+    members: Mapping[_Key, list[str]],
+    hyperparameters: tuple[str, ...],
+    level: float,
+    noise_sd: float | None,
+    seed: int,
+) -> tuple[Group, ...]:
+    """Comparable groups of the jobs in `frame`, largest first, each ranked."""
+    found = [(key, frame[frame["id"].isin(ids)]) for key, ids in members.items()]
+    found = sorted((each for each in found if len(each[1])), key=lambda each: -len(each[1]))
     groups = []
-    for place, (key, ids) in enumerate(sorted(members.items(), key=lambda item: -len(item[1]))):
-        jobs = frame[frame["id"].isin(ids)]
+    for place, (key, jobs) in enumerate(found):
         measure: Any = key[4]
         ranking = rank_jobs(jobs, hyperparameters, measure=measure, level=level, noise_sd=noise_sd, seed=seed)
         jobs = jobs.assign(observed=jobs["id"].map(ranking.frame["observed"]))

@@ -50,8 +50,10 @@ def table_html(comparison: Comparison, *, most_rows: int = 60) -> str:
     value = "Loss" if comparison.measure == "loss" else "Reward"
     head = [*(["Group"] if several else []), "Rank", "Job", *names]
     head += [f"{value} (90 %)", "Behind best", "P(best)", "Own value", "Accuracy", "Verdict", "Step", "Tokens"]
+    priced = bool(frame["cost_usd"].notna().any())
+    head += ["Cost"] if priced else []
     cells = "".join(f'<th scope="col" style="{_CELL}">{escape(name)}</th>' for name in head)
-    rows = "".join(_row(row, names, several, comparison.winner) for row in shown.to_dict("records"))
+    rows = "".join(_row(row, names, several, priced, comparison.winner) for row in shown.to_dict("records"))
     more = f", the first {len(shown)} of them shown" if len(frame) > len(shown) else ""
     return (
         f'<div style="overflow-x:auto"><table style="{_TABLE}">'
@@ -60,7 +62,7 @@ def table_html(comparison: Comparison, *, most_rows: int = 60) -> str:
     )
 
 
-def _row(row: Mapping[Any, Any], names: list[str], several: bool, winner: str | None) -> str:
+def _row(row: Mapping[Any, Any], names: list[str], several: bool, priced: bool, winner: str | None) -> str:
     low, high = row["rank_low"], row["rank_high"]
     place = f"{row['rank']}" if low == high else f"{row['rank']} ({low}–{high})"
     standing = "★ " if row["id"] == winner else "≈ " if row["indistinguishable"] else ""
@@ -79,6 +81,7 @@ def _row(row: Mapping[Any, Any], names: list[str], several: bool, winner: str | 
         f"{_MARKS.get(verdict, '')} {escape(verdict.replace('_', ' '))}",
         "" if _missing(row["recommended_step"]) else f"{row['recommended_step']:g}",
         "" if _missing(row["trained_tokens"]) else f"{row['trained_tokens']:,.0f}",
+        *([show_money(row["cost_usd"])] if priced else []),
     ]
     cells = "".join(
         f'<th scope="row" style="{_CELL}">{job}</th>' if text is None else f'<td style="{_CELL}">{text}</td>'
@@ -93,6 +96,13 @@ def _bar(share: float) -> str:
         f'{escape(show_share(share))} <span aria-hidden="true" style="display:inline-block;height:.6em;'
         f'width:{share * 4:.2f}em;background:currentColor;opacity:.35"></span>'
     )
+
+
+def show_money(usd: float) -> str:
+    """US dollars as people write them: cents, and more digits below a dollar; nothing where it is not known."""
+    if _missing(usd):
+        return ""
+    return f"${usd:,.2f}" if usd >= 1 or usd == 0 else f"${usd:.2g}"
 
 
 def _count(number: int, thing: str) -> str:

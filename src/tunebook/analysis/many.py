@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 from functools import partial
 from multiprocessing import get_context
+from pathlib import Path
 
 from tunebook.analysis.diagnosis import Diagnosis, diagnose
 from tunebook.analysis.run import Run
@@ -21,7 +24,7 @@ def diagnose_many(runs: Sequence[Run], *, workers: int | None = None, seed: int 
     """`diagnose` of each run, in order; the same answers however many processes work.
 
     `workers` None takes all cores for 200 runs or more, where starting processes cannot run the caller's program
-    again (a notebook, a prompt, `python -m`); else one.
+    again (a notebook, a prompt, `python -m`, a script that works under `if __name__ == "__main__"`); else one.
     """
     if workers is None:
         workers = _cores() if len(runs) >= WORTH_PROCESSES and _may_start_processes() else 1
@@ -31,9 +34,14 @@ def diagnose_many(runs: Sequence[Run], *, workers: int | None = None, seed: int 
     try:
         # Fresh processes: a forked kernel would take its threads' locks along and could wait for ever.
         with ProcessPoolExecutor(min(workers, len(runs)), mp_context=get_context("spawn")) as pool:
-            return list(pool.map(task, runs, chunksize=max(1, len(runs) // (workers * 8))))
+            return list(pool.map(task, map(_light, runs), chunksize=max(1, len(runs) // (workers * 8))))
     except (BrokenProcessPool, OSError):
         return [task(run) for run in runs]
+
+
+def _light(run: Run) -> Run:
+    """The run without what its diagnosis does not read: events are most of what would be sent to a process."""
+    return replace(run, events=()) if run.status == "succeeded" else run
 
 
 def _cores() -> int:
@@ -43,6 +51,26 @@ def _cores() -> int:
 
 
 def _may_start_processes() -> bool:
-    """A new process loads the main module again: harmless but for a script that lacks `if __name__ == "__main__"`."""
+    """A new process loads the main module again: harmless only where loading it defines things and does nothing."""
     main = sys.modules.get("__main__")
-    return not hasattr(main, "__file__") or getattr(main, "__spec__", None) is not None
+    file = getattr(main, "__file__", None)
+    if file is None or getattr(main, "__spec__", None) is not None:
+        return True
+    try:
+        return _only_defines(Path(file).read_text("utf-8"))
+    except (OSError, ValueError, SyntaxError):
+        return False
+
+
+def _only_defines(source: str) -> bool:
+    """Whether a program's own lines are imports, definitions and a guarded start, as in the `tunebook` command."""
+    return all(map(_harmless, ast.parse(source).body))
+
+
+def _harmless(line: ast.stmt) -> bool:
+    if isinstance(line, ast.Import | ast.ImportFrom | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return True
+    if isinstance(line, ast.If):
+        return ast.unparse(line.test) == "__name__ == '__main__'" and not line.orelse
+    plain = isinstance(line, ast.Assign | ast.AnnAssign | ast.Expr)
+    return plain and not any(isinstance(part, ast.Call | ast.Await) for part in ast.walk(line))

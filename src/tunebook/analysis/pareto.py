@@ -13,9 +13,17 @@ if TYPE_CHECKING:
 Cost = Literal["trained_tokens", "cost_usd"]
 
 
-def pareto(comparison: Comparison, *, cost: Cost = "trained_tokens", level: float = 0.9) -> pd.DataFrame:
+def cost_known(comparison: Comparison) -> Cost:
+    """What the ranked jobs can be told apart by: dollars where the price of each is known, else trained tokens."""
+    frame = comparison.frame
+    ranked = frame[frame["rank"].notna()]
+    return "cost_usd" if len(ranked) and ranked["cost_usd"].notna().all() else "trained_tokens"
+
+
+def pareto(comparison: Comparison, *, cost: Cost | None = None, level: float = 0.9) -> pd.DataFrame:
     """One row a configuration of the main group with a known cost, cheapest first.
 
+    `cost` is "cost_usd" or "trained_tokens"; by default dollars where the price of every ranked job is known.
     Columns: `id` (its first job), `cost` (mean over its jobs), `loss`, `loss_low`, `loss_high`, `rank`, `standing` and
     `knee`. `standing` is "front" (nothing cheaper has a lower expected loss), "dominated" (something no dearer is
     better with probability `level`) or "undecided" (something no dearer looks better, but not surely). `knee` marks
@@ -26,6 +34,7 @@ def pareto(comparison: Comparison, *, cost: Cost = "trained_tokens", level: floa
     empty = pd.DataFrame(columns=["id", "cost", "loss", "loss_low", "loss_high", "rank", "standing", "knee"])
     if group is None:
         return empty
+    cost = cost or cost_known(comparison)
     ranking = group.ranking
     jobs = comparison.frame.set_index("id").loc[list(group.ids)]
     jobs = jobs.assign(configuration=ranking.frame["configuration"], cost=jobs[cost].astype(float))

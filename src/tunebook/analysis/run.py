@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import escape
@@ -11,6 +12,7 @@ from tunebook.analysis.results import Results
 
 # Status is an open vocabulary: what is not one of these is still going.
 TERMINAL = frozenset({"succeeded", "failed", "cancelled"})
+USUAL = ("n_epochs", "batch_size", "learning_rate_multiplier")
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,14 +20,15 @@ class Run:
     """A fine-tuning job and its results.
 
     `job` is the job object as the service sent it (JSON), `checkpoints` and `events` likewise; `results` is None when
-    the job left none. Properties read the job object in any of the service's dialects and give None for what it does
-    not say.
+    the job left none. `problems` maps a part of its folder (`job.json`, …) to why that could not be read. Properties
+    read the job object in any of the service's dialects and give None for what it does not say.
     """
 
     job: Mapping[str, Any]
     results: Results | None = None
     checkpoints: tuple[Mapping[str, Any], ...] = ()
     events: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
+    problems: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def id(self) -> str:
@@ -58,13 +61,13 @@ class Run:
 
         None stands for a value the service chose and did not tell (`"auto"`, null, `-1`).
         """
-        found: dict[str, Any] = {"n_epochs": None, "batch_size": None, "learning_rate_multiplier": None}
+        found: dict[str, Any] = dict.fromkeys(USUAL)
         method = self.job.get("method")
         nested = method.get(self.method) if isinstance(method, Mapping) else None
         for source in (nested, self.job):
             values = source.get("hyperparameters") if isinstance(source, Mapping) else None
             if isinstance(values, Mapping):
-                found.update({k: v for k, v in values.items() if _told(v)})
+                found.update({k: v for k, v in values.items() if _told(k, v)})
         return found
 
     @property
@@ -77,7 +80,8 @@ class Run:
 
     @property
     def trained_tokens(self) -> int | None:
-        return self.job.get("trained_tokens")
+        tokens = self.job.get("trained_tokens")
+        return tokens if _is_number(tokens) else None
 
     @property
     def fine_tuned_model(self) -> str | None:
@@ -131,6 +135,16 @@ class Run:
         return f"<table><caption>Run {escape(self.id)}</caption><tbody>{rows}</tbody></table>"
 
 
-def _told(value: Any) -> bool:
-    """Whether a hyperparameter's value is a number that was told, not a stand-in for "the service chooses"."""
-    return value is not None and value != "auto" and value != -1
+def _told(name: str, value: Any) -> bool:
+    """Whether a hyperparameter's value was told: a word or a number, and for the usual three a number.
+
+    `"auto"`, null and `-1` stand for "the service chooses"; a list or an object is no value at all.
+    """
+    if _is_number(value):
+        return bool(value != -1)
+    return isinstance(value, str | bool) and value != "auto" and name not in USUAL
+
+
+def _is_number(value: Any) -> bool:
+    """A job object may be written by hand, and hold anything anywhere."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import StrMethodFormatter
 
 from tunebook.analysis.importance import show_value
-from tunebook.analysis.pareto import Cost, pareto
+from tunebook.analysis.pareto import Cost, cost_known, pareto
 from tunebook.analysis.ranking import show_share
 from tunebook.plots import palette
 from tunebook.plots.marks import (
@@ -150,13 +150,15 @@ def plot_ranking(comparison: Comparison, *, most: int = 20, ax: Axes | None = No
     return ax
 
 
-def plot_pareto(comparison: Comparison, *, cost: Cost = "trained_tokens", ax: Axes | None = None) -> Axes:
+def plot_pareto(comparison: Comparison, *, cost: Cost | None = None, ax: Axes | None = None) -> Axes:
     """Expected loss against cost, one point a configuration with its interval.
 
+    `cost` is "cost_usd" or "trained_tokens"; by default dollars where the price of every ranked job is known.
     Filled squares joined by a line are the front, open circles are dearer and look worse but not surely, crosses
     are dominated beyond doubt. The ring marks the knee: the cheapest within one standard error of the best.
     """
     ax = own_axes(ax)
+    cost = cost or cost_known(comparison)
     rows = pareto(comparison, cost=cost)
     if rows.empty:
         return say_instead(ax, "no ranked job with a known cost")
