@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import ThreadpoolController
 
 from tunebook.analysis import card, wording
 from tunebook.analysis.evidence import Evidence, gather
@@ -20,6 +22,10 @@ VERDICTS = ("overfitting", "healthy", "not_converged", "diverged", "inconclusive
 _KEPT = 3
 # With more than this share of impossible values (negative losses) the rest is not believed either.
 _IMPOSSIBLE = 0.05
+# Matrices of 120 × 120 are slower on several threads than on one (twice, measured). The limit is the process's, so one
+# diagnosis at a time sets it and puts it back.
+_BLAS = ThreadpoolController()
+_ALONE = Lock()
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +129,8 @@ def diagnose(
         return _nothing(results, wording.several_jobs(len(results.parts)))
     period = math.ceil(n_valid / batch_size) if n_valid and batch_size else None
     rng = np.random.default_rng(seed)
-    evidence = gather(results.frame, rise=math.log1p(min_rise), period=period, draws=draws, rng=rng)
+    with _ALONE, _BLAS.limit(limits=1, user_api="blas"):
+        evidence = gather(results.frame, rise=math.log1p(min_rise), period=period, draws=draws, rng=rng)
     per_epoch = _steps_per_epoch(evidence, n_epochs, total_steps)
     verdict, p = _verdict(evidence, confidence, math.log1p(healthy_rise))
     kept = _checkpoint(evidence, checkpoints, per_epoch)
