@@ -137,7 +137,7 @@ class Job:
         from tunebook.service.watching import follow  # it imports this module
 
         began = time.monotonic()
-        for _ in follow(self.workspace, [self.id]):
+        for _ in follow(self.workspace, [self.id], n_train=0):  # nobody looks at the progress
             if timeout_s is not None and time.monotonic() - began > timeout_s:
                 raise TimeoutError(
                     f"{self.id} has not ended within {timeout_s:g} s. It goes on; wait again or watch it."

@@ -1,7 +1,9 @@
 """Watching jobs: one poller for any number of them, one frozen picture of each.
 
-A tick costs one list call, plus one events call for each job that can have news. A status that is not known is not
-an end. A transient error keeps the last good picture and says since when it is stale; the SDK has retried by then.
+A tick costs one list call, plus one events call for each job that can have news; once an epoch, one for its
+checkpoints; and once, where the service does not tell the number of steps, the training file, whose rows tell it. A
+status that is not known is not an end. A transient error keeps the last good picture and says since when it is stale;
+the SDK has retried by then.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from openai import APIConnectionError, APIStatusError, InternalServerError, RateLimitError
+from openai import APIConnectionError, APIStatusError, InternalServerError, OpenAIError, RateLimitError
 
 from tunebook.analysis.results import Results
 from tunebook.analysis.run import TERMINAL, Run
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from tunebook.service.connection import Workspace
 
 _LISTED = 100
+_AWAY = (APIConnectionError, RateLimitError, InternalServerError)  # what passes by itself
+_COUNTED_BYTES = 20_000_000  # training files above this are not fetched to count their rows
 
 # What each state means, for a person; Azure's nine, then the names OpenAI itself uses.
 STATES: Mapping[str, str] = {
@@ -45,7 +49,9 @@ class JobSnapshot:
     """One job at one moment. Times are Unix seconds; `step` and `epoch` count from what was reported last.
 
     events are plain mappings, oldest first; `results` is what events have said so far, the result file after
-    the end. `stale_since` is set while the service cannot be reached, `problem` says why.
+    the end; `checkpoints` are read once an epoch (`epochs_read` of them so far). n_train: rows of the training file,
+    None while nobody asked, 0 when that is not to be had. `stale_since` is set while the service cannot be reached,
+    `problem` says why.
     """
 
     job_id: str
@@ -56,6 +62,7 @@ class JobSnapshot:
     checkpoints: tuple[Mapping[str, Any], ...] = ()
     results: Results | None = None
     n_train: int | None = None
+    epochs_read: int = 0
     stale_since: float | None = None
     problem: str | None = None
 
@@ -88,6 +95,8 @@ class JobSnapshot:
     @property
     def total_steps(self) -> int | None:
         """Steps of the whole job: as the service said, or from rows, batch size and epochs when all are known."""
+        if self.status == "succeeded" and self.step is not None:
+            return self.step
         for event in reversed(self.events):
             if total := (event.get("data") or {}).get("total_steps"):
                 return int(total)
@@ -152,8 +161,9 @@ def follow(
 ) -> Iterator[Mapping[str, JobSnapshot]]:
     """Pictures of the jobs, one mapping (id -> JobSnapshot) a tick, until all have ended.
 
-    n_train: rows of the training file, if known: progress can then be told where the service does not say it.
-    Pauses between ticks grow while nothing changes. Stopping the iteration stops the watching, never a job.
+    n_train: rows of the training file, which tell the number of steps where the service does not; None has them
+    counted once, 0 does without. Pauses between ticks grow while nothing changes. Stopping the iteration stops the
+    watching, never a job.
     Raises the SDK's error for what watching on cannot mend: a wrong key, no rights, a job that does not exist.
     """
     wanted = tuple(dict.fromkeys(job_ids))
@@ -184,8 +194,9 @@ def look(
     pictures = dict(seen)
     try:
         for job in _read_jobs(workspace, [i for i in job_ids if i not in seen or not seen[i].ended]):
-            pictures[job.id] = _advance(seen.get(job.id), job, now, n_train)
-    except (APIConnectionError, RateLimitError, InternalServerError) as error:
+            known = n_train if n_train is not None else _rows_known(pictures.values(), job.job.training_file)
+            pictures[job.id] = _supplemented(workspace, _advance(seen.get(job.id), job, now, known), job)
+    except _AWAY as error:
         if not pictures:
             raise
         for job_id, snapshot in pictures.items():
@@ -237,7 +248,57 @@ def _advance(previous: JobSnapshot | None, job: Job, now: float, n_train: int | 
         checkpoints=checkpoints,
         results=results if results is not None and len(results) else None,
         n_train=n_train,
+        epochs_read=previous.epochs_read if previous else 0,
     )
+
+
+def _rows_known(pictures: Iterable[JobSnapshot], training_file: str) -> int | None:
+    """The rows of a training file, where they were counted for this job or for another that trains on it."""
+    same = (p.n_train for p in pictures if p.job.get("training_file") == training_file)
+    return next((rows for rows in same if rows is not None), None)
+
+
+def _supplemented(workspace: Workspace, snapshot: JobSnapshot, job: Job) -> JobSnapshot:
+    """The picture with the number of steps, and with the checkpoints made so far while the job trains.
+
+    What cannot be read now is asked for again later, and spoils nothing: the events have been read.
+    """
+    if snapshot.step is None:
+        return snapshot
+    if snapshot.total_steps is None and snapshot.n_train is None:
+        try:
+            snapshot = replace(snapshot, n_train=_training_rows(workspace, job))
+        except _AWAY:
+            return snapshot
+    epochs = _epochs_trained(snapshot)
+    if snapshot.ended or snapshot.status == "paused" or epochs <= snapshot.epochs_read:
+        return snapshot
+    try:
+        return replace(snapshot, checkpoints=tuple(as_json(c) for c in job.checkpoints()), epochs_read=epochs)
+    except _AWAY:
+        return snapshot
+    except OpenAIError:
+        return replace(snapshot, epochs_read=epochs)  # this job has none to tell of: not asked at each tick
+
+
+def _training_rows(workspace: Workspace, job: Job) -> int:
+    """Rows of the job's training file; 0 when it is too large to be fetched for that, or not there any more."""
+    try:
+        if (workspace.files.retrieve(job.job.training_file).bytes or 0) > _COUNTED_BYTES:
+            return 0
+        return sum(1 for line in workspace.files.content(job.job.training_file).splitlines() if line.strip())
+    except _AWAY:
+        raise
+    except OpenAIError:
+        return 0
+
+
+def _epochs_trained(snapshot: JobSnapshot) -> int:
+    """Epochs that have ended: a full validation is made at the end of each, and where there is none, steps tell."""
+    measured = 0
+    if snapshot.results is not None and "full_valid_loss" in snapshot.results.frame:
+        measured = int(snapshot.results.frame["full_valid_loss"].notna().sum())
+    return max(measured, int(snapshot.epoch or 0))
 
 
 def _why(error: APIConnectionError | APIStatusError) -> str:

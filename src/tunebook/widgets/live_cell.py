@@ -16,7 +16,6 @@ from tunebook.widgets.outputs import Shown, all_widgets, cell_and_count, free_fr
 from tunebook.widgets.pieces import button, place, put, wrap
 from tunebook.widgets.states import may
 from tunebook.widgets.style import style_tag
-from tunebook.widgets.supplement import Supplement
 from tunebook.widgets.watcher import Follow, Watcher, replace_watchers
 
 if TYPE_CHECKING:
@@ -60,7 +59,7 @@ class LiveCell:
         self._kept: tuple[Any, ...] = ()
         self._kept_at = 0.0
         self._seen: tuple[JobSnapshot, Diagnosis | None, live_view.Parts] | None = None
-        self._supplement = Supplement(workspace, job_id, n_train)
+        self._n_train = n_train
         self._shown_in: int | None = None
         self._make_widgets()
         self._make_layout()
@@ -321,6 +320,7 @@ class LiveCell:
             cell=cell,
             count=count,
             follow=self._follow,
+            n_train=self._n_train,
         )
         self.ended.clear()
         self._watcher.start()
@@ -328,7 +328,7 @@ class LiveCell:
 
     def _receive(self, pictures: Mapping[str, JobSnapshot]) -> None:
         if self.job_id in pictures:
-            self.show_snapshot(self._supplement(pictures[self.job_id]))
+            self.show_snapshot(pictures[self.job_id])
 
     def _look_again(self) -> None:
         if self._watcher is not None and self._watcher.is_alive():
