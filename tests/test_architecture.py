@@ -14,7 +14,7 @@ MAY_IMPORT = {
     "errors": ("", ""),
     "catalogue": ("errors", ""),
     "data": ("errors catalogue", "msgspec numpy pandas scipy sklearn toktok tqdm"),
-    "analysis": ("errors catalogue", "numpy pandas scipy sklearn"),
+    "analysis": ("errors catalogue", "numpy pandas scipy sklearn threadpoolctl"),
     "service": ("errors catalogue data analysis", "openai azure platformdirs"),
     "experiments": ("errors catalogue data analysis service", "msgspec numpy openai pandas sklearn scipy tqdm"),
     "plots": ("errors analysis", "matplotlib numpy pandas"),
