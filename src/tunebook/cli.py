@@ -12,7 +12,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -154,24 +154,24 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _diagnose(options: argparse.Namespace) -> int:
-    from tunebook.analysis import diagnose, load_results
+    from tqdm import tqdm
+
+    from tunebook.analysis.many import diagnose_files
 
     found: list[dict[str, Any]] = []
-    for file in options.files:
-        record: dict[str, Any] = {"file": str(file)}
-        try:
-            diagnosis = diagnose(load_results(file))
-            record |= diagnosis.to_json()
-            line = f"{file}: {diagnosis.verdict.replace('_', ' ')}. {diagnosis.reason}"
-        except TunebookError as error:
-            record["error"] = str(error)
-            line = f"{file}: cannot be read. {error}"
+    bar = tqdm(diagnose_files(options.files), total=len(options.files), unit="file", delay=1, leave=False, disable=None)
+    for record in bar:
         found.append(record)
         if not options.json:
-            print(line)
+            said = f"cannot be read. {record['error']}" if "error" in record else _verdict_line(record)
+            bar.write(f"{record['file']}: {said}")
     if options.json:
         print(json.dumps(found, ensure_ascii=False, indent=2))
-    return 1 if any("error" in record and record["error"] for record in found) else 0
+    return 1 if any("error" in record for record in found) else 0
+
+
+def _verdict_line(record: Mapping[str, Any]) -> str:
+    return f"{record['verdict'].replace('_', ' ')}. {record['reason']}"
 
 
 def _compare(options: argparse.Namespace) -> int:
