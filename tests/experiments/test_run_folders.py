@@ -4,9 +4,12 @@ import json
 
 import pytest
 
+from tunebook.data import read_dataset
 from tunebook.errors import ResultsError
-from tunebook.experiments import read_run, read_runs
+from tunebook.experiments import archive, read_run, read_runs
+from tunebook.service import JobRequest
 
+EXAMPLE = {"messages": [{"role": "user", "content": "How many?"}, {"role": "assistant", "content": "Three."}]}
 CSV = "step,train_loss,valid_loss\n1,2.0,2.1\n2,1.5,1.7\n"
 
 
@@ -91,3 +94,19 @@ def test_what_is_no_run_is_passed_over(tmp_path):
 def test_a_folder_without_runs_says_what_one_holds(tmp_path):
     with pytest.raises(ResultsError, match=r"job\.json and results\.csv"):
         read_runs(tmp_path)
+
+
+@pytest.mark.parametrize(("ended", "read"), [(True, 0), (False, 1)])
+def test_a_job_that_has_ended_is_not_read_again_before_it_is_archived(ws, tmp_path, ended, read):
+    job = ws.jobs.create(
+        JobRequest(model="gpt-4.1-nano", training_file=ws.files.upload(read_dataset([EXAMPLE] * 10)).id, n_epochs=1)
+    )
+    while ended and not job.ended:
+        job.refresh()
+    asked = []
+    ws.client._client.event_hooks["request"].append(lambda request: asked.append(request.url.path))
+
+    archive(job, tmp_path)
+
+    assert sum(path.endswith(job.id) for path in asked) == read
+    assert json.loads((tmp_path / job.id / "job.json").read_text())["id"] == job.id

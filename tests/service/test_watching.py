@@ -203,3 +203,27 @@ def test_a_paused_job_is_not_asked_for_events_again_and_an_ended_one_for_nothing
     service.asked.clear()
     look(service, ["ftjob-a"], seen, now=T0 + 3)
     assert service.asked == []
+
+
+def test_a_hundred_jobs_cost_one_list_call_a_tick_and_events_of_those_alone_that_can_have_any() -> None:
+    service = Service(*(f"ftjob-{n:03d}" for n in range(100)))
+    running, waiting = list(service.records)[:3], list(service.records)[3:]
+    for job_id in waiting:
+        service.records[job_id].status = "pending"
+    seen = look(service, service.records, {}, now=T0, n_train=12)
+    assert (service.asked.count("list"), service.asked.count("events"), len(service.asked)) == (1, 100, 101)
+
+    service.asked.clear()
+    for step in range(1, 5):
+        for job_id in running:
+            service.told[job_id].append(event(step))
+        seen = look(service, service.records, seen, now=T0 + step, n_train=12)
+    assert (service.asked.count("list"), service.asked.count("events")) == (4, 4 * 3)
+    assert len(seen[running[0]].events) == 4
+
+    for record in service.records.values():
+        record.status = "cancelled"
+    seen = look(service, service.records, seen, now=T0 + 9, n_train=12)
+    service.asked.clear()
+    look(service, service.records, seen, now=T0 + 10, n_train=12)
+    assert service.asked == []

@@ -41,7 +41,8 @@ STATES: Mapping[str, str] = {
     "validating_files": "The files are being checked.",
     "queued": "Waiting in the queue.",
 }
-_CAN_HAVE_NEWS_ONCE_PAUSED = frozenset({"paused"})
+# Nothing happens to a job in these states but that it leaves them, and the list tells that.
+_QUIET = frozenset({"created", "pending", "queued", "paused"})
 
 
 @dataclass(frozen=True)
@@ -227,7 +228,7 @@ def _read_jobs(workspace: Workspace, job_ids: list[str]) -> Iterator[Job]:
 
 def _advance(previous: JobSnapshot | None, job: Job, now: float, n_train: int | None) -> JobSnapshot:
     """The next picture of a job. Asks for events only when there can be new ones."""
-    still = previous is not None and previous.status == job.status and job.status in _CAN_HAVE_NEWS_ONCE_PAUSED
+    still = previous is not None and previous.status == job.status and job.status in _QUIET
     events = previous.events if previous else ()
     results = previous.results if previous else None
     checkpoints = previous.checkpoints if previous else ()
