@@ -50,3 +50,15 @@ def test_a_script_that_cannot_be_read_starts_no_processes(monkeypatch):
     monkeypatch.setitem(sys.modules, "__main__", script)
 
     assert not many._may_start_processes()
+
+
+def test_files_are_diagnosed_in_order_and_a_bad_one_is_named(tmp_path):
+    (tmp_path / "good.csv").write_text("step,train_loss,valid_loss\n" + "".join(f"{i},1,{9 - i}\n" for i in range(8)))
+    (tmp_path / "letter.pdf").write_bytes(b"%PDF-1.7")
+    files = [tmp_path / "letter.pdf", tmp_path / "good.csv", tmp_path / "gone.csv"]
+
+    alone = list(many.diagnose_files(files, workers=1))
+
+    assert [record.get("verdict") for record in alone] == [None, "not_converged", None]
+    assert "letter.pdf" in alone[0]["error"]
+    assert list(many.diagnose_files(files, workers=2)) == alone
