@@ -58,6 +58,10 @@ class Comparison:
 
     `winner` is the best job of the largest group, `indistinguishable` the jobs that cannot be told from it,
     `left_out` maps every other job to the reason it is not ranked against them.
+
+    >>> comparison = tb.compare(tb.read_runs("runs"))
+    >>> comparison.winner, comparison.indistinguishable, dict(comparison.left_out)
+    ('ftjob-calm', ('ftjob-short',), {})
     """
 
     frame: pd.DataFrame
@@ -82,14 +86,24 @@ class Comparison:
         return self.groups[0].ranking.measure.name if self.groups else "loss"
 
     def run(self, job_id: str) -> Run:
-        """The run of that id; KeyError names the ids there are."""
+        """The run of that id; KeyError names the ids there are.
+
+        >>> comparison = tb.compare(tb.read_runs("runs"))
+        >>> comparison.run(comparison.winner).suffix
+        'calm'
+        """
         for run, known in zip(self.runs, run_ids(self.runs), strict=True):
             if known == job_id:
                 return run
         raise KeyError(f"No run {job_id!r} in this comparison; there are {', '.join(run_ids(self.runs))}.")
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON: sentence, winner, indistinguishable, rows, importance, left_out, groups, notes, measure."""
+        """Plain JSON: sentence, winner, indistinguishable, rows, importance, left_out, groups, notes, measure.
+
+        >>> told = tb.compare(tb.read_runs("runs")).to_json()
+        >>> told["measure"], len(told["rows"])
+        ('loss', 4)
+        """
         rows = self.frame.astype(object)
         return {
             "sentence": self.sentence,
@@ -148,6 +162,16 @@ def compare(
     unknown (default: the catalogue's prices, which `TUNEBOOK_CATALOGUE` adds to); `level` is the coverage of the
     intervals; `noise_sd` the luck of a seed if known from elsewhere (fraction of loss);
     `workers` the processes that diagnose (default: all cores where that is worth it, see `diagnose_many`).
+
+    >>> comparison = tb.compare(tb.read_runs("runs"))
+    >>> comparison.sentence
+    'ftjob-calm (calm) is the best guess: validation loss ...'
+    >>> comparison.frame[["suffix", "n_epochs", "verdict", "rank"]]
+      suffix  n_epochs      verdict  rank
+    0   calm         3      healthy     1
+    1  short         2      healthy     2
+    2   long         6  overfitting     3
+    3  hasty         3      healthy     4
     """
     runs, notes = _distinct(runs)
     ids = run_ids(runs)

@@ -40,6 +40,10 @@ class Diagnosis:
     validation loss, `checkpoint` the best one kept: step, epoch, name and `excess_of_last`, the fraction by which the
     last one is expected to be worse. `curve` has step, epoch, valid_smooth, valid_low, valid_high, train_smooth in the
     units of the columns `metric` and `train_metric`. None stands for what cannot be said.
+
+    >>> d = tb.diagnose(tb.read_run("runs/ftjob-long"))
+    >>> d.verdict, d.checkpoint["name"]
+    ('overfitting', 'gpt-4.1-nano-2025-04-14.ft-long:ckpt-step-80')
     """
 
     verdict: str
@@ -63,7 +67,11 @@ class Diagnosis:
     onset_coverage: float = 0.85  # measured: .82 to .86 over simulated runs, .84 to .97 over trained ones
 
     def to_json(self) -> dict[str, Any]:
-        """The judgement as plain values (no curve), ready for `json.dumps`."""
+        """The judgement as plain values (no curve), ready for `json.dumps`.
+
+        >>> tb.diagnose("results.csv").to_json()["verdict"]
+        'overfitting'
+        """
         return {
             "verdict": self.verdict,
             "p_overfitting": self.p_overfitting,
@@ -112,6 +120,14 @@ def diagnose(
     probability a verdict must reach (chosen by `tests/benchmarks/diagnosis.py` for at most 1 % false alarms); a run is
     healthy only when its rise is below `healthy_rise` at the upper end of its interval. The same input always gives
     the same answer: `seed` draws the bootstrap.
+
+    >>> d = tb.diagnose("results.csv", n_epochs=6)
+    >>> d.verdict, round(d.onset_epoch)
+    ('overfitting', 2)
+    >>> d.reason
+    'Validation loss rose ... % (90 % interval ... %) from its lowest point near step ...'
+    >>> tb.diagnose(tb.read_run("runs/ftjob-calm")).verdict
+    'healthy'
     """
     if not isinstance(results, Results | Run) and hasattr(results, "run"):
         results = results.run()

@@ -40,6 +40,10 @@ class Results:
     unknown here where the file has them. Accuracies and error rates are fractions; missing is NaN; an infinite
     training loss is kept. `notes` say what was understood while reading. `name` is the file's name.
     A file that holds several jobs keeps all its rows: see `parts`.
+
+    >>> results = tb.load_results("results.csv")
+    >>> len(results), results.frame["valid_loss"].idxmin()
+    (120, 40)
     """
 
     frame: pd.DataFrame
@@ -121,6 +125,9 @@ def load_results(source: Any, *, name: str | None = None, max_rows: int = MAX_RO
 
     Raises `ResultsError` naming file, line and value for what cannot be read. A header without rows is not an error:
     a job that has just started has no row yet.
+
+    >>> tb.load_results("results.csv")
+    Results('results.csv': 120 rows, steps 1 to 120; train_loss, train_mean_token_accuracy, valid_loss, ...)
     """
     if isinstance(source, Results):
         return source

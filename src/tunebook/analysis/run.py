@@ -22,6 +22,10 @@ class Run:
     `job` is the job object as the service sent it (JSON), `checkpoints` and `events` likewise; `results` is None when
     the job left none. `problems` maps a part of its folder (`job.json`, …) to why that could not be read. Properties
     read the job object in any of the service's dialects and give None for what it does not say.
+
+    >>> run = tb.read_run("runs/ftjob-long")
+    >>> run.suffix, run.hyperparameters["n_epochs"], run.trained_tokens, len(run.checkpoints)
+    ('long', 6, 360000, 3)
     """
 
     job: Mapping[str, Any]

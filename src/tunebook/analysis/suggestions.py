@@ -81,6 +81,10 @@ def suggest(comparison: Comparison, space: Mapping[str, Any], n: int = 3, *, see
     Learns from the ranked jobs of the comparison's largest group; what those varied and `space` does not name stays
     at the winner's value. With no ranked job it spreads the first jobs over the space. Settings that were run already
     are not suggested again. Raises RequestError for an empty space.
+
+    >>> comparison = tb.compare(tb.read_runs("runs"))
+    >>> tb.suggest(comparison, {"n_epochs": [2, 3, 4], "learning_rate_multiplier": [0.05, 0.1, 0.2]}, n=2)
+    Suggestions(2: n_epochs ..., learning_rate_multiplier ...; n_epochs ..., learning_rate_multiplier ...)
     """
     group = comparison.group
     if group is None:

@@ -48,6 +48,12 @@ def read_dataset(
     columns, system: for a DataFrame, see `frames.examples_from_frame`.
     What is wrong with single lines is for `check()` to say. Raises DataError for what cannot be read at all: a path
     that is missing, no file or empty; an empty list; values that JSON cannot hold.
+
+    >>> tb.read_dataset("train.jsonl")
+    <Dataset train.jsonl: 40 supervised examples>
+    >>> tb.read_dataset("nowhere.jsonl")
+    Traceback (most recent call last):
+    tunebook.errors.DataError: nowhere.jsonl: no such file (looked in ...). Check the name and the folder.
     """
     if method is not None and method not in METHODS:
         raise DataError(f"method is {method!r}; it must be one of {', '.join(METHODS)}, or None to find out.")
@@ -150,6 +156,10 @@ class Dataset:
 
     Datasets are values: `head`, `split`, `fix` and `convert` give new ones. `lines` are the raw lines behind it,
     `shape` says what the file is when it is not JSON Lines.
+
+    >>> ds = tb.read_dataset("train.jsonl")
+    >>> len(ds), ds.method, ds[0]["messages"][-1]["content"]
+    (40, 'supervised', 'Lost')
     """
 
     def __init__(
@@ -257,6 +267,12 @@ class Dataset:
         min_examples: None for the service's 10; 0 for a validation file. tokens: "auto" counts them, above 50 MB in a
         sample; "exact" counts all in any case, "none" none. progress: None shows a bar above 50 MB; True, False, or a
         function of (bytes done, bytes in all).
+
+        >>> tb.read_dataset("train.jsonl").check(model="gpt-4.1-nano").ok
+        True
+        >>> report = tb.read_dataset([{"messages": [{"role": "user", "content": "Hi"}]}] * 10).check()
+        >>> [(problem.line, problem.path, problem.rule) for problem in report.errors][:1]
+        [(1, '$.messages', 'no-assistant')]
         """
         from tunebook.data.checking import check_dataset
         from tunebook.data.progress import shown_progress
@@ -275,14 +291,22 @@ class Dataset:
             )
 
     def count_tokens(self, model: str | None = None, *, encoding: str | None = None) -> list[int]:
-        """Tokens of each example, exactly, with the model's encoding and the chat overhead."""
+        """Tokens of each example, exactly, with the model's encoding and the chat overhead.
+
+        >>> tb.read_dataset("train.jsonl").count_tokens("gpt-4.1-nano")[:3]
+        [25, 27, 28]
+        """
         from tunebook.data.tokens import count_lines, encoding_of
 
         lines = (line for block in self.lines.blocks() for line in block.lines)
         return count_lines(lines, encoding=encoding or encoding_of(model))
 
     def cost(self, model: str, *, training_type: str = "GlobalStandard", n_epochs: int | str | None = None) -> Cost:
-        """What training `model` on all of this would bill, from an exact count of the tokens."""
+        """What training `model` on all of this would bill, from an exact count of the tokens.
+
+        >>> tb.read_dataset("train.jsonl").cost("gpt-4.1-nano", n_epochs=3)
+        1,065 tokens x 3 epochs = 3,195 billed tokens; ...
+        """
         from tunebook.data.cost import estimate_cost
         from tunebook.data.tokens import encoding_of, summarise
 
@@ -295,13 +319,22 @@ class Dataset:
     def split(
         self, valid: float | int = 0.2, seed: int = 0, *, group_by: str | None = None, near_duplicates: bool = True
     ) -> Split:
-        """(training part, validation part); see `split.split_dataset`."""
+        """(training part, validation part); see `split.split_dataset`.
+
+        >>> train, valid = tb.read_dataset("train.jsonl").split(valid=0.2, seed=0)
+        >>> len(train), len(valid)
+        (32, 8)
+        """
         from tunebook.data.split import split_dataset
 
         return split_dataset(self, valid=valid, seed=seed, group_by=group_by, near_duplicates=near_duplicates)
 
     def overlap(self, other: Dataset | None = None) -> Overlap:
-        """Equal and near-equal examples within this dataset, or of this and another, side by side."""
+        """Equal and near-equal examples within this dataset, or of this and another, side by side.
+
+        >>> tb.read_dataset("train.jsonl").overlap(tb.read_dataset("valid.jsonl"))
+        0 of 10 examples (0.0%) of valid.jsonl are also in train.jsonl: ...
+        """
         from tunebook.data.overlap import find_overlap
 
         return find_overlap(self, other)
@@ -313,7 +346,13 @@ class Dataset:
         return reading_list(self, n)
 
     def fix(self, *, duplicates: bool = True) -> tuple[Dataset, Changes]:
-        """(a dataset in which everything is mended that can be without a decision, what was changed)."""
+        """(a dataset in which everything is mended that can be without a decision, what was changed).
+
+        >>> twice = [{"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]}] * 2
+        >>> mended, changes = tb.read_dataset(twice).fix()
+        >>> len(mended)
+        1
+        """
         from tunebook.data.repair import fix_dataset
 
         return fix_dataset(self, duplicates=duplicates)
@@ -330,7 +369,11 @@ class Dataset:
         return Dataset(PickedLines(self.lines, [numbers[at] for at in positions]), method=self.method, name=name)
 
     def head(self, n: int = 5) -> Dataset:
-        """The first `n` examples."""
+        """The first `n` examples.
+
+        >>> tb.read_dataset("train.jsonl").head(10)
+        <Dataset train.jsonl, first 10: 10 supervised examples>
+        """
         return self.pick(range(min(n, len(self))), f"{self.name}, first {n}")
 
     def to_bytes(self, bom: bool = True) -> bytes:
@@ -344,7 +387,11 @@ class Dataset:
                 yield b"\n".join(kept) + b"\n"
 
     def write(self, path: str | os.PathLike[str], bom: bool = True) -> Path:
-        """Writes JSON Lines and returns the path; the file appears whole or not at all."""
+        """Writes JSON Lines and returns the path; the file appears whole or not at all.
+
+        >>> tb.read_dataset("train.jsonl").head(10).write("ten.jsonl")
+        PosixPath('ten.jsonl')
+        """
         target = Path(path)
         part = target.with_name(f".{target.name}.{token_hex(4)}.part")  # beside it: renaming works within a disk only
         try:

@@ -56,7 +56,11 @@ class Descent:
 
 @dataclass(frozen=True)
 class Lineage:
-    """Jobs in the order of their descent: each after the one whose model it continued. `place` names the resource."""
+    """Jobs in the order of their descent: each after the one whose model it continued. `place` names the resource.
+
+    >>> len(tb.lineage(ws, job.id).jobs)
+    1
+    """
 
     place: str
     jobs: tuple[Descent, ...]
@@ -106,7 +110,12 @@ class Lineage:
 
 
 def lineage(workspace: Workspace, of: str | None = None) -> Lineage:
-    """The lineage of every job of a resource, or with `of` of one job, model or deployment."""
+    """The lineage of every job of a resource, or with `of` of one job, model or deployment.
+
+    >>> tb.lineage(ws, job.id)
+    gpt-4.1-nano-2025-04-14
+    └─ colours, ftjob-...: succeeded, from train.jsonl + valid.jsonl -> ...
+    """
     from tunebook.service.jobs import as_json
 
     jobs = [as_json(job.job) for job in workspace.jobs.list(limit=10_000)]

@@ -91,6 +91,15 @@ def clear(
 
     told: called with each outcome as it is known. log: JSON Lines of what was deleted, appended to; None for none.
     A step that fails does not stop the others; what depends on it is kept. Nothing is raised for a single step.
+
+    >>> stray = ws.files.upload("train.jsonl", name="stray.jsonl")
+    >>> plan = tb.experiments.cleanup_plan(ws, [stray.id])
+    >>> tb.experiments.clear(ws, plan)
+    Dry run: 1 would be deleted, 0 kept; nothing was. Delete with dry_run=False.
+      ○ would be deleted: file stray.jsonl
+    >>> tb.experiments.clear(ws, plan, dry_run=False, log="cleanup.jsonl")
+    1 deleted, 0 kept, 0 failed. Listed in cleanup.jsonl.
+      ✓ deleted: file stray.jsonl
     """
 
     def outcome(item: Item, what: Outcome, reason: str = "") -> Deletion:
@@ -124,7 +133,13 @@ def clear(
 
 
 def cleanup_plan(workspace: Workspace, selected: list[str] | None = None) -> Plan:
-    """The plan for these (ids, names or keys of items), or for all that seems unused."""
+    """The plan for these (ids, names or keys of items), or for all that seems unused.
+
+    >>> stray = ws.files.upload("train.jsonl", name="stray.jsonl")
+    >>> tb.experiments.cleanup_plan(ws, [stray.id])
+    At ... would be deleted, in this order: 1 file. It frees ... kB. This cannot be undone.
+      1. file stray.jsonl (file-...)
+    """
     inventory = take_inventory(workspace)
     return inventory.plan(inventory.unused if selected is None else selected)
 

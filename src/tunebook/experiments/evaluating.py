@@ -65,6 +65,10 @@ def evaluate(
 
     Raises RequestError for examples without an expected answer, that are not held out, or for models that are not
     deployed; ServiceError when the service goes down on the way (the same call then goes on).
+
+    >>> found = tb.evaluate(ws, "valid.jsonl", [base, tuned], score="token_f1", held_out=False, progress=False)
+    >>> found.models[0].model == base, len(found.frame)
+    (True, 10)
     """
     data = _dataset(dataset)
     names = _names(models)

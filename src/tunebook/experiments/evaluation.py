@@ -51,6 +51,10 @@ class Evaluation:
     gains: model -> what it gains over the first. p_values: model -> Holm's adjusted p-value, for several models.
     better, worse: model -> the examples that changed most (example, prompt, expected, base, tuned, base_score,
     tuned_score). path: the file with all answers.
+
+    >>> found = tb.evaluate(ws, "valid.jsonl", [base, tuned], score="token_f1", held_out=False, progress=False)
+    >>> found.frame.shape, list(found.gains) == [tuned]
+    ((10, 2), True)
     """
 
     score: str

@@ -63,6 +63,13 @@ class Guard:
     in a row before acting. fresh: the share of new measurements that makes a look a new one. confidence: how sure each
     look must be. min_rise: the rise of validation loss that counts.
     notify: called with each `Alarm`. Keeps every alarm in `alarms`; raises one for a job at most.
+
+    >>> guard = tb.Guard("cancel", patience=2)
+    >>> seen = tb.load_results("results.csv").frame
+    >>> for steps in range(10, 121, 10):
+    ...     if alarm := guard.decide("ftjob-1", tb.load_results(seen.head(steps))):
+    ...         print(alarm.message)
+    ftjob-1, step ...: Validation loss rose ... It is being cancelled.
     """
 
     def __init__(

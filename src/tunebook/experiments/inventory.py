@@ -108,6 +108,10 @@ class Inventory:
     """Everything at a resource that fine-tuning left there.
 
     read_at: Unix seconds. practice: the embedded service, which bills nothing: costs are those at Azure.
+
+    >>> inventory = tb.experiments.take_inventory(ws)
+    >>> inventory.frame[["kind", "name", "usd_per_hour", "needed_by"]].columns.tolist()
+    ['kind', 'name', 'usd_per_hour', 'needed_by']
     """
 
     place: str

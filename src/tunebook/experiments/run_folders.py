@@ -30,7 +30,11 @@ _PARTS = (*_NEEDED, "checkpoints.json", "events.jsonl")
 
 
 def archive(jobs: Job | Iterable[Job], folder: str | os.PathLike[str]) -> list[Path]:
-    """Download jobs into `folder`, one folder each, and return those. A job archived before is replaced whole."""
+    """Download jobs into `folder`, one folder each, and return those. A job archived before is replaced whole.
+
+    >>> tb.archive(job, "kept")
+    [PosixPath('kept/ftjob-...')]
+    """
     return [_archive_one(job, Path(folder)) for job in ([jobs] if isinstance(jobs, Job) else jobs)]
 
 
@@ -52,7 +56,11 @@ def _archive_one(job: Job, folder: Path) -> Path:
 
 
 def read_run(folder: str | os.PathLike[str]) -> Run:
-    """The run in a folder. Raises ResultsError, naming the file, for one that holds none or a damaged one."""
+    """The run in a folder. Raises ResultsError, naming the file, for one that holds none or a damaged one.
+
+    >>> tb.read_run("runs/ftjob-calm").hyperparameters
+    {'n_epochs': 3, 'batch_size': 4, 'learning_rate_multiplier': 0.1}
+    """
     path = Path(folder)
     if not any((path / part).is_file() for part in _NEEDED):
         raise ResultsError(f"{path}: no run is here; a run folder holds {' and '.join(_NEEDED)}.")
@@ -67,6 +75,9 @@ def read_runs(folder: str | os.PathLike[str]) -> list[Run]:
 
     A damaged run does not keep the others from being read: it comes with what could be read of it and says what could
     not in `problems`, which `tb.compare` tells. Raises ResultsError where there is no run at all.
+
+    >>> [run.suffix for run in tb.read_runs("runs")]
+    ['calm', 'hasty', 'long', 'short']
     """
     path = Path(folder)
     if not path.is_dir():

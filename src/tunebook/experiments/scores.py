@@ -56,6 +56,10 @@ class ModelGrader:
 
     model: the deployment that grades, a stronger one than those graded. instruction: its system message; it must
     ask for JSON with a `score` from 0 to 1.
+
+    >>> grader = tb.experiments.ModelGrader("gpt-4.1")  # then: tb.evaluate(ws, test, models, score=grader)
+    >>> grader.model
+    'gpt-4.1'
     """
 
     model: str

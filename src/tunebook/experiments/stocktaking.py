@@ -24,7 +24,12 @@ _ANY_MODEL = "any model"  # a job that starts from a checkpoint's id does not sa
 
 
 def take_inventory(workspace: Workspace) -> Inventory:
-    """Read what is at a resource: its deployments, jobs with their models, and files. Deletes nothing."""
+    """Read what is at a resource: its deployments, jobs with their models, and files. Deletes nothing.
+
+    >>> inventory = tb.experiments.take_inventory(ws)
+    >>> sorted({item.kind for item in inventory.items})
+    ['deployment', 'file', 'model', 'result file']
+    """
     jobs = [as_json(job.job) for job in workspace.jobs.list(limit=10_000)]
     files = [as_json(file) for file in workspace.files.list()]
     notes: tuple[str, ...] = ()

@@ -47,6 +47,16 @@ class Sweep:
 
     `plan` is a frame, known before anything is sent. `run(ws)` sends, follows and archives; it may be interrupted and
     called again, or reopened with `Sweep.open(folder)`.
+
+    >>> request = tb.JobRequest(model="gpt-4.1-nano", training_file="file-1", validation_file="file-2")
+    >>> sweep = tb.Sweep(request, {"n_epochs": [2, 4], "learning_rate_multiplier": [0.1, 0.2]}, file_tokens=50_000)
+    >>> sweep.plan[["n_epochs", "learning_rate_multiplier", "tokens"]]
+           n_epochs  learning_rate_multiplier    tokens
+    trial
+    0             2                       0.1  100000.0
+    1             4                       0.1  200000.0
+    2             2                       0.2  100000.0
+    3             4                       0.2  200000.0
     """
 
     def __init__(
@@ -80,7 +90,13 @@ class Sweep:
 
     @classmethod
     def open(cls, folder: str | os.PathLike[str]) -> Sweep:
-        """A sweep that was run before, from its manifest: nothing that was sent will be sent again."""
+        """A sweep that was run before, from its manifest: nothing that was sent will be sent again.
+
+        >>> request = tb.JobRequest(model="gpt-4.1-nano", training_file="file-1")
+        >>> tb.Sweep(request, {"n_epochs": [1, 2]}, folder="sweeps/later").stop(ws)  # planned, and not sent
+        >>> tb.Sweep.open("sweeps/later").plan["state"].tolist()
+        ['stopped', 'stopped']
+        """
         sweep = cls.__new__(cls)
         sweep.manifest = read_manifest(folder)
         return sweep
@@ -114,6 +130,12 @@ class Sweep:
         picture of each running job; what it answers ("pause", "cancel") is done. show: called once a tick, by default a
         progress bar. Ctrl-C
         stops the watching and no job; `run` again goes on.
+
+        >>> files = [ws.files.upload(name).id for name in ("train.jsonl", "valid.jsonl")]
+        >>> request = tb.JobRequest(model="gpt-4.1-nano", training_file=files[0], validation_file=files[1])
+        >>> sweep = tb.Sweep(request, {"n_epochs": [1, 2]}, folder="sweeps/epochs").run(ws)
+        >>> [run.status for run in sweep.runs()]
+        ['succeeded', 'succeeded']
         """
         if show is None:
             with closing(SweepBar()) as bar:

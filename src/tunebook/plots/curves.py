@@ -48,6 +48,11 @@ def plot_loss(results: Any, *, diagnosis: Diagnosis | None = None, ax: Axes | No
     Raw measurements faint, smooth curves strong, the 90 % band of the validation curve, epochs as thin lines, the
     onset interval shaded and the recommended checkpoint marked. `results` is what `diagnose` takes; the diagnosis is
     made when not given. Returns the Axes.
+
+    >>> run = tb.read_run("runs/ftjob-long")
+    >>> ax = tb.plots.plot_loss(run, diagnosis=tb.diagnose(run))
+    >>> ax.get_xlabel(), ax.get_ylabel()
+    ('step', 'loss (nats per token)')
     """
     results, diagnosis = _both(results, diagnosis)
     names = next((n for n in (_LOSS, _REWARD, _ACCURACY) if any(results.has(c) for c in n)), _LOSS)
@@ -55,7 +60,12 @@ def plot_loss(results: Any, *, diagnosis: Diagnosis | None = None, ax: Axes | No
 
 
 def plot_accuracy(results: Any, *, diagnosis: Diagnosis | None = None, ax: Axes | None = None) -> Axes:
-    """Training and validation token accuracy over steps, drawn like `plot_loss`. Returns the Axes."""
+    """Training and validation token accuracy over steps, drawn like `plot_loss`. Returns the Axes.
+
+    >>> ax = tb.plots.plot_accuracy("results.csv")
+    >>> ax.get_ylabel()
+    'token accuracy (fraction)'
+    """
     results, diagnosis = _both(results, diagnosis)
     return _chart(results, diagnosis, _ACCURACY, ax, f"Token accuracy: {results.name}")
 
@@ -65,6 +75,10 @@ def plot_results(results: Any, *, diagnosis: Diagnosis | None = None, figure: Fi
 
     The third shows what the file has beside the second: accuracy on the whole validation file, else sequence accuracy,
     else the error rate. Returns the Figure; draws into `figure` when given.
+
+    >>> figure = tb.plots.plot_results("results.csv")
+    >>> len(figure.axes)
+    3
     """
     results, diagnosis = _both(results, diagnosis)
     figure = figure or Figure(figsize=(13, 3.8), layout="constrained")

@@ -26,7 +26,12 @@ _INTERACTING = 0.1
 
 
 def plot_importance(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
-    """Importance of each hyperparameter with its interval; where there is no number, the reason in words."""
+    """Importance of each hyperparameter with its interval; where there is no number, the reason in words.
+
+    >>> comparison = tb.compare(tb.read_runs("runs"))
+    >>> tb.plots.plot_importance(comparison).get_xlabel()
+    "share of the surface's variance (Sobol total index)"
+    """
     ax = own_axes(ax)
     found = comparison.importance
     if found is None or found.frame.empty:
@@ -65,6 +70,10 @@ def plot_response(comparison: Comparison, name: str, *, ax: Axes | None = None) 
 
     Dots are jobs' own values, at other hyperparameters of their own; seeds of one configuration are joined. Raises
     KeyError for a hyperparameter that was not varied.
+
+    >>> comparison = tb.compare(tb.read_runs("runs"))
+    >>> tb.plots.plot_response(comparison, "n_epochs").get_xlabel()
+    'n epochs'
     """
     ax = own_axes(ax)
     group = comparison.group
@@ -101,6 +110,10 @@ def plot_contour(
     """The expected loss over two numeric hyperparameters, others averaged; the jobs on it.
 
     Without names, the pair that interacts most. The title says how much of the variance the two share.
+
+    >>> comparison = tb.compare(tb.read_runs("runs"))
+    >>> tb.plots.plot_contour(comparison).get_xlabel()
+    'n epochs'
     """
     ax = own_axes(ax)
     group = comparison.group
@@ -132,6 +145,11 @@ def plot_parallel(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
     """Each job as a line across its hyperparameters to its expected loss; the better, the stronger.
 
     The winner is drawn thick with stars, what cannot be told from it solid, the rest thin and dotted.
+
+    >>> comparison = tb.compare(tb.read_runs("runs"))
+    >>> ax = tb.plots.plot_parallel(comparison)
+    >>> [label.get_text() for label in ax.get_xticklabels()]
+    ['n epochs', 'learning rate multiplier', 'validation loss']
     """
     ax = own_axes(ax)
     group = comparison.group

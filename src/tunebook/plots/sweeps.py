@@ -48,6 +48,11 @@ def plot_sweep(
     the first that was varied); `x` is "epoch", "step" or "share" (of the job's own steps; used for epochs where
     they are not known); `column` is "valid" or "train". The winner is drawn strongest, what cannot be told from
     it next. A marker ends each curve at the step whose checkpoint is recommended.
+
+    >>> comparison = tb.compare(tb.read_runs("runs"))
+    >>> ax = tb.plots.plot_sweep(comparison, by="learning_rate_multiplier")
+    >>> ax.get_xlabel()
+    'epoch'
     """
     ax = own_axes(ax)
     group = comparison.group
@@ -111,6 +116,10 @@ def plot_ranking(comparison: Comparison, *, most: int = 20, ax: Axes | None = No
 
     A filled square is the posterior mean of a configuration, open circles are its jobs' own values. The grey band
     is the winner's interval; configurations that cannot be told from the winner carry ≈. At most `most` rows.
+
+    >>> comparison = tb.compare(tb.read_runs("runs"))
+    >>> tb.plots.plot_ranking(comparison).get_xlabel()
+    'validation loss (nats per token)'
     """
     ax = own_axes(ax)
     group = comparison.group
@@ -156,6 +165,10 @@ def plot_pareto(comparison: Comparison, *, cost: Cost | None = None, ax: Axes | 
     `cost` is "cost_usd" or "trained_tokens"; by default dollars where the price of every ranked job is known.
     Filled squares joined by a line are the front, open circles are dearer and look worse but not surely, crosses
     are dominated beyond doubt. The ring marks the knee: the cheapest within one standard error of the best.
+
+    >>> comparison = tb.compare(tb.read_runs("runs"))
+    >>> tb.plots.plot_pareto(comparison, cost="trained_tokens").get_xlabel()
+    'trained tokens'
     """
     ax = own_axes(ax)
     cost = cost or cost_known(comparison)
@@ -216,6 +229,10 @@ def plot_seeds(comparison: Comparison, *, most: int = 16, ax: Axes | None = None
 
     One column a configuration, best first. Dots are jobs, joined within a configuration; the bar is what to expect
     of it. Configurations run once are open dots. At most `most` columns, those with several seeds first chosen.
+
+    >>> comparison = tb.compare(tb.read_runs("runs"))
+    >>> tb.plots.plot_seeds(comparison).get_xlabel()
+    'n epochs / learning rate multiplier'
     """
     ax = own_axes(ax)
     group = comparison.group

@@ -48,6 +48,9 @@ def frames(source: Any) -> dict[str, pd.DataFrame]:
     `measurements` one row a job and step (`job`, then the columns of `Results.frame`); `checkpoints` one row a
     checkpoint (`job`, `step`, `name`, `recommended`); `curves` one row a job and point of its smoothed curve.
     Columns hold numbers, or text where values are not all numbers; missing is NaN or None.
+
+    >>> {name: len(frame) for name, frame in tb.report.frames("runs").items()}
+    {'jobs': 4, 'measurements': 480, 'checkpoints': 11, 'curves': 480}
     """
     comparison = read_comparison(source)
     jobs = comparison.frame.copy()
@@ -79,6 +82,9 @@ def write_parquet(source: Any, folder: str | os.PathLike[str]) -> list[Path]:
     """Write the tables of `frames` into `folder`, one Parquet file each; returns their paths.
 
     Needs pyarrow: `pip install 'tunebook[parquet]'`.
+
+    >>> tb.report.write_parquet("runs", "tables")[0]
+    PosixPath('tables/jobs.parquet')
     """
     need("pyarrow", "parquet", "Writing Parquet")
     target = _folder(folder)
@@ -94,6 +100,9 @@ def write_excel(source: Any, path: str | os.PathLike[str]) -> Path:
 
     Text stays text: a suffix or message that begins with `=` is no formula. Needs openpyxl:
     `pip install 'tunebook[excel]'`. Raises RequestError for more rows than a sheet holds.
+
+    >>> tb.report.write_excel("runs", "runs.xlsx")
+    PosixPath('runs.xlsx')
     """
     need("openpyxl", "excel", "Writing Excel")
     target = Path(path)
@@ -125,6 +134,9 @@ def write_figures(
     `names` chooses among `figure_names(source)` (default: all): `all-jobs`, `ranking`, and `loss-<job>` and
     `accuracy-<job>` for each job that has results. `format` is "svg" or "png" (200 dots per inch, white paper).
     Raises RequestError for a name or format there is not.
+
+    >>> tb.report.write_figures("runs", "figures", format="png", names=["ranking"])
+    [PosixPath('figures/ranking.png')]
     """
     if format not in FORMATS:
         raise RequestError(f"format={format!r}: figures are written as {' or '.join(FORMATS)}.")
@@ -143,7 +155,11 @@ def write_figures(
 
 
 def figure_names(source: Any) -> tuple[str, ...]:
-    """The names of the figures that `write_figures` can write."""
+    """The names of the figures that `write_figures` can write.
+
+    >>> tb.report.figure_names("runs")[:3]
+    ('all-jobs', 'ranking', 'loss-calm')
+    """
     return tuple(_drawers(read_comparison(source)))
 
 

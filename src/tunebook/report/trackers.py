@@ -43,6 +43,10 @@ def log_to_mlflow(source: Any, *, experiment: str = "tunebook", tracking_uri: st
     set to write). A job that was logged with the same measurements before is found and not logged again.
 
     Needs MLflow: `pip install 'tunebook[mlflow]'`. Changes none of MLflow's global settings.
+
+    >>> logged = tb.report.log_to_mlflow("runs", experiment="support", tracking_uri="sqlite:///mlflow.db")
+    >>> list(logged)
+    ['ftjob-calm', 'ftjob-hasty', 'ftjob-long', 'ftjob-short']
     """
     tracking = need("mlflow.tracking", "mlflow", "Logging to MLflow")
     comparison = read_comparison(source)
@@ -100,6 +104,10 @@ def log_to_wandb(
     The run's id is made from the job's, so that a job logged again replaces itself.
 
     Needs wandb: `pip install 'tunebook[wandb]'`.
+
+    >>> logged = tb.report.log_to_wandb("runs", project="support", mode="offline", directory="tracked")
+    >>> list(logged)
+    ['ftjob-calm', 'ftjob-hasty', 'ftjob-long', 'ftjob-short']
     """
     wandb = need("wandb", "wandb", "Logging to Weights & Biases")
     comparison = read_comparison(source)

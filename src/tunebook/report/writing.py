@@ -39,6 +39,12 @@ def write_report(
 
     Returns the path written. An existing file is replaced, at once and only when the report is whole. Raises
     RequestError for a path with another ending or a source it cannot read, TunebookError where no browser prints.
+
+    >>> tb.write_report(tb.compare(tb.read_runs("runs")), "report.html", title="Support, first round")
+    PosixPath('report.html')
+    >>> tb.write_report("runs", "report.docx")
+    Traceback (most recent call last):
+    tunebook.errors.RequestError: ...
     """
     target = Path(path)
     if target.suffix.lower() not in ENDINGS:

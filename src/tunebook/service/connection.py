@@ -37,6 +37,10 @@ class Workspace:
     has not. `name` is shown wherever something of this resource is shown; `embedded` says that the service behind it
     is the stand-in on this machine; `poll_interval_s` are the shortest and the longest pause, in seconds, between two
     looks at a job.
+
+    >>> ws = tb.connect("https://contoso.openai.azure.com", api_key="…")
+    >>> ws.files, ws.jobs, ws.deployments
+    (<files of contoso>, <fine-tuning jobs of contoso>, <deployments of contoso>)
     """
 
     def __init__(
@@ -117,6 +121,9 @@ def connect(
 
     Nothing is sent yet, except that the embedded service is started if it does not run.
     Raises ServiceError for an address that cannot be one, and when the embedded service does not start.
+
+    >>> tb.connect("https://contoso.openai.azure.com", api_key="…")
+    <Workspace contoso: Azure OpenAI resource at https://contoso.openai.azure.com>
     """
     if endpoint is None:
         endpoint = environ.get("AZURE_OPENAI_ENDPOINT") or None

@@ -118,7 +118,12 @@ def _identity(facts: CopyFacts) -> Finding:
 
 
 class CheckpointCopy:
-    """A handle on one copy: `told` is the service's answer as last read."""
+    """A handle on one copy: `told` is the service's answer as last read.
+
+    >>> place = "/subscriptions/s/resourceGroups/g/providers/Microsoft.CognitiveServices/accounts/contoso-west"
+    >>> tb.service.copy_checkpoint(job, place, region="westus3").wait().sentence
+    'gpt-4.1-nano-2025-04-14.ft-...: contoso-west (westus3): Completed. Deploy it there, ...'
+    """
 
     def __init__(self, job: Job, checkpoint: str, told: Mapping[str, Any]) -> None:
         self.job, self.checkpoint, self.told = job, checkpoint, told
@@ -201,6 +206,10 @@ def copy_checkpoint(
     by default the model or newest checkpoint of the job. Asking again for a copy that failed begins it anew.
     Raises RequestError, before anything is asked for, when a prerequisite is known not to be met; ServiceError, with
     the prerequisites that could not be checked, when the service refuses.
+
+    >>> place = "/subscriptions/s/resourceGroups/g/providers/Microsoft.CognitiveServices/accounts/contoso-west"
+    >>> tb.service.copy_checkpoint(job, place, region="westus3")
+    <CheckpointCopy gpt-4.1-nano-2025-04-14.ft-...: contoso-west (westus3): ...>
     """
     name = deployable_name(job if checkpoint is None else checkpoint)
     account, region = _destination_of(destination, region)
@@ -219,7 +228,13 @@ def copy_checkpoint(
 
 
 def read_copy(job: Job, checkpoint: Any = None) -> CheckpointCopy:
-    """The copy of a checkpoint that was asked for earlier, as it stands."""
+    """The copy of a checkpoint that was asked for earlier, as it stands.
+
+    >>> place = "/subscriptions/s/resourceGroups/g/providers/Microsoft.CognitiveServices/accounts/contoso-west"
+    >>> asked = tb.service.copy_checkpoint(job, place, region="westus3").wait()
+    >>> tb.service.read_copy(job).ended
+    True
+    """
     name = deployable_name(job if checkpoint is None else checkpoint)
     return CheckpointCopy(job, name, _ask(job, name))
 
@@ -227,7 +242,15 @@ def read_copy(job: Job, checkpoint: Any = None) -> CheckpointCopy:
 def check_copy(
     job: Job, destination: Workspace | str, *, checkpoint: Any = None, region: str | None = None
 ) -> Preflight:
-    """Which prerequisites of a copy are met, are not, or cannot be seen from here."""
+    """Which prerequisites of a copy are met, are not, or cannot be seen from here.
+
+    >>> place = "/subscriptions/s/resourceGroups/g/providers/Microsoft.CognitiveServices/accounts/contoso-west"
+    >>> tb.service.check_copy(job, place, region="westus3")
+    Copying gpt-4.1-nano-2025-04-14.ft-... to contoso-west (westus3)
+      ? destination: it has to be in the same tenant; subscription and region may differ.
+      ✓ checkpoint: the job keeps it.
+    ...
+    """
     account, region = _destination_of(destination, region)
     name = deployable_name(job if checkpoint is None else checkpoint)
     there = None if isinstance(destination, str) else destination

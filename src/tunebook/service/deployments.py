@@ -68,6 +68,10 @@ class Deployments:
 
         Raises RequestError, before anything is asked for, when the pre-flight finds what would be refused;
         ServiceError, with cause and next step, when the service refuses it or it does not answer within `timeout_s`.
+
+        >>> deployment = ws.deployments.create(job, name="support-v1", say=str)
+        >>> deployment.state
+        'Succeeded'
         """
         wanted = deployable_name(model)
         preflight = self.check(wanted, name=name, sku=sku, capacity=capacity, elsewhere=source is not None)
@@ -96,6 +100,9 @@ class Deployments:
         """What stands against deploying this: name, model, role, SKU, region, number, quota, retirement.
 
         elsewhere: the model belongs to another resource, so that this one's jobs say nothing about it.
+
+        >>> ws.deployments.check(job, name="support-v1").ok
+        True
         """
         wanted = deployable_name(model)
         job, checkpoints = (None, None) if elsewhere else surveying.origin(self._workspace, wanted)
@@ -155,7 +162,11 @@ class Deployments:
             sleep(next(pauses))
 
     def list(self) -> list[Deployment]:
-        """All deployments of the resource, by name."""
+        """All deployments of the resource, by name.
+
+        >>> tuned in [deployment.name for deployment in ws.deployments.list()]
+        True
+        """
         found = self._call("Listing deployments", lambda api, at: list(api.list(*at)))
         return sorted((Deployment(self._workspace, each) for each in found), key=lambda each: each.name)
 
@@ -181,7 +192,12 @@ class Deployments:
         sleep: Callable[[float], object] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Delete a deployment and wait until the service no longer knows it; the model stays."""
+        """Delete a deployment and wait until the service no longer knows it; the model stays.
+
+        >>> ws.deployments.create("gpt-4.1-nano", name="short-lived", say=str)
+        <Deployment short-lived: Succeeded, gpt-4.1-nano-2025-04-14 as Standard at ...>
+        >>> ws.deployments.delete("short-lived")
+        """
         self._call(f"Deleting deployment {name!r}", lambda api, at: api.begin_delete(*at, name, polling=False))
         started = clock()
         shortest, longest = self._workspace.poll_interval_s
@@ -273,7 +289,12 @@ class Deployments:
 
 
 class Deployment:
-    """A handle on one deployment: the management SDK's object as last read (`deployment`), and what can be done."""
+    """A handle on one deployment: the management SDK's object as last read (`deployment`), and what can be done.
+
+    >>> deployment = ws.deployments.retrieve(tuned)
+    >>> deployment.sku, deployment.state
+    ('Standard', 'Succeeded')
+    """
 
     def __init__(self, workspace: Workspace, deployment: Any, *, read_at: float | None = None) -> None:
         self.workspace = workspace

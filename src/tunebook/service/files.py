@@ -44,6 +44,10 @@ class Files:
         byte for byte; more than 100 MB go in parts, where the service offers that, and the same call after an
         interruption sends only the rest. `progress(sent, total)` is called with bytes. Returns the SDK's FileObject,
         status `processed`. Raises DataError for a file that is missing or that the service refuses.
+
+        >>> file = ws.files.upload(tb.read_dataset("train.jsonl"))
+        >>> file.filename, file.status
+        ('train.jsonl', 'processed')
         """
         body, total, filename = _open(source)
         with body:
@@ -80,7 +84,12 @@ class Files:
         return file
 
     def list(self, purpose: str | None = None) -> list[FileObject]:
-        """All files of the resource, newest first; `purpose` is e.g. `fine-tune` or `fine-tune-results`."""
+        """All files of the resource, newest first; `purpose` is e.g. `fine-tune` or `fine-tune-results`.
+
+        >>> newest = ws.files.list()[0]
+        >>> newest.purpose in ("fine-tune", "fine-tune-results")
+        True
+        """
         listed = self._client.files.list(purpose=purpose) if purpose else self._client.files.list()
         return sorted(listed, key=lambda file: file.created_at, reverse=True)
 
@@ -88,6 +97,11 @@ class Files:
         return self._client.files.retrieve(file_id)
 
     def content(self, file_id: str) -> bytes:
+        """The bytes of a file of the service, a result file for instance.
+
+        >>> ws.files.content(job.job.result_files[0])[:15]
+        b'step,train_loss'
+        """
         return self._client.files.content(file_id).read()
 
     def delete(self, file_id: str) -> None:

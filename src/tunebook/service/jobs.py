@@ -41,6 +41,11 @@ class Jobs:
         retries: how often the SDK sends again after a connection error, its default when None. A request that was
         carried out although its answer was lost makes a second job then; 0 leaves that question to the caller.
         `job.differences` then says where what was accepted is not what was asked.
+
+        >>> file = ws.files.upload("train.jsonl")
+        >>> job = ws.jobs.create(tb.JobRequest(model="gpt-4.1-nano", training_file=file.id, n_epochs=1))
+        >>> job.wait().status
+        'succeeded'
         """
         refused = [problem for problem in request.problems() if problem.severity == "error"]
         if refused:
@@ -53,10 +58,19 @@ class Jobs:
         return Job(self._workspace, client.fine_tuning.jobs.create(**named, extra_body=body), asked=request)
 
     def retrieve(self, job_id: str) -> Job:
+        """A handle on the job of that id. Raises the SDK's NotFoundError where there is none.
+
+        >>> ws.jobs.retrieve(job.id).status
+        'succeeded'
+        """
         return Job(self._workspace, self._api.retrieve(job_id))
 
     def list(self, limit: int = 20) -> list[Job]:
-        """The newest jobs of the resource, newest first."""
+        """The newest jobs of the resource, newest first.
+
+        >>> [job.ended for job in ws.jobs.list(limit=1)]
+        [True]
+        """
         return [Job(self._workspace, job) for job in islice(self._api.list(limit=min(limit, _PAGE)), limit)]
 
     def __repr__(self) -> str:
@@ -67,6 +81,10 @@ class Job:
     """A handle on one job: its id, the SDK's object as last read (`job`), and what can be asked and done.
 
     Everything is asked of the service when it is called; only `refresh` and the steering calls change `job`.
+
+    >>> job = ws.jobs.retrieve(job.id)
+    >>> job.status, job.ended, len(job.checkpoints())
+    ('succeeded', True, 2)
     """
 
     def __init__(self, workspace: Workspace, job: FineTuningJob, *, asked: JobRequest | None = None) -> None:
@@ -123,6 +141,10 @@ class Job:
 
         settings: fields of JobRequest; `method` is this job's unless given, `model` a checkpoint to start from
         instead of the newest. Nothing is sent: `ws.jobs.create(request)` does that.
+
+        >>> request = job.continue_with("file-2", n_epochs=1)
+        >>> request.model == job.job.fine_tuned_model
+        True
         """
         given = {"method": _method(as_json(self.job)), **settings, "training_file": training_file}
         if "model" not in given:
@@ -133,6 +155,9 @@ class Job:
         """Block until the job has ended, however it ends. Ctrl-C stops the waiting, never the job.
 
         Raises TimeoutError after `timeout_s` seconds; the job goes on.
+
+        >>> job.wait().status
+        'succeeded'
         """
         from tunebook.service.watching import follow  # it imports this module
 
@@ -149,7 +174,11 @@ class Job:
         return await asyncio.to_thread(self.wait, timeout_s)
 
     def events(self, after: str | None = None) -> list[FineTuningJobEvent]:
-        """Events, oldest first; `after` is an event id: only what came later (the service lists newest first)."""
+        """Events, oldest first; `after` is an event id: only what came later (the service lists newest first).
+
+        >>> job.events()[-1].message
+        'Training tokens billed: 364'
+        """
         newer = []
         for event in self._api.list_events(self.id, limit=_PAGE):
             if event.id == after:
@@ -158,13 +187,20 @@ class Job:
         return newer[::-1]
 
     def checkpoints(self) -> list[FineTuningJobCheckpoint]:
-        """The checkpoints the service kept, earliest first."""
+        """The checkpoints the service kept, earliest first.
+
+        >>> [checkpoint.step_number for checkpoint in job.checkpoints()]
+        [3, 6]
+        """
         return sorted(self._api.checkpoints.list(self.id, limit=_PAGE), key=lambda c: c.step_number)
 
     def results(self) -> Results:
         """The result file, which may be partial while the job runs; before there is one, what the events say.
 
         Raises JobNotFinished when not even a first step has been trained.
+
+        >>> job.results().frame.columns[:3].tolist()
+        ['step', 'train_loss', 'train_mean_token_accuracy']
         """
         if files := list(self.job.result_files or ()):
             content = self.workspace.files.content(files[0])
@@ -179,7 +215,11 @@ class Job:
         return results
 
     def run(self) -> Run:
-        """The job with its results, checkpoints and events as plain data, for analysis without the service."""
+        """The job with its results, checkpoints and events as plain data, for analysis without the service.
+
+        >>> tb.diagnose(job.run()).verdict
+        'not_converged'
+        """
         self.refresh()
         try:
             results = self.results()

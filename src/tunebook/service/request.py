@@ -68,7 +68,12 @@ _OWN = {
 
 @dataclass(frozen=True)
 class RequestProblem:
-    """One thing about a request: the field, how bad (`error`: refused; `warning`), what, and what to do."""
+    """One thing about a request: the field, how bad (`error`: refused; `warning`), what, and what to do.
+
+    >>> problem, = tb.JobRequest(model="gpt-4.1-nano", training_file="file-1", n_epochs=0).problems()
+    >>> problem.field, problem.severity
+    ('n_epochs', 'error')
+    """
 
     field: str
     severity: Literal["error", "warning"]
@@ -122,7 +127,11 @@ class JobRequest:
         return given
 
     def to_json(self) -> dict[str, Any]:
-        """The body of `POST /fine_tuning/jobs`; what is left to the service is left out."""
+        """The body of `POST /fine_tuning/jobs`; what is left to the service is left out.
+
+        >>> tb.JobRequest(model="gpt-4.1-nano", training_file="file-1", seed=1).to_json()
+        {'model': 'gpt-4.1-nano', 'training_file': 'file-1', 'seed': 1, 'method': {'type': 'supervised', 'supervised': {}}}
+        """
         settings: dict[str, Any] = {}
         numbers = self.hyperparameters
         beside = {"l2_multiplier": numbers.pop("l2_multiplier")} if "l2_multiplier" in numbers else {}
@@ -145,13 +154,26 @@ class JobRequest:
         return {key: value for key, value in body.items() if value is not None}
 
     def to_python(self) -> str:
-        """The call that sends this request, ready to paste into a cell."""
+        """The call that sends this request, ready to paste into a cell.
+
+        >>> print(tb.JobRequest(model="gpt-4.1-nano", training_file="file-1", n_epochs=2).to_python())
+        job = ws.jobs.create(tb.JobRequest(
+            model='gpt-4.1-nano',
+            training_file='file-1',
+            n_epochs=2,
+        ))
+        """
         given = [f for f in fields(self) if getattr(self, f.name) not in (f.default, {}, None)]
         lines = [f"    {f.name}={getattr(self, f.name)!r}," for f in given]
         return "\n".join(["job = ws.jobs.create(tb.JobRequest(", *lines, "))"])
 
     def to_curl(self, endpoint: str) -> str:
-        """The same request for a shell; the key stays in its environment variable."""
+        """The same request for a shell; the key stays in its environment variable.
+
+        >>> request = tb.JobRequest(model="gpt-4.1-nano", training_file="file-1")
+        >>> print(request.to_curl("https://contoso.openai.azure.com"))
+        curl -X POST "https://contoso.openai.azure.com/openai/v1/fine_tuning/jobs" ...
+        """
         body = json.dumps(self.to_json(), indent=2, ensure_ascii=False).replace("'", "'\\''")
         return (
             f'curl -X POST "{endpoint}/openai/v1/fine_tuning/jobs" \\\n'
@@ -161,7 +183,12 @@ class JobRequest:
         )
 
     def problems(self, catalogue: Catalogue | None = None) -> tuple[RequestProblem, ...]:
-        """What the service would refuse (`error`) or what is worth a second look (`warning`)."""
+        """What the service would refuse (`error`) or what is worth a second look (`warning`).
+
+        >>> request = tb.JobRequest(model="gpt-4.1-nano", training_file="file-1", suffix="a b")
+        >>> [str(problem) for problem in request.problems()]
+        ["suffix: 'a b' has to be 1 to 40 characters of a-z, A-Z, 0-9, - and _ (no dot)."]
+        """
         facts = catalogue or load_catalogue()
         return (*self._refused(facts), *self._doubtful(facts))
 

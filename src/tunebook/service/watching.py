@@ -53,6 +53,11 @@ class JobSnapshot:
     the end; `checkpoints` are read once an epoch (`epochs_read` of them so far). n_train: rows of the training file,
     None while nobody asked, 0 when that is not to be had. `stale_since` is set while the service cannot be reached,
     `problem` says why.
+
+    >>> for snapshots in tb.service.follow(ws, [job.id]):
+    ...     snapshot = snapshots[job.id]
+    >>> snapshot.status, snapshot.step, snapshot.total_steps
+    ('succeeded', 6, 6)
     """
 
     job_id: str
@@ -166,6 +171,9 @@ def follow(
     counted once, 0 does without. Pauses between ticks grow while nothing changes. Stopping the iteration stops the
     watching, never a job.
     Raises the SDK's error for what watching on cannot mend: a wrong key, no rights, a job that does not exist.
+
+    >>> [snapshots[job.id].ended for snapshots in tb.service.follow(ws, [job.id])]
+    [True]
     """
     wanted = tuple(dict.fromkeys(job_ids))
     seen: Mapping[str, JobSnapshot] = {}

@@ -36,6 +36,10 @@ def cleanup(workspace: Workspace, *, log: str | Path | None = LOG) -> CleanupPan
 
     log: the JSON Lines file that lists what was deleted. In code: `take_inventory(ws).plan([…])`, then
     `clear(ws, plan, dry_run=False)`, both of `tunebook.experiments`.
+
+    >>> panel = tb.cleanup(ws)
+    >>> panel.selected
+    ()
     """
     return CleanupPanel(workspace, log=Path(log) if log is not None else None)
 

@@ -27,7 +27,12 @@ ENTRA, VARIABLE, ASKED = "Entra ID", "a key in an environment variable", "a key 
 
 
 def connect_form(*, environ: Mapping[str, str] = os.environ) -> ConnectForm:
-    """A form to connect to resources, one after the other: `form.workspace` is the newest of `form.workspaces`."""
+    """A form to connect to resources, one after the other: `form.workspace` is the newest of `form.workspaces`.
+
+    >>> form = tb.connect_form()  # shown as the last line of a cell; filled in, form.workspace is the resource
+    >>> form.workspaces
+    {}
+    """
     return ConnectForm(environ=environ)
 
 

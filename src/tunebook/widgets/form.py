@@ -49,6 +49,15 @@ def job_form(
 
     Nothing is sent before "Create" is pressed. Afterwards the form is the job's live cell, and `form.job` the job.
     Raises TypeError for a field the form does not have.
+
+    >>> form = tb.job_form(ws, training="train.jsonl", validation="valid.jsonl", model="gpt-4.1-nano", n_epochs=3)
+    >>> form.request
+    JobRequest(
+        model='gpt-4.1-nano',
+        training_file='<training file id>',
+        validation_file='<validation file id>',
+        n_epochs=3,
+    )
     """
     start = FormValues()
     source = again or continue_from

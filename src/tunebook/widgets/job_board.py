@@ -46,6 +46,10 @@ def board(*workspaces: Workspace, limit: int = 100) -> Board:
 
     Filters and sorts; picking rows overlays their curves and compares them. Where cells run unattended it is read once
     and left as a picture.
+
+    >>> board = tb.board(ws, limit=5)
+    >>> board.picked
+    ()
     """
     if not workspaces:
         from tunebook.service import connect

@@ -54,6 +54,11 @@ def playground(
     models: deployments, the base first; None takes those of the resource. system: the system message; None fills in
     the one that the tuned model was trained with. log: a JSON Lines file to which each turn is appended.
     `p.ask("…")` does in code what the button does; `p.cases()` are the turns whose right answer was said, as a Dataset.
+
+    >>> p = tb.playground(ws, [base, tuned], max_tokens=20)
+    >>> turn = p.ask("Say red")
+    >>> [reply.model for reply in turn.replies] == [base, tuned]
+    True
     """
     names = _names(workspace, models)
     return Playground(

@@ -56,6 +56,10 @@ def watch(
     background: None shows a live cell and leaves the kernel free in a notebook, and blocks and prints lines where
     cells run unattended and in scripts. True never blocks, False always does. `await job.watched()` waits without
     showing anything.
+
+    >>> watched = tb.watch(job.id, ws, background=False)
+    ftjob-... at ...
+    ... succeeded, step 6/6, train loss ..., valid loss ...
     """
     workspace, job_id = _found(job, workspace)
     where = mode()
