@@ -93,7 +93,7 @@ class JobRequest:
     not belong they are not sent. training_type is `Standard`, `GlobalStandard` or `Developer`; None leaves it to the
     service (Standard). `extra` holds further keys of the request body.
 
-    >>> JobRequest(model="gpt-4.1-mini", training_file="file-1", n_epochs=2).to_json()["method"]["type"]
+    >>> tb.JobRequest(model="gpt-4.1-mini", training_file="file-1", n_epochs=2).to_json()["method"]["type"]
     'supervised'
     """
 
@@ -130,7 +130,8 @@ class JobRequest:
         """The body of `POST /fine_tuning/jobs`; what is left to the service is left out.
 
         >>> tb.JobRequest(model="gpt-4.1-nano", training_file="file-1", seed=1).to_json()
-        {'model': 'gpt-4.1-nano', 'training_file': 'file-1', 'seed': 1, 'method': {'type': 'supervised', 'supervised': {}}}
+        {'model': 'gpt-4.1-nano', 'training_file': 'file-1', 'seed': 1,
+         'method': {'type': 'supervised', 'supervised': {}}}
         """
         settings: dict[str, Any] = {}
         numbers = self.hyperparameters
