@@ -10,6 +10,7 @@ import pandas as pd
 
 from tunebook.analysis.importance import show_value
 from tunebook.analysis.ranking import show_share
+from tunebook.analysis.wording import SYMBOLS
 
 if TYPE_CHECKING:
     from tunebook.analysis.comparison import Comparison
@@ -19,13 +20,6 @@ _RULE = "border-bottom:1px solid var(--jp-border-color2, currentColor)"
 _TABLE = "border-collapse:collapse;color:inherit;font-size:inherit"
 _CAPTION = '<caption style="text-align:left;color:inherit;padding:.4em 0">'
 _CELL = "padding:.15em .6em;text-align:left;white-space:nowrap"
-_MARKS = {
-    "overfitting": "▲",
-    "healthy": "●",
-    "not_converged": "◐",
-    "diverged": "✕",
-    "inconclusive": "?",
-}
 
 
 def comparison_html(comparison: Comparison, *, most_rows: int = 60) -> str:
@@ -78,7 +72,7 @@ def _row(row: Mapping[Any, Any], names: list[str], several: bool, priced: bool, 
         _bar(row["p_best"]),
         f"{row['observed']:#.4g}",
         "" if _missing(row["accuracy"]) else f"{row['accuracy']:.1%}",
-        f"{_MARKS.get(verdict, '')} {escape(verdict.replace('_', ' '))}",
+        f"{SYMBOLS.get(verdict, '')} {escape(verdict.replace('_', ' '))}",
         "" if _missing(row["recommended_step"]) else f"{row['recommended_step']:g}",
         "" if _missing(row["trained_tokens"]) else f"{row['trained_tokens']:,.0f}",
         *([show_money(row["cost_usd"])] if priced else []),

@@ -1,0 +1,193 @@
+"""`comparison_table`: a comparison to look around in. It sorts, filters, and draws the curves of what is picked.
+
+It reads the comparison and nothing else: no service, no thread, and the comparison is never changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets
+import pandas as pd
+
+from tunebook.widgets import chart
+from tunebook.widgets.clicks import Clicks
+from tunebook.widgets.comparison_view import ALL, arrange, choices, plain_table, shows, sorts, table_html
+from tunebook.widgets.markup import esc, note
+from tunebook.widgets.outputs import Shown, all_widgets, free_from_cell, mode, static_picture, widget_view
+from tunebook.widgets.pieces import described, place, put
+from tunebook.widgets.style import style_tag
+
+if TYPE_CHECKING:
+    from tunebook.analysis import Comparison, Run
+
+_MOST_CURVES = 12  # more lines over each other cannot be followed
+
+
+def comparison_table(comparison: Comparison) -> ComparisonTable:
+    """The jobs of a comparison in one table: sort, filter, pick rows to see their curves over each other.
+
+    Shown when it is the last line of a cell; where cells run unattended, and in a saved notebook, it is a picture.
+    """
+    return ComparisonTable(comparison)
+
+
+class ComparisonTable:
+    """The table. `rows` is what is shown, in order; `picked` the ids of the chosen jobs, `runs` their runs."""
+
+    def __init__(self, comparison: Comparison) -> None:
+        from tunebook.analysis.comparison import run_ids
+
+        self.comparison = comparison
+        self._runs: Mapping[str, Run] = dict(zip(run_ids(comparison.runs), comparison.runs, strict=True))
+        self._closed = False
+        self._offering = False
+        self._make_widgets()
+        self._make_layout()
+        self._connect()
+        self.draw()
+
+    # ---- widgets
+
+    def _make_widgets(self) -> None:
+        self._style, self._table, self._chart = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
+        self._message = ipywidgets.HTML()
+        self.find = ipywidgets.Text(description="find", placeholder="id, suffix, verdict, n_epochs=2")
+        self.show_only = ipywidgets.Dropdown(description="show", options=shows(self.comparison), value=ALL)
+        self.sort = ipywidgets.Dropdown(description="sort by", options=list(sorts(self.comparison)))
+        self.turn = ipywidgets.Checkbox(description="reverse", indent=False)
+        self.pick = ipywidgets.SelectMultiple(description="curves of", rows=6)
+
+    # ---- layout
+
+    def _make_layout(self) -> None:
+        place(self._style, display="none")
+        for control, width in ((self.find, "290px"), (self.show_only, "250px"), (self.sort, "250px")):
+            described(control, "56px")
+            place(control, width=width, margin="2px 12px 2px 0")
+        place(self.turn, width="90px")
+        # The frame scrolls, not the HTML inside it: a redrawn table stays where someone has scrolled to.
+        frame = ipywidgets.VBox([self._table])
+        place(frame, max_height="440px", overflow="auto", margin="4px 0")
+        described(self.pick, "66px")
+        place(self.pick, width="100%", max_width="900px")
+        for part in (self._table, self._chart, self._message):
+            place(part, margin="0", width="auto")
+        line = ipywidgets.Layout(flex_flow="row wrap", align_items="center")
+        controls = ipywidgets.HBox([self.find, self.show_only, self.sort, self.turn], layout=line)
+        self.widget = ipywidgets.VBox(
+            [self._style, controls, frame, self.pick, self._chart, self._message],
+            layout=ipywidgets.Layout(overflow="hidden"),
+        )
+        self._shown = Shown(self.widget)
+        self._style.value = style_tag() + self._shown.hiding_style
+
+    # ---- connections
+
+    def _connect(self) -> None:
+        guard: Callable[..., Any] = Clicks(self._message, lambda _: None).guard
+        for control in (self.find, self.show_only, self.sort, self.turn):
+            control.observe(guard(lambda _: self.draw()), "value")
+        self.pick.observe(guard(lambda _: self._overlay()), "value")
+
+    # ---- what is seen
+
+    @property
+    def rows(self) -> pd.DataFrame:
+        """The rows of `comparison.frame` that are shown now, in order."""
+        return arrange(
+            self.comparison,
+            find=self.find.value,
+            show=self.show_only.value,
+            sort=self.sort.value,
+            turn=self.turn.value,
+        )
+
+    @property
+    def picked(self) -> tuple[str, ...]:
+        """The ids of the jobs whose curves are drawn."""
+        return tuple(self.pick.value)
+
+    @property
+    def runs(self) -> tuple[Run, ...]:
+        """The picked runs, for instance for a comparison of these alone: `tb.compare(table.runs)`."""
+        return tuple(self._runs[job_id] for job_id in self.picked)
+
+    def draw(self) -> None:
+        """Show the rows as they are filtered and sorted now."""
+        if self._closed:
+            return
+        rows = self.rows
+        html = self._html(rows)
+        put(self._table, html)
+        self._offer(choices(self.comparison, rows))
+        free_from_cell(self.widget)
+        self._shown.keep(self._still(html), plain_table(self.comparison, rows))
+
+    def _html(self, rows: pd.DataFrame) -> str:
+        sentence = f'<p class="tb-line">{esc(self.comparison.sentence)}</p>'
+        return sentence + table_html(self.comparison, rows)
+
+    def _still(self, html: str) -> str:
+        return f"{html}{note('Saved picture. comparison_table(comparison) sorts, filters and draws curves again.')}"
+
+    def _offer(self, options: list[tuple[str, str]]) -> None:
+        """The rows shown can be picked; what is picked stays picked while it is shown."""
+        if options == list(self.pick.options):
+            return
+        shown = {job_id for _, job_id in options}
+        kept = tuple(job_id for job_id in self.pick.value if job_id in shown)
+        self._offering = True  # new options empty the selection for a moment: nobody asked for that
+        try:
+            self.pick.options = options
+            self.pick.value = kept
+        finally:
+            self._offering = False
+        self._overlay()
+
+    def _overlay(self) -> None:
+        if self._offering:
+            return
+        labels = {job_id: label for label, job_id in self.pick.options}
+        results = {
+            labels[job_id]: run.results.frame
+            for job_id, run in zip(self.picked, self.runs, strict=True)
+            if run.results is not None
+        }
+        frames = dict(list(results.items())[:_MOST_CURVES])
+        lines = chart.overlay_chart(frames) if frames else None
+        drawn = chart.svg(lines, width=860, height=300, empty="No curves for what is picked.", legend=False)
+        key = chart.key_table(lines) if lines else ""
+        more = note(f"The first {len(frames)} of {len(results)} are drawn.") if len(results) > len(frames) else ""
+        put(self._chart, drawn + key + more if self.picked else "")
+
+    # ---- display
+
+    def show(self) -> None:
+        """Display the table in the notebook cell that runs now; unattended, its picture."""
+        if mode() == "notebook":
+            self._shown.show(*self._static())
+            return
+        from IPython.display import display
+
+        display(static_picture(*self._static()), raw=True)
+
+    def close(self) -> None:
+        """Free the widgets; the saved picture stays."""
+        self._closed = True
+        for widget in all_widgets(self.widget):
+            widget.close()
+
+    def _static(self) -> tuple[str, str]:
+        rows = self.rows
+        return self._still(self._html(rows)), plain_table(self.comparison, rows)
+
+    def _ipython_display_(self) -> None:
+        self.show()
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        return static_picture(*self._static()) | ({} if self._closed else widget_view(self.widget))
+
+    def __repr__(self) -> str:
+        return f"<ComparisonTable of {len(self.comparison.frame)} jobs>"
