@@ -13,14 +13,18 @@ SOURCE = Path(__file__).parents[1] / "src" / "tunebook"
 MAY_IMPORT = {
     "errors": ("", ""),
     "catalogue": ("errors", ""),
-    "data": ("errors catalogue", "msgspec numpy pandas scipy sklearn toktok tqdm"),
-    "analysis": ("errors catalogue", "numpy pandas scipy sklearn threadpoolctl"),
-    "service": ("errors catalogue data analysis", "openai azure platformdirs"),
-    "experiments": ("errors catalogue data analysis service", "msgspec numpy openai pandas sklearn scipy tqdm"),
-    "plots": ("errors analysis", "matplotlib numpy pandas"),
-    "report": ("errors catalogue analysis experiments plots", "jinja2 markupsafe matplotlib numpy pandas mlflow wandb"),
+    "lazy": ("", ""),
+    "data": ("lazy errors catalogue", "msgspec numpy pandas scipy sklearn toktok tqdm"),
+    "analysis": ("lazy errors catalogue", "numpy pandas scipy sklearn threadpoolctl"),
+    "service": ("lazy errors catalogue data analysis", "openai azure platformdirs"),
+    "experiments": ("lazy errors catalogue data analysis service", "msgspec numpy openai pandas sklearn scipy tqdm"),
+    "plots": ("lazy errors analysis", "matplotlib numpy pandas"),
+    "report": (
+        "lazy errors catalogue analysis experiments plots",
+        "jinja2 markupsafe matplotlib numpy pandas mlflow wandb",
+    ),
     "widgets": (
-        "errors catalogue data analysis service experiments plots report",
+        "lazy errors catalogue data analysis service experiments plots report",
         "ipywidgets IPython matplotlib numpy openai pandas",
     ),
     "local": (

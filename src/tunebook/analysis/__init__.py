@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from tunebook.lazy import lazy_names
 
 # Public name -> its module, loaded on first use, so that a name costs only what it needs.
 _HOME = {
@@ -16,8 +17,8 @@ _HOME = {
     "load_results": "results",
     "suggest": "suggestions",
 }
-
 __all__ = sorted(_HOME)
+__getattr__, __dir__ = lazy_names(__name__, _HOME)
 
 if TYPE_CHECKING:
     from tunebook.analysis.comparison import Comparison, compare
@@ -25,13 +26,3 @@ if TYPE_CHECKING:
     from tunebook.analysis.results import Results, load_results
     from tunebook.analysis.run import Run
     from tunebook.analysis.suggestions import suggest
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'tunebook.analysis' has no attribute {name!r}")
-    return getattr(import_module(f"tunebook.analysis.{_HOME[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return __all__

@@ -2,38 +2,26 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from tunebook.lazy import lazy_names
 
 _HOME = {
-    "Changes": "tunebook.data.repair",
-    "CheckReport": "tunebook.data.report",
-    "Comparability": "tunebook.data.comparability",
-    "Cost": "tunebook.data.cost",
-    "Dataset": "tunebook.data.dataset",
-    "Overlap": "tunebook.data.overlap",
-    "Problem": "tunebook.data.problem",
-    "Split": "tunebook.data.split",
-    "TokenSummary": "tunebook.data.tokens",
-    "check_lines": "tunebook.data.rules",
-    "compare_parts": "tunebook.data.comparability",
-    "read_dataset": "tunebook.data.dataset",
+    "Changes": "repair",
+    "CheckReport": "report",
+    "Comparability": "comparability",
+    "Cost": "cost",
+    "Dataset": "dataset",
+    "Overlap": "overlap",
+    "Problem": "problem",
+    "Split": "split",
+    "TokenSummary": "tokens",
+    "check_lines": "rules",
+    "compare_parts": "comparability",
+    "read_dataset": "dataset",
 }
-
-__all__ = [
-    "Changes",
-    "CheckReport",
-    "Comparability",
-    "Cost",
-    "Dataset",
-    "Overlap",
-    "Problem",
-    "Split",
-    "TokenSummary",
-    "check_lines",
-    "compare_parts",
-    "read_dataset",
-]
+__all__ = sorted(_HOME)
+__getattr__, __dir__ = lazy_names(__name__, _HOME)
 
 if TYPE_CHECKING:
     from tunebook.data.comparability import Comparability, compare_parts
@@ -46,15 +34,3 @@ if TYPE_CHECKING:
     from tunebook.data.rules import check_lines
     from tunebook.data.split import Split
     from tunebook.data.tokens import TokenSummary
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'tunebook.data' has no attribute {name!r}")
-    value = getattr(import_module(_HOME[name]), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return __all__

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from tunebook.lazy import lazy_names
 
 _HOME = {
     "Evaluation": "evaluation",
@@ -22,6 +23,7 @@ _HOME = {
     "take_inventory": "stocktaking",
 }
 __all__ = sorted(_HOME)
+__getattr__, __dir__ = lazy_names(__name__, _HOME)
 
 if TYPE_CHECKING:
     from tunebook.experiments.ancestry import Lineage, lineage
@@ -34,9 +36,3 @@ if TYPE_CHECKING:
     from tunebook.experiments.scores import ModelGrader
     from tunebook.experiments.stocktaking import take_inventory
     from tunebook.experiments.sweep import Sweep
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -5,8 +5,9 @@ Nothing global is changed, and nothing is computed that another function has not
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from tunebook.lazy import lazy_names
 
 _HOME = {
     "plot_accuracy": "curves",
@@ -22,14 +23,9 @@ _HOME = {
     "plot_sweep": "sweeps",
 }
 __all__ = sorted(_HOME)
+__getattr__, __dir__ = lazy_names(__name__, _HOME)
 
 if TYPE_CHECKING:
     from tunebook.plots.curves import plot_accuracy, plot_loss, plot_results
     from tunebook.plots.responses import plot_contour, plot_importance, plot_parallel, plot_response
     from tunebook.plots.sweeps import plot_pareto, plot_ranking, plot_seeds, plot_sweep
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

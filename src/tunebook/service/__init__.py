@@ -6,8 +6,9 @@ they are. What the service answers with an error arrives as the SDK's own except
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from tunebook.lazy import lazy_names
 
 _HOME = {
     "CheckpointCopy": "copying",
@@ -24,6 +25,7 @@ _HOME = {
     "read_copy": "copying",
 }
 __all__ = sorted(_HOME)
+__getattr__, __dir__ = lazy_names(__name__, _HOME)
 
 if TYPE_CHECKING:
     from tunebook.service.connection import Workspace, connect
@@ -32,9 +34,3 @@ if TYPE_CHECKING:
     from tunebook.service.jobs import Job
     from tunebook.service.request import JobRequest, RequestProblem
     from tunebook.service.watching import JobSnapshot, follow
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

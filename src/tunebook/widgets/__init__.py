@@ -5,11 +5,13 @@ Everything here reads values and writes values; what a widget does can be done i
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from tunebook.lazy import lazy_names
 
 _HOME = {
     "CleanupPanel": "clearing_panel",
+    "ComparisonTable": "comparing",
     "ConnectForm": "connecting",
     "Board": "job_board",
     "JobForm": "form",
@@ -17,24 +19,21 @@ _HOME = {
     "Playground": "side_by_side",
     "board": "job_board",
     "cleanup": "clearing_panel",
+    "comparison_table": "comparing",
     "connect_form": "connecting",
     "job_form": "form",
     "playground": "side_by_side",
     "watch": "watching",
 }
 __all__ = sorted(_HOME)
+__getattr__, __dir__ = lazy_names(__name__, _HOME)
 
 if TYPE_CHECKING:
     from tunebook.widgets.clearing_panel import CleanupPanel, cleanup
+    from tunebook.widgets.comparing import ComparisonTable, comparison_table
     from tunebook.widgets.connecting import ConnectForm, connect_form
     from tunebook.widgets.form import JobForm, job_form
     from tunebook.widgets.job_board import Board, board
     from tunebook.widgets.live_cell import LiveCell
     from tunebook.widgets.side_by_side import Playground, playground
     from tunebook.widgets.watching import watch
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
