@@ -77,7 +77,7 @@ def test_the_ranking_has_one_row_a_configuration_best_first_with_its_seeds_count
     ax = sweeps.plot_ranking(comparison, ax=axes())
     labels = [text.get_text() for text in ax.get_yticklabels()]
 
-    assert [label.split("  ")[0] for label in labels] == ["★ a +1", "b", "c"]
+    assert [label.split("  ")[0] for label in labels] == ["★ rate 0.1 (2 seeds)", "rate 0.3", "rate 1"]
 
 
 def test_a_response_needs_a_hyperparameter_that_was_varied(comparison):
@@ -98,7 +98,7 @@ def test_where_there_is_no_importance_the_reason_is_drawn(comparison):
 def test_the_knee_is_named_and_the_front_marked(comparison):
     ax = sweeps.plot_pareto(comparison, ax=axes())
 
-    assert [text.get_text() for text in ax.texts] == ["knee: a"]
+    assert [text.get_text() for text in ax.texts] == ["knee: rate 0.1"]
     assert "worth its price" in [text.get_text() for text in ax.get_legend().get_texts()]
 
 
@@ -119,5 +119,5 @@ def test_categories_are_drawn_as_points():
 def test_dollars_in_names_are_text_not_mathematics():
     figure = Figure()
 
-    sweeps.plot_ranking(compare([a_run("a", 0.5, suffix="$x_$"), a_run("b", 0.6, rate=1.0)]), ax=figure.subplots())
+    sweeps.plot_ranking(compare([a_run("a", 0.5, suffix="$x_$"), a_run("b", 0.6, suffix="$")]), ax=figure.subplots())
     figure.savefig(BytesIO())

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 # The part of viridis that keeps its distance from white and from near-black.
 SEQUENTIAL = (0.25, 0.85)
+_SHORT = {"n_epochs": "epochs", "batch_size": "batch", "learning_rate_multiplier": "rate"}
+_MOST_SETTINGS = 3  # more would not fit beside a chart
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,16 @@ def job_name(by_id: pd.DataFrame, job_id: str) -> str:
     """The job's suffix, or its id; `by_id` is a comparison's frame indexed by id."""
     suffix = by_id.loc[job_id, "suffix"]
     return plain(suffix if isinstance(suffix, str) and suffix else str(job_id))
+
+
+def settings_of(comparison: Comparison, by_id: pd.DataFrame, job_id: str) -> str:
+    """The job's configuration in few words, as "epochs 4, rate 0.3"; its name where nothing or too much was varied."""
+    group = comparison.group
+    names = [scale.name for scale in group.ranking.surface.scales] if group else []
+    if not 0 < len(names) <= _MOST_SETTINGS:
+        return job_name(by_id, job_id)
+    said = (f"{_SHORT.get(name, pretty(name))} {show_value(by_id.loc[job_id, name])}" for name in names)
+    return plain(", ".join(said))
 
 
 def level_of(value: Any) -> Any:

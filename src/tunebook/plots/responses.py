@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import matplotlib
@@ -17,6 +18,7 @@ from tunebook.plots.marks import SEQUENTIAL, label, measured, own_axes, plain, p
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.text import Text
 
     from tunebook.analysis.comparison import Comparison, Group
     from tunebook.analysis.surface import Scale
@@ -58,7 +60,8 @@ def plot_importance(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
                 color=palette.NEUTRAL,
             )
     ax.set_yticks(range(len(found.frame)), [pretty(str(name)) for name in found.frame.index])
-    ax.set_xlim(0, 1.3)
+    ax.set_xlim(0, 1.15)
+    ax.set_xticks(np.linspace(0, 1, 6))
     ax.set_ylim(len(found.frame) - 0.4, -0.6)
     label(ax, "share of the surface's variance (Sobol total index)", "", f"What mattered, from {found.jobs} jobs")
     ax.grid(visible=False, axis="y")
@@ -126,7 +129,7 @@ def plot_contour(
     lines = ax.contour(
         across.astype(float), up.astype(float), losses, levels=list(filled.levels)[::2], colors="white", linewidths=0.6
     )
-    ax.clabel(lines, fontsize="x-small", fmt="%.3g")
+    numbers = ax.clabel(lines, fontsize="x-small", fmt="%.3g")
     jobs = comparison.frame[comparison.frame["group"] == group.label]
     x, y = jobs[pair[0]].astype(float), jobs[pair[1]].astype(float)
     ax.plot(x, y, "o", color="white", mec="black", markersize=6, clip_on=False, zorder=4)
@@ -134,6 +137,7 @@ def plot_contour(
     ax.plot(x[best], y[best], "*", color="white", mec="black", markersize=16, clip_on=False, zorder=5)
     _scaled(ax, _scale(group, pair[0]))
     _scaled(ax, _scale(group, pair[1]), vertical=True)
+    _inside_only(numbers, ax)
     bar = ax.figure.colorbar(filled, ax=ax)
     bar.set_label(f"expected {measured(comparison)}")
     label(ax, pretty(pair[0]), pretty(pair[1]), _interaction(comparison, pair))
@@ -218,6 +222,13 @@ def plot_parallel(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
 
 
 _TICK: dict[str, Any] = {"ha": "right", "va": "center", "fontsize": "small"}
+
+
+def _inside_only(labels: Iterable[Text], ax: Axes) -> None:
+    """Hide the labels that stand so near the edge that a part of them would be cut off."""
+    for text in labels:
+        across, up = ax.transAxes.inverted().transform(ax.transData.transform(text.get_position()))
+        text.set_visible(bool(0.06 < across < 0.94 and 0.04 < up < 0.96))
 
 
 def _scale(group: Group, name: str) -> Scale:

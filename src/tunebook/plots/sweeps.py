@@ -28,6 +28,7 @@ from tunebook.plots.marks import (
     plain,
     pretty,
     say_instead,
+    settings_of,
 )
 
 if TYPE_CHECKING:
@@ -138,8 +139,9 @@ def plot_ranking(comparison: Comparison, *, most: int = 20, ax: Axes | None = No
         ax.plot([first["loss_low"], first["loss_high"]], [place, place], style, color=color, linewidth=2.5, zorder=2)
         ax.plot(first["loss"], place, "s", color=color, markersize=7, zorder=3)
         ax.plot(jobs["observed"], [place] * len(jobs), "o", color=palette.NEUTRAL, markersize=4.5, mfc="none", zorder=4)
-        others = f" +{len(jobs) - 1}" if len(jobs) > 1 else ""
-        levels.append(f"{mark}{job_name(by_id, first['id'])}{others}  {show_share(first['p_best'])}")
+        seeds = f" ({len(jobs)} seeds)" if len(jobs) > 1 else ""
+        told = settings_of(comparison, by_id, first["id"])
+        levels.append(f"{mark}{told}{seeds}  {show_share(first['p_best'])}")
     best = frame.iloc[0]
     ax.axvspan(best["loss_low"], best["loss_high"], color=palette.NEUTRAL, alpha=0.15, linewidth=0, zorder=0)
     ax.set_yticks(range(len(levels)), levels, fontsize="small")
@@ -207,7 +209,7 @@ def plot_pareto(comparison: Comparison, *, cost: Cost | None = None, ax: Axes | 
     )
     to_the_right = knee["cost"] > (rows["cost"].min() + rows["cost"].max()) / 2
     ax.annotate(
-        f"knee: {job_name(by_id, knee['id'])}",
+        f"knee: {settings_of(comparison, by_id, knee['id'])}",
         (knee["cost"], knee["loss"]),
         textcoords="offset points",
         xytext=(-12 if to_the_right else 12, 10),
