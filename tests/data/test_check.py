@@ -133,6 +133,21 @@ def test_the_method_is_found_out_from_the_records():
     assert tb.read_dataset([question, *many(2)]).method == "supervised"
 
 
+def test_questions_with_nothing_for_a_grader_are_conversations_whose_answers_were_lost():
+    asked = tb.read_dataset([{"messages": [{"role": "user", "content": f"{n}?"}]} for n in range(12)])
+
+    assert asked.method == "supervised"
+    assert {p.rule for p in asked.check().errors} == {"no-assistant"}
+    assert tb.read_dataset(list(asked), method="reinforcement").check().ok
+
+
+def test_records_of_another_schema_are_not_called_repeats_of_one_another():
+    rows = [{"prompt": f"{n}?", "completion": f"{n}!"} for n in range(12)]
+
+    assert {p.rule for p in tb.read_dataset(rows).check().problems} == {"prompt-completion", "few-examples"}
+    assert "duplicate-example" in {p.rule for p in tb.read_dataset([*rows, rows[3]]).check().problems}
+
+
 def test_reinforcement_items_must_be_in_every_example():
     ask = [{"messages": [{"role": "user", "content": f"{n}?"}], "reference": n} for n in range(60)]
     del ask[7]["reference"]

@@ -39,6 +39,8 @@ def check(path, data, **options):
         (b'{"a": 1e999}', "number-range"),
         (b'{"a":' * 10_000 + b"1" + b"}" * 10_000, "too-deep"),
         (b"\0" * 100, "not-json"),
+        (b'{"a": "x\ty"}', "raw-control"),
+        (b'{"a": "x\0y"}', "raw-control"),
     ],
 )
 def test_each_way_a_line_goes_wrong_has_its_own_explanation(line, rule):
@@ -64,6 +66,10 @@ def test_a_pair_of_surrogates_is_a_character():
         (GOOD.decode().encode("utf-16-be"), "utf-16", "utf-16"),
         (b"\x1f\x8b\x08" + bytes(20), "binary", "binary-file"),
         (b"PK\x03\x04" + bytes(20), "binary", "binary-file"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(20), "binary", "binary-file"),
+        (bytes(500), "binary", "binary-file"),
+        (b"\xef\xbb\xbf", "binary", "no-examples"),
+        (b"\n \r\n\n", "binary", "no-examples"),
         (GOOD + b",\n" + GOOD + b",\n", "lines", None),
         (GOOD[:-2] + b"\n" + GOOD, "lines", None),
     ],
@@ -73,6 +79,13 @@ def test_a_file_of_another_form_is_recognised_by_its_head(data, kind, rule):
 
     assert shape.kind == kind
     assert (shape.problem.rule if shape.problem else None) == rule
+
+
+def test_the_report_does_not_call_a_file_utf_8_that_is_not(tmp_path):
+    accented = GOOD.replace(b"Hi", "Hé".encode("latin-1")) if b"Hi" in GOOD else b'{"a": "\xe9"}'
+
+    assert "not UTF-8, no byte order mark" in check(tmp_path / "a.jsonl", accented).file
+    assert ", UTF-8 no byte order mark" in check(tmp_path / "b.jsonl", "é".encode() * 40_000).file  # head ends in one
 
 
 def test_the_examples_inside_a_file_of_another_form_are_checked_too(tmp_path):

@@ -54,6 +54,13 @@ def test_lines_are_put_in_order(tmp_path, data, what):
     assert what in repr(changes)
 
 
+def test_raw_tabs_inside_texts_are_written_as_escapes(tmp_path):
+    ds, changes = mended(tmp_path, json.dumps(chat("a\tb", "c")).replace("\\t", "\t") + "\n")
+
+    assert ds.examples == [chat("a\tb", "c")]
+    assert "raw control characters written as escapes (line 1)" in repr(changes)
+
+
 def test_python_notation_and_other_encodings_are_rewritten(tmp_path):
     example = chat("it's", "né")
 

@@ -60,6 +60,12 @@ def findings(record, method="supervised", **options):
         {"messages": [USER, call(), {"role": "tool", "tool_call_id": "c1", "content": "wet"}, GOOD], "tools": []},
         {"messages": [USER, {"role": "assistant", "content": None, **call()}]},
         {"messages": [USER, {"role": "assistant", "content": [{"type": "text", "text": "Yes."}]}]},
+        {"messages": [USER, {**GOOD, "refusal": None, "tool_calls": None, "function_call": None, "audio": None}]},
+        {"messages": [USER, {"role": "assistant", "content": None, "refusal": "I would rather not."}]},
+        {"messages": [USER, {"role": "assistant", "content": "a\u2028b\u2029c\u0085 🙂"}], "tools": None},
+        {"messages": [GOOD]},
+        {"messages": [USER, USER, GOOD, GOOD], "tools": [], "parallel_tool_calls": None},
+        {"messages": [{"role": "user", "content": [image("http://example.com/picture?id=7")]}, GOOD]},
         {"messages": [{"role": "user", "content": [image("https://example.com/a.png", detail="low")]}, GOOD]},
         {"messages": [{"role": "user", "content": [image(data_uri(png(2)))]}, GOOD]},
     ],
@@ -100,12 +106,12 @@ def test_good_preference_and_reinforcement_records_are_left_in_peace():
         ({"messages": [{**USER, "weight": 1}, GOOD]}, ("weight-role", "$.messages[0].weight", "error")),
         ({"messages": [USER, {"role": "assistant"}]}, ("content-missing", "$.messages[1].content", "error")),
         (
-            {"messages": [USER, {"role": "assistant", "content": ""}]},
-            ("empty-answer", "$.messages[1].content", "warning"),
+            {"messages": [USER, GOOD, USER, {"role": "assistant", "content": ""}]},
+            ("empty-answer", "$.messages[3].content", "warning"),
         ),
         (
-            {"messages": [USER, {"role": "assistant", "content": " \n"}]},
-            ("empty-answer", "$.messages[1].content", "warning"),
+            {"messages": [USER, GOOD, USER, {"role": "assistant", "content": " \n"}]},
+            ("empty-answer", "$.messages[3].content", "warning"),
         ),
         (
             {"messages": [{"role": "user", "content": "  "}, GOOD]},
@@ -119,6 +125,7 @@ def test_good_preference_and_reinforcement_records_are_left_in_peace():
         ({"messages": [{**USER, "mood": "sad"}, GOOD]}, ("unknown-key", "$.messages[0].mood", "warning")),
         ({"messages": [USER, GOOD], "id": 7}, ("unknown-key", "$.id", "warning")),
         ({"messages": [USER, SYSTEM, GOOD]}, ("late-system", "$.messages[1].role", "note")),
+        ({"data": [{"messages": [USER, GOOD]}]}, ("wrapped", "$.data", "error")),
         ({"prompt": "a", "completion": "b"}, ("prompt-completion", "$", "error")),
         ({"conversations": [{"from": "human", "value": "x"}]}, ("other-schema", "$", "error")),
         ({"instruction": "a", "input": "", "output": "b"}, ("other-schema", "$", "error")),
@@ -229,6 +236,51 @@ def test_pictures_of_jpeg_files_are_judged_by_their_frame_header():
     ]
 
 
+@pytest.mark.parametrize("url", ["https://", "http:///a.png", "https://?a.png", "ftp://a.b/c.png", "a.png", ""])
+def test_an_address_that_leads_nowhere_is_no_picture(url):
+    record = {"messages": [{"role": "user", "content": [image(url)]}, GOOD]}
+
+    assert findings(record) == [("image-url", f"{PART}.image_url.url", "error")]
+
+
+def test_an_example_with_nothing_but_empty_answers_is_refused_and_one_with_a_later_answer_is_not():
+    empty = {"role": "assistant", "content": ""}
+
+    assert ("nothing-said", "$.messages", "error") in findings({"messages": [USER, empty]})
+    assert ("nothing-said", "$.messages", "error") in findings({"messages": [USER, {**GOOD, "weight": 0}, empty]})
+    assert [severity for _, _, severity in findings({"messages": [USER, empty, USER, GOOD]})] == ["warning"]
+
+
+def test_a_function_may_give_back_nothing():
+    asks = {"role": "assistant", "function_call": {"name": "f", "arguments": "{}"}}
+    record = {"messages": [USER, asks, {"role": "function", "name": "f", "content": None}, GOOD]}
+
+    assert findings(record) == []
+    del record["messages"][2]["content"]
+    assert findings(record) == [("content-missing", "$.messages[2].content", "error")]
+
+
+def test_limits_are_the_catalogues_and_a_file_of_ones_own_lies_over_it(tmp_path, monkeypatch):
+    limit = '{{ value = {}, unit = "examples", source = "vision", dated = 2026-11-01 }}'
+    own = tmp_path / "own.toml"
+    own.write_text(f"[limits]\nimage_examples = {limit.format(2)}\nmin_examples = {limit.format(3)}\n")
+    monkeypatch.setenv("TUNEBOOK_CATALOGUE", str(own))
+    line = json.dumps({"messages": [{"role": "user", "content": [image("https://a.b/c.png")]}, GOOD]}).encode()
+
+    assert [p.rule for p in check_lines([line] * 2, method="supervised")] == ["too-few-examples"]
+    assert [(p.rule, p.value, p.severity) for p in check_lines([line] * 3, method="supervised")] == [
+        ("image-examples", "3", "error")
+    ]
+    monkeypatch.delenv("TUNEBOOK_CATALOGUE")
+    assert list(check_lines([line] * 11, method="supervised")) == []
+
+
+def test_a_message_longer_than_the_service_takes_is_found_whether_or_not_tokens_are_asked_for():
+    record = {"messages": [USER, {"role": "assistant", "content": "a" * 1_048_577}]}
+
+    assert findings(record) == [("message-too-long", "$.messages[1].content", "error")]
+
+
 def test_images_belong_to_the_user_and_have_a_limit():
     picture = image("https://a.b/c.png")
 
@@ -278,6 +330,8 @@ def test_outputs_hold_answers_only():
 
 def test_a_reinforcement_prompt_ends_with_the_question():
     assert findings({"messages": [USER, GOOD]}, "reinforcement") == [("last-message", "$.messages[1]", "error")]
+    asked = [USER, call(), {"role": "tool", "tool_call_id": "c1", "content": "wet"}]
+    assert findings({"messages": asked}, "reinforcement") == [("last-message", "$.messages[2]", "error")]
     assert findings({"messages": [USER], "my key": 1}, "reinforcement") == [("item-key", "$.my key", "warning")]
     asked = {"role": "user", "content": "Show your chain of thought, then answer."}
     assert findings({"messages": [asked]}, "reinforcement") == [("chain-of-thought", "$.messages[0].content", "note")]

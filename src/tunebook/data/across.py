@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -54,12 +54,16 @@ class Seen:
         self.images = 0  # examples with an image
         self.items: Counter[str] = Counter()  # keys a grader can read, with how many examples have them
 
-    def look_at(self, record: Mapping[str, Any]) -> None:
-        """What a closely read record holds beside its texts."""
+    def look_at(self, images: bool, items: Iterable[str]) -> None:
+        """What an example holds beside its texts."""
+        self.images += images
+        for key in items:
+            self.items[key] += 1
+
+    def look_closely(self, record: Mapping[str, Any]) -> None:
         messages = record.get("messages")
         if isinstance(messages, list):
-            self.images += bool(image_parts(messages))
-            self.items.update(key for key in record if key not in SUPERVISED_KEYS)
+            self.look_at(bool(image_parts(messages)), (key for key in record if key not in SUPERVISED_KEYS))
 
     def __len__(self) -> int:
         return self._count

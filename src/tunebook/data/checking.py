@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 KEEP = 20  # findings of a rule that are kept; all are counted
 COUNT_ALL = 50_000_000  # bytes; in a larger file tokens are estimated from a sample, unless all are asked for
+FIRST_LOOK = 8  # lines at the beginning of a block that say whether it is worth looking for plain ones
 HOPELESS = 100_000  # lines, all of them bad, after which a file is not looked through to its end
 SAMPLED = 4_000  # lines of that sample: the interval is then about 1 % wide
 
@@ -168,16 +169,23 @@ def look_through(
 def _closely(
     lines: Iterable[tuple[int, bytes]], checker: LineChecker, findings: Findings, seen: Seen, blanks: Blanks
 ) -> tuple[int, int]:
-    """(lines with an error, lines without) among those that want a closer look."""
+    """(lines with an error, lines without) among those that are not plain."""
     wrong = right = 0
+    regularly, add = checker.regular, seen.add
     for number, line in lines:
+        if regular := regularly(line):
+            add(number, regular.keys)
+            if regular.images or regular.items:
+                seen.look_at(regular.images, regular.items)
+            right += 1
+            continue
         if not line or line.isspace():
             blanks.add(number, 1)
             continue
         record, problems = checker.closely(line, texts=False)
         if record is not None:
             seen.add(number, record_keys(record))
-            seen.look_at(record)
+            seen.look_closely(record)
         refused = False
         for problem in problems:
             findings.add(problem, line=number)
@@ -195,8 +203,8 @@ def _quickly(block: Block, checker: LineChecker, seen: Seen) -> Iterable[tuple[i
     example before, is compared instead of judged and hashed again.
     """
     lines = block.lines
-    if max(map(len, lines)) > checker.longest_quick:
-        return block.numbered()
+    longest = checker.longest_quick
+    some_long = len(block.data) > longest and max(map(len, lines)) > longest
     plain = checker.plain
     prompts: list[int] = []
     answers: list[int] = []
@@ -205,6 +213,12 @@ def _quickly(block: Block, checker: LineChecker, seen: Seen) -> Iterable[tuple[i
     key: int | None = None
     odd: list[int] = []  # places of the lines that want a closer look
     for at, line in enumerate(lines):
+        if some_long and len(line) > longest:
+            odd.append(at)
+            continue
+        if at == FIRST_LOOK and len(odd) == FIRST_LOOK:  # all odd so far: so are the others, or most of them
+            odd.extend(range(at, len(lines)))
+            break
         try:
             messages = plain(line).messages
         except REFUSED:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tunebook.data.answer_format import answers_of, format_differences
 from tunebook.data.labels import answer_labels
 from tunebook.data.records import record_text
 
@@ -28,6 +29,7 @@ class Comparability:
     sizes: examples. lengths: median characters. length_p: two-sample Kolmogorov-Smirnov on the lengths. label_p: chi
     squared on short answers, when there are such; label_shares: answer -> (share here, share there). auc: how well a
     linear classifier on words tells the files apart, cross-validated, 0.5 is not at all.
+    formats: in words, each way in which the answers are written differently.
     """
 
     names: tuple[str, str]
@@ -38,11 +40,12 @@ class Comparability:
     label_shares: dict[str, tuple[float, float]] | None
     auc: float | None
     auc_noise: float | None
+    formats: tuple[str, ...] = ()
 
     @property
     def differences(self) -> tuple[str, ...]:
         """What differs, in words."""
-        found = []
+        found = [f"the answers are formatted differently: {'; '.join(self.formats)}"] if self.formats else []
         if self.length_p is not None and self.length_p < DOUBT:
             found.append(f"lengths differ (median {self.lengths[0]:,} and {self.lengths[1]:,} characters)")
         if self.label_p is not None and self.label_p < DOUBT:
@@ -89,6 +92,7 @@ def compare_parts(first: Dataset, second: Dataset, *, seed: int = 0) -> Comparab
         label_p=_chi2(here, there) if here is not None and there is not None else None,
         label_shares=_shares(here, there) if here is not None and there is not None and labelled else None,
         auc=auc,
+        formats=tuple(format_differences(*(answers_of(part.examples) for part in (first, second)))),
         auc_noise=((n + m + 1) / (12 * n * m)) ** 0.5 if auc is not None else None,
     )
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, overload
 import msgspec
 
 from tunebook.data.lines import BOM, FileFacts, FileLines, Lines, MemoryLines, PickedLines
-from tunebook.data.malformed import FileShape, explain_shape
+from tunebook.data.malformed import HEAD, FileShape, explain_shape
 from tunebook.data.method_rules import METHODS, likely_method
 from tunebook.data.records import REFUSED
 from tunebook.errors import DataError
@@ -198,7 +198,17 @@ class Dataset:
             return size
         mark = "with byte order mark" if self.facts.bom else "no byte order mark (accepted; write() adds one)"
         ends = "" if self.facts.newline == "none" else f", {self.facts.newline} line ends"
-        return f"{size}, UTF-8 {mark}{ends}{'' if self.facts.final_newline else ', no newline at the end'}"
+        text = "UTF-8" if self._reads_as_utf8() else "not UTF-8,"
+        return f"{size}, {text} {mark}{ends}{'' if self.facts.final_newline else ', no newline at the end'}"
+
+    def _reads_as_utf8(self) -> bool:
+        """Whether the beginning of the file is UTF-8; the rest is for the rules to say."""
+        head = self._file.head() if self._file else b""
+        try:
+            head.decode("utf-8")
+        except UnicodeDecodeError as refused:
+            return refused.end == len(head) == HEAD  # cut in the middle of a character
+        return True
 
     @cached_property
     def method(self) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tunebook.catalogue import Model, load_catalogue
 from tunebook.data.across import Seen
+from tunebook.data.image_rules import too_many_with_images
 from tunebook.data.problem import Problem, error, note, warning
 from tunebook.data.rules import too_few
 
@@ -48,15 +49,8 @@ def check_whole(
             "Upload in parts of 64 MB.",
         )
     yield from _for_model(dataset.method, seen, model, known)
-    if seen.images > limit("image_examples"):
-        yield error(
-            "",
-            "image-examples",
-            seen.images,
-            f"A file may have {limit('image_examples'):,} examples with images.",
-            "Train on fewer of them.",
-        )
-    elif seen.images:
+    yield from too_many_with_images(seen.images)
+    if seen.images:
         yield note(
             "",
             "image-screening",

@@ -12,13 +12,11 @@ import struct
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from tunebook.catalogue import load_catalogue
 from tunebook.data.problem import Problem, error, json_type, warning
 
-IMAGES_PER_EXAMPLE = 64  # the page's rule; its own troubleshooting table says 10, so 11 to 64 are a warning
-IMAGES_ADVISED = 10
-IMAGE_BYTES = 10 * 2**20
-IMAGE_EXAMPLES = 50_000
 _DATA_URI = re.compile(r"data:([\w.+-]+/[\w.+-]+)?(;[\w=.+-]+)*,", re.I)
+_WEB = re.compile(r"https?://[^\s/?#]+")
 OTHER_PARTS = {
     "input_text": "text",
     "output_text": "text",
@@ -126,7 +124,7 @@ def check_url(url: str, path: str) -> Iterator[Problem]:
     lower = url[:200].lower()
     if lower.startswith("data:"):
         yield from _check_data_uri(url, path)
-    elif not lower.startswith(("http://", "https://")):
+    elif not _WEB.match(lower):
         yield error(
             path,
             "image-url",
@@ -162,12 +160,13 @@ def _check_data_uri(url: str, path: str) -> Iterator[Problem]:
         )
         return
     encoded = url[head.end() :]
-    if len(encoded) * 3 // 4 > IMAGE_BYTES + 2:
+    most = load_catalogue().limit("image_bytes")
+    if len(encoded) * 3 // 4 > most + 2:  # padding stands for up to two bytes
         yield error(
             path,
             "image-size",
             f"{len(encoded) * 3 / 4 / 2**20:.1f} MB",
-            "An image may have 10 MB.",
+            f"An image may have {most / 2**20:.0f} MB.",
             "Make it smaller; `detail: low` uses 512 x 512 pixels anyway.",
         )
         return
@@ -250,17 +249,32 @@ def image_parts(messages: Sequence[object]) -> list[Mapping[str, Any]]:
 
 
 def check_image_count(messages: Sequence[object], path: str) -> Iterator[Problem]:
-    """How many images one example holds."""
+    """How many images one example holds: the page's rule is 64, its own troubleshooting table says 10."""
     count = len(image_parts(messages))
-    if count > IMAGES_PER_EXAMPLE:
-        yield error(
-            path, "image-count", count, f"An example may have {IMAGES_PER_EXAMPLE} images.", "Split the example."
-        )
-    elif count > IMAGES_ADVISED:
+    if not count:
+        return
+    limit = load_catalogue().limit
+    most, advised = limit("images_per_example"), limit("images_per_example_advised")
+    if count > most:
+        yield error(path, "image-count", count, f"An example may have {most} images.", "Split the example.")
+    elif count > advised:
         yield warning(
             path,
             "image-count",
             count,
-            f"More than {IMAGES_ADVISED} images: the documentation gives 10 and 64 as limit.",
-            "Stay at 10 to be safe.",
+            f"More than {advised} images: the documentation gives {advised} and {most} as limit.",
+            f"Stay at {advised} to be safe.",
+        )
+
+
+def too_many_with_images(examples: int) -> Iterator[Problem]:
+    """The finding about the number of examples of one file that hold images."""
+    most = load_catalogue().limit("image_examples")
+    if examples > most:
+        yield error(
+            "",
+            "image-examples",
+            f"{examples:,}",
+            f"A file may have {most:,} examples with images.",
+            "Train on fewer of them: head(), split().",
         )

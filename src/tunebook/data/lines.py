@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from tunebook.data.malformed import LONGEST_LINE
+from tunebook.data.malformed import HEAD, LONGEST_LINE
 from tunebook.errors import DataError
 
 BOM = b"\xef\xbb\xbf"
@@ -77,7 +77,7 @@ class FileLines:
             raise DataError(f"{self.path}: the file has changed since it was read. Call read_dataset again.")
         return file
 
-    def head(self, size: int = 65_536) -> bytes:
+    def head(self, size: int = HEAD) -> bytes:
         with self._open() as file:
             return file.read(size)
 

@@ -17,6 +17,7 @@ from tunebook.data.problem import Problem, error, json_type, shown
 LONGEST_LINE = 256 * 2**20  # bytes; no example within the token and image limits comes near it
 _SURROGATE = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]..)\\u[dD][c-fC-F]..")
 _AT_BYTE = re.compile(r"\(byte (\d+)\)")
+_CONTROL = re.compile(rb"[\x00-\x1f]")
 _NOT_FINITE = re.compile(rb"[:\[,]\s*-?(?:NaN|Infinity)\b")
 
 
@@ -48,7 +49,18 @@ def explain_line(line: bytes, cause: BaseException | None = None) -> Problem:
         )
     if isinstance(cause, UnicodeDecodeError):
         return _not_utf8(line)
-    for look in (_bom_inside, _trailing_comma, _bracket, _several, _surrogate, _not_finite, _python, _braces, _csv):
+    for look in (
+        _control,
+        _bom_inside,
+        _trailing_comma,
+        _bracket,
+        _several,
+        _surrogate,
+        _not_finite,
+        _python,
+        _braces,
+        _csv,
+    ):
         if found := look(text):
             return found
     return _not_json(text, cause)
@@ -101,6 +113,21 @@ def _trailing_comma(text: bytes) -> Problem | None:
         text[-24:],
         "The line ends with a comma: this is a list cut into lines, not JSON Lines.",
         "Remove the comma at the end of each line (fix() does).",
+    )
+
+
+def _control(text: bytes) -> Problem | None:
+    found = _CONTROL.search(text)
+    if not found or not text.startswith(b"{") or not _decodes(_CONTROL.sub(b" ", text)):
+        return None
+    at = found.start()
+    name = {b"\t": "tab", b"\r": "carriage return", b"\0": "NUL"}.get(found.group(), "control character")
+    return error(
+        "$",
+        "raw-control",
+        text[max(0, at - 20) : at + 20],
+        f"A raw {name} stands inside a text (character {at + 1} of this line); JSON wants it written as an escape.",
+        "Write lines with json.dumps, which escapes it (fix() does).",
     )
 
 
@@ -300,12 +327,17 @@ _MAGIC = {
     b"%PDF": ("a PDF", "Training files are JSON Lines."),
     b"ARROW1": ("an Arrow file", "Read it with pandas.read_feather and hand the frame to read_dataset."),
     b"SQLite format 3": ("an SQLite database", "Query it with pandas.read_sql and hand the frame to read_dataset."),
+    b"\x89PNG": ("a PNG picture", "Training files are JSON Lines; pictures stand in them as data URIs."),
+    b"\xff\xd8\xff": ("a JPEG picture", "Training files are JSON Lines; pictures stand in them as data URIs."),
     b"\x28\xb5\x2f\xfd": ("Zstandard-compressed", "Unpack it first (unzstd)."),
 }
 
 
+HEAD = 65_536  # bytes of a file that say what it is
+
+
 def explain_shape(head: bytes) -> FileShape:
-    """What a file is, from its first bytes (64 kB are plenty)."""
+    """What a file is, from its first bytes (`HEAD` of them are plenty)."""
     for magic, (name, remedy) in _MAGIC.items():
         if head.startswith(magic):
             return FileShape("binary", error("", "binary-file", head[:8].hex(" "), f"This is {name}.", remedy))
@@ -321,6 +353,28 @@ def explain_shape(head: bytes) -> FileShape:
             ),
         )
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if text.startswith(b"\0"):
+        return FileShape(
+            "binary",
+            error(
+                "",
+                "binary-file",
+                head[:8].hex(" "),
+                "The file begins with zero bytes: it is no text.",
+                "A copy or download that broke off leaves such files; fetch it again.",
+            ),
+        )
+    if not text and len(head) < HEAD:
+        return FileShape(
+            "binary",
+            error(
+                "",
+                "no-examples",
+                f"{len(head)} bytes",
+                "The file holds no examples, only blank lines or a byte order mark.",
+                "Write the examples into it, one a line; a program that failed leaves such files.",
+            ),
+        )
     if text.startswith(b"["):
         return FileShape(
             "array",

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from tunebook.catalogue import load_catalogue
 from tunebook.data.image_rules import check_parts
 from tunebook.data.problem import Problem, error, json_type, note, warning
 from tunebook.data.tool_rules import check_calls, check_exchange, check_tool_message
@@ -52,7 +53,7 @@ MEANT_ROLES = {
     "instruction": "system",
     "context": "system",
 }
-LONGEST_MESSAGE = 1_048_576  # characters of one message (quotas and limits page)
+SURELY_SHORT = 10_000  # characters; below, the catalogue need not be asked for the most
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -177,7 +178,7 @@ def _check_content(message: Mapping[str, Any], role: str, path: str, images: boo
     content = message.get("content")
     calls = message.get("tool_calls") or message.get("function_call") or message.get("refusal")
     if content is None:
-        if not (role == "assistant" and calls):
+        if not (role == "assistant" and calls) and not (role == "function" and "content" in message):
             what = "is null" if "content" in message else "is missing"
             yield error(
                 f"{path}.content",
@@ -189,12 +190,12 @@ def _check_content(message: Mapping[str, Any], role: str, path: str, images: boo
     elif isinstance(content, str):
         if not content.strip() and not calls:
             yield _empty(content, role, f"{path}.content")
-        elif len(content) > LONGEST_MESSAGE:
+        elif len(content) > SURELY_SHORT and len(content) > (most := load_catalogue().limit("message_characters")):
             yield error(
                 f"{path}.content",
                 "message-too-long",
                 f"{len(content):,} characters",
-                f"A message may have {LONGEST_MESSAGE:,} characters.",
+                f"A message may have {most:,} characters.",
                 "Shorten or split it.",
             )
     elif isinstance(content, list):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from tunebook.data.image_rules import check_image_count
@@ -20,6 +21,7 @@ Record = Mapping[str, Any]
 SUPERVISED_KEYS = {"messages", "tools", "functions", "parallel_tool_calls"}
 DPO_KEYS = {"input", "preferred_output", "non_preferred_output"}
 DPO_INPUT_KEYS = {"messages", "tools", "parallel_tool_calls"}
+_ITEM_KEY = re.compile(r"[A-Za-z_]\w*")
 _THINK_ALOUD = re.compile(r"\b(?:show|reveal|print|output|share)\b.{0,30}\bchain[- ]of[- ]thought\b", re.I)
 
 
@@ -57,7 +59,7 @@ def _something_to_learn(messages: Sequence[object]) -> Iterator[Problem]:
             "no-assistant",
             ", ".join(map(str, roles[:6])),
             "No assistant message: nothing to learn from.",
-            "Add the answer you want as the last message.",
+            'Add the answer you want as the last message; prompts alone are data for method="reinforcement".',
         )
     elif roles[-1] != "assistant":
         yield error(
@@ -75,6 +77,21 @@ def _something_to_learn(messages: Sequence[object]) -> Iterator[Problem]:
             "Every answer has weight 0: nothing to learn from.",
             "Give at least one answer weight 1, or remove the example.",
         )
+    elif not any(_says_something(answer) for answer in answers if answer.get("weight") != 0):
+        yield error(
+            "$.messages",
+            "nothing-said",
+            "",
+            "Every answer is empty: nothing to learn from.",
+            "Write the answer or remove the example.",
+        )
+
+
+def _says_something(answer: Record) -> bool:
+    """False for an empty text alone; what is missing or no text is another rule's."""
+    content = answer.get("content")
+    calls = answer.get("tool_calls") or answer.get("function_call") or answer.get("refusal")
+    return not isinstance(content, str) or bool(content.strip() or calls)
 
 
 def _dpo(record: Record) -> Iterator[Problem]:
@@ -184,7 +201,7 @@ def _reinforcement(record: Record) -> Iterator[Problem]:
         yield from check_image_count(messages, "$.messages")
         last = messages[-1]
         role = last.get("role") if isinstance(last, dict) else None
-        if role not in ("user", "developer", "tool"):
+        if role not in ("user", "developer"):
             yield error(
                 f"$.messages[{len(messages) - 1}]",
                 "last-message",
@@ -194,7 +211,7 @@ def _reinforcement(record: Record) -> Iterator[Problem]:
             )
         for index, message in enumerate(messages):
             content = message.get("content") if isinstance(message, dict) else None
-            if isinstance(content, str) and _THINK_ALOUD.search(content[:20_000]):
+            if isinstance(content, str) and thinks_aloud(content):
                 yield note(
                     f"$.messages[{index}].content",
                     "chain-of-thought",
@@ -203,7 +220,7 @@ def _reinforcement(record: Record) -> Iterator[Problem]:
                     "Such prompts may be rejected by moderation; ask for the answer and a short reason.",
                 )
     for key in record:
-        if key not in SUPERVISED_KEYS and not re.fullmatch(r"[A-Za-z_]\w*", key):
+        if key not in SUPERVISED_KEYS and not good_item_key(key):
             yield warning(
                 f"$.{key}",
                 "item-key",
@@ -211,6 +228,17 @@ def _reinforcement(record: Record) -> Iterator[Problem]:
                 "A grader cannot name this key in a template.",
                 "Use letters, digits and _ ({{item.my_key}}).",
             )
+
+
+def thinks_aloud(content: str) -> bool:
+    """Whether a prompt asks to see the chain of thought."""
+    return ("hought" in content or "HOUGHT" in content) and _THINK_ALOUD.search(content[:20_000]) is not None
+
+
+@lru_cache(maxsize=1_000)
+def good_item_key(key: str) -> bool:
+    """Whether a grader's template can name this key."""
+    return _ITEM_KEY.fullmatch(key) is not None
 
 
 def _missing(path: str, key: str, record: Record) -> Problem:
@@ -239,6 +267,16 @@ def foreign_schema(record: Record, method: str = "supervised") -> Problem | None
     for needed, rule, name, remedy in _FOREIGN:
         if needed <= keys:
             return error("$", rule, record, f"This is {name}, not the {_KIND[method]} format.", remedy)
+    if held := next((k for k, v in record.items() if isinstance(v, list) and v and isinstance(v[0], dict)), None):
+        inside = record[held][0].keys() & {"messages", "prompt", "conversations", *DPO_KEYS}
+        if inside:
+            return error(
+                f"$.{held}",
+                "wrapped",
+                record,
+                f"{len(record[held]):,} examples stand inside the key `{held}` of one object.",
+                "Write each of them on a line of its own, without what is around them.",
+            )
     if not keys:
         return error("$", "missing-key", "{}", "The object is empty.", "Remove the line (fix() does).")
     wanted = "input" if method == "dpo" else "messages"
@@ -291,7 +329,7 @@ def likely_method(records: Sequence[object]) -> str:
             votes["dpo"] += 1
         elif isinstance(messages, list) and messages and isinstance(messages[-1], dict):
             asks = messages[-1].get("role") in ("user", "developer")
-            only_asks = not any(isinstance(m, dict) and m.get("role") == "assistant" for m in messages)
+            # Prompts with nothing for a grader to read are rather conversations whose answers were lost.
             items = record.keys() - SUPERVISED_KEYS
-            votes["reinforcement" if asks and (items or only_asks) else "supervised"] += 1
+            votes["reinforcement" if asks and items else "supervised"] += 1
     return max(METHODS, key=votes.__getitem__)

@@ -210,13 +210,24 @@ def _different(dataset: Dataset, validation: Dataset) -> Iterator[tuple[Problem,
     from tunebook.data.comparability import compare_parts
 
     compared = compare_parts(dataset, validation)
-    if not compared.comparable:
+    if compared.formats:
+        yield (
+            warning(
+                "",
+                "validation-format",
+                validation.name,
+                f"The answers are formatted differently: {'; '.join(compared.formats)}.",
+                "Write both files with the same code; else a job on them looks overfitted from its first epoch on.",
+            ),
+            1,
+        )
+    if others := compared.differences[bool(compared.formats) :]:
         yield (
             warning(
                 "",
                 "validation-differs",
                 validation.name,
-                compared.sentence,
+                f"{dataset.name} and {validation.name} are not alike: {'; '.join(others)}.",
                 "Draw both from one file with split(), or make sure the difference is meant.",
             ),
             1,

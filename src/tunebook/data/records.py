@@ -5,7 +5,7 @@ Needs msgspec only.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -52,6 +52,11 @@ def plain_keys(messages: Sequence[PlainMessage]) -> Keys | None:
     return hash(texts[0]) if len(texts) == 1 else hash(tuple(texts)), hash(said), system
 
 
+def keys_of(system: int, asked: Sequence[Hashable], answered: Hashable) -> Keys:
+    """Keys from the hash of the system message and a sign of each other message (`plain_keys` gives the same)."""
+    return hash(asked[0]) if len(asked) == 1 else hash(tuple(asked)), hash(answered), system
+
+
 def record_keys(record: Mapping[str, Any]) -> Keys:
     """Keys of any decoded record, equal to `plain_keys` where that gives any."""
     asked, answered = parts(record)
@@ -60,13 +65,43 @@ def record_keys(record: Mapping[str, Any]) -> Keys:
         told = text_only(asked[0])
         if told is not None:
             system, asked = hash(told), asked[1:]
-    texts = [text_only(message) for message in asked]
-    plain = hash(texts[0]) if len(texts) == 1 else hash(tuple(texts))
-    prompt = _hash(asked) if None in texts else plain
+    if not asked and not answered:  # another schema: all that can be compared is the whole
+        return hash(compact(record)), 0, system
+    signs = [_sign(message) for message in asked]
     if not answered:
-        return prompt, 0, system
-    said = text_only(answered[0]) if len(answered) == 1 else None
-    return prompt, _hash(answered) if said is None else hash(said), system
+        return keys_of(system, signs, "")[0], 0, system
+    if isinstance(answered[0], Mapping):
+        return keys_of(system, signs, _sign(answered[0]))
+    if isinstance(record.get("messages"), list):
+        return keys_of(system, signs, compact(answered))
+    outputs = tuple(tuple(map(_sign, output)) if isinstance(output, list) else compact(output) for output in answered)
+    return keys_of(system, signs, outputs)
+
+
+def _sign(message: object) -> Hashable:
+    """What a message says, to be hashed: its text, else its calls or parts, else all of it."""
+    text = text_only(message)
+    if text is not None or not isinstance(message, Mapping):
+        return compact(message) if text is None else text
+    content, calls = message.get("content"), message.get("tool_calls")
+    try:
+        if calls and not isinstance(content, list):
+            return call_sign(content, [(call["function"]["name"], call["function"]["arguments"]) for call in calls])
+        if not calls and not message.get("function_call") and isinstance(content, list):
+            return parts_sign([p["text"] if p["type"] == "text" else p["image_url"]["url"] for p in content])
+    except (TypeError, KeyError):
+        pass
+    return compact(message)
+
+
+def call_sign(content: object, calls: Sequence[tuple[object, object]]) -> Hashable:
+    """What a message that calls tools says; the ids of its calls, mostly drawn at random, do not count."""
+    return "calls", str(content or ""), *[str(word) for call in calls for word in call]
+
+
+def parts_sign(texts: Sequence[object]) -> Hashable:
+    """What a message of several parts says: each part's text or address."""
+    return "parts", *map(str, texts)
 
 
 def text_only(message: object) -> str | None:
@@ -101,10 +136,6 @@ def answer_text(record: Mapping[str, Any]) -> str:
         return ""
     said = text_only(answered[0])
     return said if said is not None else shown(compact(answered), 400)
-
-
-def _hash(value: object) -> int:
-    return hash(compact(value))
 
 
 def compact(value: object) -> str:

@@ -6,6 +6,7 @@ Never touched: what a message says, except for NUL characters; examples, except 
 from __future__ import annotations
 
 import ast
+import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -113,6 +114,10 @@ def mend_line(line: bytes, number: int, changes: list[Change]) -> list[bytes]:
     if len(values) > 1 and all(_is_json(value) for value in values):
         changes.append(Change(number, "several examples put on lines of their own"))
         return values
+    escaped = _escaped(text)
+    if escaped is not None:
+        changes.append(Change(number, "raw control characters written as escapes"))
+        return [escaped]
     literal = _python_literal(text)
     if literal is not None:
         changes.append(Change(number, "Python notation written as JSON"))
@@ -126,6 +131,15 @@ def _is_json(text: bytes) -> bool:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return False
     return True
+
+
+def _escaped(text: bytes) -> bytes | None:
+    """An object with raw tabs and the like inside its texts, which Python reads when asked to be lenient."""
+    try:
+        value = json.loads(text, strict=False) if text.startswith(b"{") else None
+        return msgspec.json.encode(value) if isinstance(value, dict) and b"NaN" not in text else None
+    except (ValueError, UnicodeError, RecursionError):
+        return None
 
 
 def _python_literal(text: bytes) -> bytes | None:

@@ -12,16 +12,16 @@ from typing import Any
 
 import msgspec
 
+from tunebook.catalogue import load_catalogue
+from tunebook.data.image_rules import image_parts, too_many_with_images
 from tunebook.data.malformed import LONGEST_LINE, explain_line
 from tunebook.data.method_rules import METHODS, check_record
 from tunebook.data.problem import Problem, error, warning
 from tunebook.data.records import REFUSED, PlainRecord, plain_keys
+from tunebook.data.regular import Regular, RegularChecker
 from tunebook.data.text_rules import check_texts, suspicious
 
-__all__ = ["MIN_EXAMPLES", "LineChecker", "Problem", "check_lines"]
-
-MIN_EXAMPLES = 10  # examples per training file: how-to/fine-tuning; `catalogue.limit("min_examples")` is the dated fact
-
+__all__ = ["LineChecker", "Problem", "check_lines"]
 
 MOST_OF_A_LINE = 1_000  # findings; a record with more is not looked through to its end
 
@@ -29,9 +29,10 @@ MOST_OF_A_LINE = 1_000  # findings; a record with more is not looked through to 
 class LineChecker:
     """Checks one line after the other; knows nothing of other lines.
 
-    `plain(line)` decodes a line that is a `PlainRecord` and raises for any other. `closely(line)` returns (record,
-    problems) for any line: what JSON gives, None when that is no object, and the findings, their line not filled in;
-    with texts=True also those about what the texts hold.
+    Three ways, each slower than the one before and for what that leaves over: `plain(line)` decodes a `PlainRecord` and
+    raises for any other; `regular(line)` gives what is worth keeping of a record in good order, else None; `closely`
+    gives (record, problems) for any line: what JSON gives, None when that is no object, and the findings, their line
+    not filled in; with texts=True also those about what the texts hold.
     """
 
     def __init__(self, method: str, *, max_tokens: int | None = None, encoding: str = "o200k_base") -> None:
@@ -40,23 +41,32 @@ class LineChecker:
         self.method = method
         self.max_tokens = max_tokens
         self.encoding = encoding
-        self.longest_quick = min(
-            max_tokens or LONGEST_LINE, LONGEST_LINE
-        )  # bytes; no longer line is too long in tokens
+        # Bytes: no line of so few has too many tokens or too long a message, a token being at least one byte.
+        self.longest_quick = min(max_tokens or LONGEST_LINE, load_catalogue().limit("message_characters"))
         self.plain: Callable[[bytes], PlainRecord] = msgspec.json.Decoder(PlainRecord).decode
+        self._regular = RegularChecker(method).check
         self._any: Callable[[bytes], Any] = msgspec.json.Decoder().decode
 
-    def check(self, line: bytes) -> tuple[bool, list[Problem]]:
-        """(whether the line holds a record, findings) of one line."""
-        if self.method == "supervised" and len(line) <= self.longest_quick:
-            try:
-                plain = plain_keys(self.plain(line).messages) is not None
-            except REFUSED:
-                plain = False  # the closer look says what it is
-            if plain and not suspicious(line):
-                return True, []
+    def check(self, line: bytes) -> tuple[bool, bool, list[Problem]]:
+        """(whether the line holds a record, whether that has images, findings) of one line."""
+        if not suspicious(line):
+            if self.method == "supervised" and len(line) <= self.longest_quick:
+                try:
+                    if plain_keys(self.plain(line).messages) is not None:
+                        return True, False, []
+                except REFUSED:
+                    pass  # a closer look says what it is
+            if regular := self.regular(line):
+                return True, regular.images, []
         record, problems = self.closely(line)
-        return record is not None, problems
+        messages = record.get("messages") if record is not None else None
+        return record is not None, isinstance(messages, list) and bool(image_parts(messages)), problems
+
+    def regular(self, line: bytes) -> Regular | None:
+        if len(line) > LONGEST_LINE:
+            return None
+        found = self._regular(line)
+        return found if found and len(line) - found.no_text <= self.longest_quick else None
 
     def closely(self, line: bytes, *, texts: bool = True) -> tuple[dict[str, Any] | None, list[Problem]]:
         if len(line) > LONGEST_LINE:
@@ -94,26 +104,28 @@ def check_lines(
     method: str,
     max_tokens: int | None = None,
     encoding: str = "o200k_base",
-    min_examples: int = MIN_EXAMPLES,
+    min_examples: int | None = None,
 ) -> Iterator[Problem]:
     """Every finding about the lines of a training file, in file order; one about the whole file comes last.
 
     lines: raw lines, with or without their newline; a byte order mark before the first is fine.
     method: "supervised", "dpo" or "reinforcement".
     max_tokens: of one example; None asks nothing. encoding: the tokenizer's, used only for lines that may be too long.
-    min_examples: 0 for a validation file, which has no minimum.
+    min_examples: None takes the catalogue's; 0 for a validation file, which has no minimum.
     """
     checker = LineChecker(method, max_tokens=max_tokens, encoding=encoding)
-    examples = 0
+    examples = with_images = 0
     for number, raw in enumerate(lines, 1):
         line = raw.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw
         if not line.strip():
             continue
-        holds, problems = checker.check(line)
+        holds, images, problems = checker.check(line)
         examples += holds
+        with_images += images
         for problem in problems:
             yield replace(problem, line=number)
-    yield from too_few(examples, min_examples)
+    yield from too_few(examples, load_catalogue().limit("min_examples") if min_examples is None else min_examples)
+    yield from too_many_with_images(with_images)
 
 
 def too_few(examples: int, min_examples: int) -> Iterator[Problem]:

@@ -96,8 +96,12 @@ def _inner(tool: object, place: str) -> tuple[object, str]:
     return (tool.get("function"), f"{place}.function") if isinstance(tool, dict) else (tool, place)
 
 
+def good_function_name(name: str) -> bool:
+    return _NAME.fullmatch(name) is not None
+
+
 def check_function_name(name: object, path: str) -> Iterator[Problem]:
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
+    if not isinstance(name, str) or not good_function_name(name):
         yield error(
             path,
             "function-name",
