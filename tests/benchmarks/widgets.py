@@ -163,7 +163,7 @@ def form_appears() -> tuple[str, bool]:
     form._static()
     form.load()
     appeared = time.perf_counter() - began
-    while not form._recent:
+    while not form.start_from.records:
         time.sleep(0.005)
     filled = time.perf_counter() - began
     server.shutdown()

@@ -56,6 +56,9 @@ def lab(browser, tmp_path_factory) -> Iterator[Lab]:
 class Lab:
     """A running JupyterLab: `folder` is what it shows, `open` gives a notebook in a browser page."""
 
+    module, page_of = "jupyterlab", "doc/tree"
+    options = ("--LabApp.expose_app_in_browser=True", "--LabApp.extension_manager=readonly")
+
     def __init__(self, home: Path) -> None:
         self.home, self.folder, self.state = home, home / "notebooks", home / "service"
         self.folder.mkdir()
@@ -76,9 +79,8 @@ class Lab:
         self.environment.pop("AZURE_OPENAI_ENDPOINT", None)
 
     def __enter__(self) -> Lab:
-        command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", "--port=0"]
-        command += [f"--ServerApp.root_dir={self.folder}", f"--IdentityProvider.token={TOKEN}"]
-        command += ["--LabApp.expose_app_in_browser=True", "--LabApp.extension_manager=readonly"]
+        command = [sys.executable, "-m", self.module, "--no-browser", "--allow-root", "--ip=127.0.0.1", "--port=0"]
+        command += [f"--ServerApp.root_dir={self.folder}", f"--IdentityProvider.token={TOKEN}", *self.options]
         self.log = self.home / "lab.log"
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log, cwd=self.folder)
@@ -87,13 +89,13 @@ class Lab:
 
     def _address(self, until: float) -> str:
         while time.monotonic() < until:
-            found = re.search(r"http://127\.0\.0\.1:(\d+)/lab", self.log.read_text("utf-8", "replace"))
+            found = re.search(r"http://127\.0\.0\.1:(\d+)/(?:lab|tree)", self.log.read_text("utf-8", "replace"))
             if found:
                 return f"http://127.0.0.1:{found.group(1)}"
             if self.process.poll() is not None:
                 break
             time.sleep(0.1)
-        raise RuntimeError(f"JupyterLab did not start:\n{self.log.read_text('utf-8', 'replace')}")
+        raise RuntimeError(f"{self.module} did not start:\n{self.log.read_text('utf-8', 'replace')}")
 
     def __exit__(self, *_: object) -> None:
         self.process.terminate()
@@ -112,7 +114,7 @@ class Lab:
 
     def open(self, page, name: str) -> Notebook:
         """The notebook in this page, ready to run."""
-        page.goto(f"{self.address}/doc/tree/{name}?token={TOKEN}&reset")
+        page.goto(f"{self.address}/{self.page_of}/{name}?token={TOKEN}&reset")
         page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
         return Notebook(page, self)
 
@@ -121,6 +123,13 @@ class Lab:
         base, query = f"{self.address}/api/sessions", f"?token={TOKEN}"
         for session in page.context.request.get(base + query).json():
             page.context.request.delete(f"{base}/{session['id']}{query}")
+
+
+class Seven(Lab):
+    """A running Notebook 7: one notebook a page, the same commands."""
+
+    module, page_of = "notebook", "notebooks"
+    options = ("--JupyterNotebookApp.expose_app_in_browser=True",)
 
 
 class Notebook:

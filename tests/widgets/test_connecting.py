@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from types import SimpleNamespace
 
 import ipywidgets
 import pytest
 
 from tunebook.errors import ServiceError
-from tunebook.widgets.connecting import ASKED, EMBEDDED, ENTRA, VARIABLE, ConnectForm, full_endpoint
+from tunebook.widgets.connecting import (
+    ASKED,
+    DEVICE,
+    EMBEDDED,
+    ENTRA,
+    VARIABLE,
+    ConnectForm,
+    device_credential,
+    full_endpoint,
+)
 from tunebook.widgets.outputs import all_widgets
 
 from .conftest import at_once, texts
@@ -16,16 +26,17 @@ from .conftest import at_once, texts
 KEY = "k3y-never-to-be-seen"
 
 
-def opened(endpoint, *, api_key=None, environ=None):
+def opened(endpoint, *, api_key=None, credential=None, environ=None):
     """What `connect` would give; the key it was given is kept to be looked at."""
     del environ
-    jobs = SimpleNamespace(list=lambda limit: [])  # noqa: ARG005
+    # The first request asks the credential for a token.
+    jobs = SimpleNamespace(list=lambda limit: [credential()] if credential else [])  # noqa: ARG005
     name = endpoint.removeprefix("https://").split(".")[0]
     return SimpleNamespace(name=name, endpoint=endpoint, kind="Azure OpenAI resource", jobs=jobs, given=api_key)
 
 
-def form_of(opener=opened, **environ) -> ConnectForm:
-    return ConnectForm(environ=environ, spawn=at_once, open_workspace=opener)
+def form_of(opener=opened, by_code=None, **environ) -> ConnectForm:
+    return ConnectForm(environ=environ, spawn=at_once, open_workspace=opener, sign_in_by_code=by_code)
 
 
 def test_there_is_no_password_widget() -> None:
@@ -71,6 +82,76 @@ def test_entra_sign_in_takes_no_key_from_the_environment() -> None:
     form.button.click()
 
     assert form.workspace.given is None
+
+
+TOKEN = "t0ken-never-to-be-seen"
+UNTIL = datetime(2026, 11, 23, 12, 30).astimezone()  # of this machine
+
+
+class Microsoft:
+    """The credential that signs in by a code: shows it, then `signs_in` or fails."""
+
+    def __init__(self, form_shows, *, error=None, code="ABCD-1234", address="https://microsoft.com/devicelogin"):
+        self.form_shows, self.error, self.code, self.address = form_shows, error, code, address
+        self.tenant = self.seen = None
+
+    def __call__(self, show, tenant):
+        self.tenant = tenant
+
+        def token():
+            show(self.address, self.code, UNTIL)
+            self.seen = self.form_shows()
+            if self.error:
+                raise self.error
+            return TOKEN
+
+        return token
+
+
+def sign_in_by_code(**answers):
+    form = form_of()
+    form._by_code = microsoft = Microsoft(lambda: texts(form.widget), **answers)
+    form.endpoint.value, form.sign_in.value, form.tenant.value = "contoso", DEVICE, "fabrikam.com"
+    form.button.click()
+    return form, microsoft
+
+
+def test_signing_in_by_a_code_shows_it_while_it_is_waited_for_and_keeps_no_token() -> None:
+    form, microsoft = sign_in_by_code()
+
+    assert 'href="https://microsoft.com/devicelogin"' in microsoft.seen
+    assert "ABCD-1234" in microsoft.seen
+    assert "good until 12:30:00" in microsoft.seen
+    assert microsoft.tenant == "fabrikam.com"
+    assert form.workspace.given is None
+    state = str([widget.get_state() for widget in all_widgets(form.widget)])
+    assert "ABCD-1234" not in state
+    assert TOKEN not in state + repr(form) + str(form._repr_mimebundle_())
+
+
+def test_a_code_that_was_not_typed_in_time_goes_away_and_the_reason_stays() -> None:
+    error = type("ClientAuthenticationError", (Exception,), {})("<b>expired</b>")
+    form, _ = sign_in_by_code(error=error)
+
+    assert "Entra ID did not sign in: &lt;b&gt;expired&lt;/b&gt;" in texts(form.widget)
+    assert "ABCD-1234" not in texts(form.widget)
+    assert form.workspace is None
+    assert not form.button.disabled
+
+
+def test_a_page_to_sign_in_at_is_a_link_only_when_it_is_one() -> None:
+    _, microsoft = sign_in_by_code(address="javascript:alert(1)", code="<script>")
+
+    assert "href" not in microsoft.seen
+    assert "<script>" not in microsoft.seen
+
+
+def test_the_credential_is_azure_identitys_own(monkeypatch) -> None:
+    made = []
+    monkeypatch.setattr("azure.identity.DeviceCodeCredential", lambda **given: made.append(given) or "credential")
+
+    assert device_credential(print, "fabrikam.com") == device_credential(print) == "credential"
+    assert made == [{"prompt_callback": print, "tenant_id": "fabrikam.com"}, {"prompt_callback": print}]
 
 
 def test_several_resources_stay_connected_and_are_named() -> None:

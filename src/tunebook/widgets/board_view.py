@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tunebook.widgets.chart import measured, sparkline
 from tunebook.widgets.live_view import progress
-from tunebook.widgets.markup import amount, clock, count, esc, number
+from tunebook.widgets.markup import amount, clock, count, esc, note, number
 from tunebook.widgets.states import chip, state
 
 if TYPE_CHECKING:
@@ -149,7 +149,10 @@ def table_html(rows: Sequence[Row], *, total: int, now: float, several: bool = F
     align = [' class="tb-num"' if i in _NUMBERS else "" for i in range(len(HEAD))]
     head = "".join(f'<th scope="col"{a}>{h}</th>' for h, a in zip(HEAD, align, strict=True))
     body = "".join(row_html(row, now=now, several=several) for row in rows)
-    shown = f"{len(rows)} of {total} jobs" if len(rows) != total else f"{total} jobs"
+    if not total:
+        return note("No jobs here yet. tb.job_form(ws) makes the first one.")
+    counted = f"{total} job{'' if total == 1 else 's'}"
+    shown = f"{len(rows)} of {counted}" if len(rows) != total else counted
     empty = "" if rows else '<tr><td colspan="10" class="tb-muted">No job fits what is asked for.</td></tr>'
     return (
         f'<table class="tb-table tb-board"><caption>{shown}; solid training, dashed validation loss</caption>'

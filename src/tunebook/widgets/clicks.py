@@ -38,6 +38,8 @@ def said(error: BaseException) -> str:
         return f"The service answers {status}: {message}"
     if type(error).__name__ in ("APIConnectionError", "APITimeoutError"):
         return "The service cannot be reached. Check the network and the endpoint; jobs at the service go on."
+    if type(error).__name__ in ("ClientAuthenticationError", "CredentialUnavailableError"):
+        return f"Entra ID did not sign in: {error}"
     return f"{type(error).__name__}: {error}"
 
 

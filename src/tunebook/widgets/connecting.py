@@ -2,6 +2,8 @@
 
 A value typed into a password widget is written in clear text into a notebook saved with its widget state, so a key
 comes from an environment variable, named here, or is asked for with `getpass` in a cell: `ws = form.connect()`.
+Signing in with a code needs no key: the form shows a code to type on a page of Microsoft's, and what comes back stays
+in the memory of the kernel.
 """
 
 from __future__ import annotations
@@ -14,16 +16,17 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 
 from tunebook.widgets.clicks import Clicks, in_thread
-from tunebook.widgets.markup import esc, note, table
+from tunebook.widgets.markup import clock, esc, note, table
 from tunebook.widgets.outputs import Shown, all_widgets, static_picture, widget_view
-from tunebook.widgets.pieces import described, place
+from tunebook.widgets.pieces import described, place, wrap
 from tunebook.widgets.style import style_tag
 
 if TYPE_CHECKING:
     from tunebook.service import Workspace
 
 EMBEDDED, AZURE = "the embedded service on this machine", "an Azure OpenAI or Foundry resource"
-ENTRA, VARIABLE, ASKED = "Entra ID", "a key in an environment variable", "a key I type, once"
+ENTRA, DEVICE = "Entra ID", "Entra ID, by a code in my browser"
+VARIABLE, ASKED = "a key in an environment variable", "a key I type, once"
 
 
 def connect_form(*, environ: Mapping[str, str] = os.environ) -> ConnectForm:
@@ -42,6 +45,17 @@ def full_endpoint(text: str) -> str:
     return f"https://{text}.openai.azure.com" if text and all(c.isalnum() or c == "-" for c in text) else text
 
 
+def device_credential(show: Callable[[str, str, Any], None], tenant: str = "") -> Any:
+    """The credential that signs in with a code: `show(address, code, expires)` is called when there is one to type.
+
+    No file is written: the sign-in lasts as long as the kernel.
+    """
+    from azure.identity import DeviceCodeCredential
+
+    chosen: dict[str, Any] = {"tenant_id": tenant} if tenant else {}
+    return DeviceCodeCredential(prompt_callback=show, **chosen)
+
+
 class ConnectForm:
     """Endpoint and way to sign in, as values; `workspaces` maps the names of what is connected to it."""
 
@@ -51,65 +65,76 @@ class ConnectForm:
         environ: Mapping[str, str] = os.environ,
         spawn: Callable[[Callable[[], None]], None] = in_thread,
         open_workspace: Callable[..., Workspace] | None = None,
+        sign_in_by_code: Callable[..., Any] = device_credential,
     ) -> None:
         self.workspaces: dict[str, Workspace] = {}
         self.workspace: Workspace | None = None
-        self._environ, self._open = environ, open_workspace
+        self._environ, self._open, self._by_code = environ, open_workspace, sign_in_by_code
         # widgets
         self.where = ipywidgets.Dropdown(description="connect to", options=[AZURE, EMBEDDED])
         self.endpoint = ipywidgets.Text(
             description="resource", placeholder="name, or https://….openai.azure.com", continuous_update=False
         )
-        self.sign_in = ipywidgets.Dropdown(description="sign in with", options=[ENTRA, VARIABLE, ASKED])
+        self.sign_in = ipywidgets.Dropdown(description="sign in with", options=[ENTRA, DEVICE, VARIABLE, ASKED])
+        self.tenant = ipywidgets.Text(
+            description="tenant", placeholder="id or domain; empty: your own", continuous_update=False
+        )
         self.variable = ipywidgets.Text(description="variable", value="AZURE_OPENAI_API_KEY", continuous_update=False)
         self.button = ipywidgets.Button(
             description="Connect", tooltip="Open the resource and ask it for its newest job", button_style="primary"
         )
-        self._style, self._advice, self._list = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
-        self._message = ipywidgets.HTML()
+        self._style, self._title, self._advice = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
+        self._code, self._message, self._list = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
+        self._title.value = wrap('<div class="tb-head"><span class="tb-title">Connect to a resource</span></div>')
         # layout
-        for widget in (self.where, self.endpoint, self.sign_in, self.variable):
+        for widget in self._fields:
             described(widget, "110px")
             place(widget, width="100%", max_width="470px", margin="1px 0")
-        for html in (self._advice, self._list, self._message):
+        for html in (self._title, self._advice, self._code, self._list, self._message):
             place(html, margin="0", width="auto")
-        self._advice.layout.margin = "2px 0 2px 116px"
-        place(self.button, width="170px", margin="4px 0")
+        # As far in as the fields are, with their labels before them.
+        self._advice.layout.margin = "2px 0 2px 118px"
+        place(self.button, width="170px", margin="4px 0 4px 118px")
         place(self._style, display="none")
         self.widget = ipywidgets.VBox(
             [
                 self._style,
-                self.where,
-                self.endpoint,
-                self.sign_in,
-                self.variable,
+                self._title,
+                *self._fields,
                 self._advice,
                 self.button,
+                self._code,
                 self._message,
                 self._list,
             ],
-            layout=ipywidgets.Layout(max_width="980px", overflow="hidden"),
+            layout=ipywidgets.Layout(max_width="960px", overflow="hidden"),
         )
         self._shown = Shown(self.widget)
         self._style.value = style_tag() + self._shown.hiding_style
         # connections
         self._clicks = Clicks(self._message, self._busy, spawn)
-        for widget in (self.where, self.endpoint, self.sign_in, self.variable):
+        for widget in self._fields:
             widget.observe(self._clicks.guard(lambda _: self.update()), "value")
         self.button.on_click(self._clicks.guard(lambda _: self._clicks.do("Connecting …", self._connect_clicked)))
         self.update()
 
     @property
+    def _fields(self) -> tuple[Any, ...]:
+        return self.where, self.endpoint, self.sign_in, self.tenant, self.variable
+
+    @property
     def advice(self) -> tuple[str, str]:
-        """(what to know before connecting, "bad" when it cannot work yet)."""
+        """(what to know before connecting, what stands against it: "" nothing, "todo" or "bad" something)."""
         if self.where.value == EMBEDDED:
             return "Trains a small practice model on your file; nothing leaves this machine and nothing is billed.", ""
         if not self.endpoint.value.strip():
-            return "The address stands in the portal under Keys and Endpoint.", "bad"
+            return "The resource's address stands in the portal under Keys and Endpoint.", "todo"
         if self.sign_in.value == VARIABLE and not self._environ.get(self.variable.value.strip()):
             return f"{self.variable.value} is not set in this kernel. Set it before the kernel starts.", "bad"
         if self.sign_in.value == ASKED:
-            return "Keys are not typed into widgets. Run in a cell: ws = form.connect(). It asks for the key.", "bad"
+            return "Keys are not typed into widgets. Run in a cell: ws = form.connect(). It asks for the key.", "todo"
+        if self.sign_in.value == DEVICE:
+            return "Connect shows a code to type on a page of Microsoft's. The sign-in lasts as long as the kernel.", ""
         if self.sign_in.value == ENTRA:
             return "Uses the sign-in of the Azure CLI, VS Code, a managed identity, or the environment.", ""
         return f"The key in {self.variable.value} is read when connecting and shown nowhere.", ""
@@ -119,13 +144,14 @@ class ConnectForm:
         azure = self.where.value == AZURE
         self.endpoint.layout.display = self.sign_in.layout.display = "" if azure else "none"
         self.variable.layout.display = "" if azure and self.sign_in.value == VARIABLE else "none"
-        text, tone = self.advice
-        self._advice.value = f'<div class="tb">{note(text, tone and "wait")}</div>'
+        self.tenant.layout.display = "" if azure and self.sign_in.value == DEVICE else "none"
+        text, against = self.advice
+        self._advice.value = wrap(note(text, "bad" if against == "bad" else ""))
         if not self._clicks.active:
-            self.button.disabled = tone == "bad"
+            self.button.disabled = bool(against)
 
     def _busy(self, active: bool) -> None:
-        self.button.disabled = active or self.advice[1] == "bad"
+        self.button.disabled = active or bool(self.advice[1])
 
     def connect(self, *, ask: Callable[[str], str] = getpass.getpass) -> Workspace:
         """Connect as chosen and return the workspace; asks for the key, unseen, when one is to be typed.
@@ -146,24 +172,40 @@ class ConnectForm:
             workspace = open_workspace("local")
         else:
             endpoint = full_endpoint(self.endpoint.value)
-            key = None
+            key = credential = None
             if self.sign_in.value == VARIABLE:
                 key = self._environ.get(self.variable.value.strip())
             elif self.sign_in.value == ASKED and ask is not None:
                 key = ask(f"key of {endpoint}: ")
+            elif self.sign_in.value == DEVICE:
+                credential = self._by_code(self._show_code, self.tenant.value.strip())
             # The environment's own key must not stand in for the sign-in that was chosen.
-            workspace = open_workspace(endpoint, api_key=key, environ={})
-        workspace.jobs.list(limit=1)  # a wrong key or address is said now, not at the first job
+            workspace = open_workspace(endpoint, api_key=key, credential=credential, environ={})
+        try:
+            workspace.jobs.list(limit=1)  # a wrong key or address is said now, not at the first job
+        finally:
+            self._code.value = ""  # of no more use, whether it was typed or not
         self.workspace = self.workspaces[workspace.name] = workspace
         self._show_list()
         return workspace
+
+    def _show_code(self, address: str, code: str, expires: Any) -> None:
+        """Show what to type where; called, on the connecting thread, by the credential that then waits for it."""
+        link = f'<a href="{esc(address)}" target="_blank" rel="noopener noreferrer">{esc(address)}</a>'
+        where = link if address.startswith("https://") else esc(address)
+        until = f" It is good until {clock(expires.timestamp())}." if hasattr(expires, "timestamp") else ""
+        self._code.value = wrap(
+            f'<div class="tb-notice tb-wait" role="status">Open {where} and type this code:'
+            f'<div class="tb-code-to-type">{esc(code)}</div>'
+            f"Then sign in there; this form goes on by itself.{until}</div>"
+        )
 
     def _show_list(self) -> None:
         rows = [
             (esc(name), esc(w.kind), f'<span class="tb-mono">{esc(w.endpoint)}</span>')
             for name, w in self.workspaces.items()
         ]
-        self._list.value = f'<div class="tb">{table("Connected", ("name", "what", "address"), rows)}</div>'
+        self._list.value = wrap(table("Connected", ("name", "what", "address"), rows))
         self._shown.keep(*self._static())
 
     def close(self) -> None:

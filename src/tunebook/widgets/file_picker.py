@@ -147,7 +147,15 @@ class FilePicker:
         if source is None:
             self._become(FileChoice())
             return
-        picked = FileChoice(source=source, source_code=code, label=text, checking=True)
+        self._begin_check(FileChoice(source=source, source_code=code, label=text, checking=True))
+
+    def check_again(self) -> None:
+        """Check a local file anew: another model has other rules and another tokenizer."""
+        if self.choice.source is not None:
+            unread = FileChoice(source=self.choice.source, source_code=self.choice.source_code)
+            self._begin_check(replace(unread, label=self.path.value.strip(), checking=True))
+
+    def _begin_check(self, picked: FileChoice) -> None:
         self._become(picked)
         self._spawn(self._guard(lambda: self._check(picked)))
 
@@ -198,6 +206,7 @@ def check(picked: FileChoice, model: str) -> FileChoice:
         label=label,
         examples=report.examples,
         tokens=report.tokens,
+        method=dataset.method,
         errors=tuple(_problem(p) for p in report.errors),
         warnings=tuple(_problem(p) for p in report.warnings),
         checking=False,

@@ -13,9 +13,10 @@ import ipywidgets
 from tunebook.catalogue import Catalogue, load_catalogue
 from tunebook.widgets.clicks import Clicks, in_thread
 from tunebook.widgets.file_picker import FilePicker, local_files
-from tunebook.widgets.form_fields import DESCRIBED, GROUPS, METHOD_ROWS, make_fields, row
+from tunebook.widgets.form_fields import DESCRIBED, METHOD_ROWS, grouped, make_fields, row
+from tunebook.widgets.form_start import StartFrom
 from tunebook.widgets.form_state import FormState, resolve
-from tunebook.widgets.form_values import FormValues, values_of_job
+from tunebook.widgets.form_values import FormValues, typed, values_of_job
 from tunebook.widgets.live_cell import LiveCell
 from tunebook.widgets.markup import esc, note, notice
 from tunebook.widgets.outputs import Shown, all_widgets, cell_and_count, free_from_cell, static_picture, widget_view
@@ -66,22 +67,10 @@ def job_form(
     known = {f.name for f in dataclasses.fields(FormValues)} - {"training", "validation"}
     if unknown := set(values) - known:
         raise TypeError(f"job_form has no field {', '.join(sorted(unknown))}; it has {', '.join(sorted(known))}.")
-    texts = {name: _typed(value) for name, value in values.items()}
+    texts = {name: typed(value) for name, value in values.items()}
     start = dataclasses.replace(start, region=region or start.region, **texts)  # type: ignore[arg-type]
     files = {"training": training or start.training.file_id, "validation": validation or start.validation.file_id}
     return JobForm(workspace, start, files, ask_above_usd=ask_above_usd)
-
-
-def _typed(value: Any) -> str:
-    """A value given in code as the text the field shows."""
-    if value is None or value == "auto":
-        return ""
-    if isinstance(value, dict):
-        import json
-
-        strings = all(isinstance(v, str) for v in value.values()) and "type" not in value
-        return "\n".join(f"{k} = {v}" for k, v in value.items()) if strings else json.dumps(value, indent=2)
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 class JobForm:
@@ -104,10 +93,10 @@ class JobForm:
         self.job: Job | None = None
         self.live: LiveCell | None = None
         self._ask_above, self._today, self._follow, self._spawn = ask_above_usd, today, follow, spawn
-        self._asked = False
+        self._open_question: str | None = None
+        self._agreed: str | None = None  # the question that was answered with yes
         self._settling = True  # no reaction to fields while they are being filled in code
         self._cell: tuple[str | None, int | None] = (None, None)
-        self._recent: dict[str, Any] = {}
         self._make_widgets(values or FormValues())
         self._make_layout()
         self._connect()
@@ -121,11 +110,7 @@ class JobForm:
     def _make_widgets(self, values: FormValues) -> None:
         self.fields = make_fields([m.id for m in self.catalogue.models])
         self._region = values.region
-        self.fields["model"].value = values.model
-        self._offer_pairs(values.model, values.method, values.training_type)
-        for name, widget in self.fields.items():
-            if name not in ("model", "method", "training_type"):
-                widget.value = getattr(values, name)
+        self._fill(values)
         self._message = ipywidgets.HTML()
         self._clicks = Clicks(self._message, self._busy, self._spawn)
         self._pickers = {
@@ -141,8 +126,8 @@ class JobForm:
         }
         self._style, self._title = ipywidgets.HTML(), ipywidgets.HTML()
         self._notes = {name: ipywidgets.HTML() for name in (*self.fields, *self._pickers)}
-        self.start_from = ipywidgets.Dropdown(description="start from", options=[("an empty form", "")])
-        self._estimate, self._question = ipywidgets.HTML(), ipywidgets.HTML()
+        self.start_from = StartFrom(self._start, self._clicks.guard)
+        self._estimate, self._question, self._waits = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
         self.create_button = button("Create job", "Send the request below to the service", "primary")
         place(self.create_button, width="170px", margin="6px 0 2px 0")
         self.yes_button = button("Yes, create it", "", "primary")
@@ -152,30 +137,30 @@ class JobForm:
     # ---- layout
 
     def _make_layout(self) -> None:
-        for widget in (*self.fields.values(), self.start_from):
+        for widget in (*self.fields.values(), self.start_from.widget):
             described(widget, DESCRIBED)
             place(widget, width="100%", margin="1px 0")
-        flat = ipywidgets.Layout(margin="0", width="auto")
-        for html in (self._title, self._estimate, self._message, self._question, *self._code.values()):
+        for html in (self._title, self._estimate, self._message, self._question, self._waits, *self._code.values()):
             place(html, margin="0", width="auto")
         place(self._estimate, margin="8px 0 0", width="auto")
         place(self._style, display="none")
         self._rows = {name: row(widget, self._notes[name]) for name, widget in self.fields.items()}
         for name, picker in self._pickers.items():
             self._rows[name] = row(picker.widget, self._notes[name])
-        sections: list[Any] = [row(self.start_from, ipywidgets.HTML())]
-        for heading, names in GROUPS:
-            sections.append(ipywidgets.HTML(wrap(f'<h4 class="tb-group">{heading}</h4>'), layout=flat))
-            sections += [self._rows[name] for name in names]
+        sections = [row(self.start_from.widget, ipywidgets.HTML()), *grouped(self._rows)]
         tabs = ipywidgets.Tab(list(self._code.values()), titles=[f"Request as {name}" for name in self._code])
         place(tabs, margin="8px 0 0 0", max_width="960px")
+        self._creating = ipywidgets.HBox([self.create_button, self._waits])
         self._asking = ipywidgets.HBox([self._question, self.yes_button, self.no_button])
-        place(self._asking, display="none", align_items="center", flex_flow="row wrap")
-        self._form = ipywidgets.VBox([*sections, self._estimate, self.create_button, self._asking, tabs])
-        self._after = ipywidgets.VBox([], layout=flat)
+        for line in (self._creating, self._asking):
+            place(line, align_items="center", flex_flow="row wrap", grid_gap="0 12px", min_height="40px")
+        self._asking.layout.display = "none"
+        self._form = ipywidgets.VBox([*sections, self._estimate, self._creating, self._asking, tabs])
+        self._after = ipywidgets.VBox([])
+        place(self._after, margin="0", width="auto")
         self.widget = ipywidgets.VBox(
             [self._style, self._title, self._form, self._message, self._after],
-            layout=ipywidgets.Layout(max_width="980px", overflow="hidden"),
+            layout=ipywidgets.Layout(max_width="960px", overflow="hidden"),
         )
         self._shown = Shown(self.widget)
         self._style.value = style_tag() + self._shown.hiding_style
@@ -191,7 +176,6 @@ class JobForm:
         for name, widget in self.fields.items():
             react = self._repair_pairs if name == "model" else self._updated
             widget.observe(self._clicks.guard(react), "value")
-        self.start_from.observe(self._clicks.guard(self._start_from), "value")
         self.create_button.on_click(self._clicks.guard(lambda _: self._create_pressed()))
         self.yes_button.on_click(self._clicks.guard(lambda _: self._confirmed()))
         self.no_button.on_click(self._clicks.guard(lambda _: self._ask(None)))
@@ -205,6 +189,8 @@ class JobForm:
             self._offer_pairs(
                 self.fields["model"].value, self.fields["method"].value, self.fields["training_type"].value
             )
+            for picker in self._pickers.values():
+                picker.check_again()
             self.update()
 
     def _offer_pairs(self, model: str, method: str, training_type: str) -> None:
@@ -271,10 +257,18 @@ class JobForm:
             shown = method in methods and not (name == "price" and getattr(self.workspace, "embedded", False))
             self._rows[name].layout.display = "" if shown else "none"
         put(self._estimate, note(state.estimate.words))
+        none = note("The request stands here once the fields marked ✕\ufe0e can be read.")
         for name, code in (("Python", state.python), ("curl", state.curl), ("JSON", state.body)):
-            put(self._code[name], f'<pre class="tb-code">{esc(code)}</pre>')
+            put(self._code[name], f'<pre class="tb-code">{esc(code)}</pre>' if code else none)
+        put(self._waits, note(self._waiting_for(state), "wait") if state.missing else "")
+        if self._open_question and state.ask != self._open_question:
+            self._ask(None)  # it was about another estimate
         if not self._clicks.active:
             self.create_button.disabled = not state.ready
+
+    def _waiting_for(self, state: FormState) -> str:
+        names = [self.fields[n].description if n in self.fields else f"{n} file" for n in state.missing]
+        return f"To be mended first: {', '.join(names)}."
 
     def _busy(self, active: bool) -> None:
         created = self.job is not None
@@ -299,55 +293,44 @@ class JobForm:
             for picker in self._pickers.values():
                 picker.unreadable()
             raise
-        jobs = self.workspace.jobs.list(limit=_RECENT_JOBS)
-        options = [("an empty form", "")]
-        for job in jobs:
-            record = job.job.to_dict(mode="json")
-            title = record.get("suffix") or record.get("model")
-            self._recent[job.id] = record
-            options.append((f"again: {title} ({job.status}) {job.id}", f"again {job.id}"))
-            if record.get("fine_tuned_model"):
-                options.append((f"continue from the model of {title} {job.id}", f"go on {job.id}"))
-        self._settling = True
-        try:
-            self.start_from.options = options
-        finally:
-            self._settling = False
+        self.start_from.offer(self.workspace.jobs.list(limit=_RECENT_JOBS))
 
-    def _start_from(self, change: Any) -> None:
-        if self._settling or not change["new"]:
-            return
-        go_on = change["new"].startswith("go on ")
-        record = self._recent[change["new"].rpartition(" ")[2]]
-        values = values_of_job(record, go_on=go_on)
+    def _start(self, values: FormValues) -> None:
+        """Fill everything in anew."""
         self._settling = True
         try:
-            self.fields["model"].value = values.model
-            self._offer_pairs(values.model, values.method, values.training_type)
-            for name, widget in self.fields.items():
-                if name not in ("model", "method", "training_type"):
-                    widget.value = getattr(values, name)
+            self._fill(values)
             for name, picker in self._pickers.items():
                 picker.set(getattr(values, name).file_id or None)
         finally:
             self._settling = False
         self.update()
 
+    def _fill(self, values: FormValues) -> None:
+        self.fields["model"].value = values.model
+        self._offer_pairs(values.model, values.method, values.training_type)
+        for name, widget in self.fields.items():
+            if name not in ("model", "method", "training_type"):
+                widget.value = getattr(values, name)
+
     # ---- creating
 
     def _create_pressed(self) -> None:
         state = self.state
-        if state.ask and not self._asked:
+        if state.ask and state.ask != self._agreed:
             self._ask(state.ask)
         else:
             self._confirmed()
 
     def _ask(self, question: str | None) -> None:
+        """Put the question in the place of "Create"; None takes it back."""
+        self._open_question = question
         self._question.value = wrap(f"<b>{esc(question)}</b>") if question else ""
         self._asking.layout.display = "flex" if question else "none"
+        self._creating.layout.display = "none" if question else "flex"
 
     def _confirmed(self) -> None:
-        self._asked = True
+        self._agreed = self.state.ask
         self._ask(None)
         if self.job is None and self.state.ready:
             self._clicks.do("Uploading what is local and creating the job …", self._create)

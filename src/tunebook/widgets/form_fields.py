@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import ipywidgets
 
 from tunebook.service.request import EFFORTS
-from tunebook.widgets.pieces import place
+from tunebook.widgets.pieces import place, wrap
 
 DESCRIBED = "160px"  # the longest label is learning_rate_multiplier
 # Fields that only some methods have; all others belong to every method.
@@ -68,6 +68,17 @@ def make_fields(models: Sequence[str]) -> dict[str, Any]:
 def row(control: Any, beside: Any) -> Any:
     """A field with its notes beside it, below it where the cell is narrow."""
     box = ipywidgets.VBox([control], layout=ipywidgets.Layout(flex="1 1 400px", max_width="470px", overflow="hidden"))
-    place(beside, flex="1 1 300px", margin="2px 0 0 0", min_height="28px")
+    # As far down as the label beside it; under a field, close to it.
+    place(beside, flex="1 1 300px", margin="7px 0 0 0", min_height="23px")
     row = ipywidgets.Layout(flex_flow="row wrap", align_items="flex-start", grid_gap="0 16px")
     return ipywidgets.HBox([box, beside], layout=row)
+
+
+def grouped(rows: Mapping[str, Any]) -> list[Any]:
+    """The rows under the headings of their groups."""
+    laid: list[Any] = []
+    for heading, names in GROUPS:
+        title = ipywidgets.HTML(wrap(f'<h4 class="tb-group">{heading}</h4>'))
+        place(title, margin="0", width="auto")
+        laid += [title, *(rows[name] for name in names)]
+    return laid

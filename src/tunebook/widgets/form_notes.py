@@ -44,6 +44,8 @@ def note_files(values: FormValues, facts: Catalogue, notes: dict[str, list[Note]
         said = notes[name]
         if choice.checking:
             said.append(Note("Being read and checked …", "bad"))
+        if choice.method and choice.method != values.method and not choice.errors:
+            said.append(Note(f"Its examples are made for {choice.method}; the method is {values.method}.", "bad"))
         said += [Note(text, "bad") for text in choice.errors[:3]]
         said += [Note(text, "wait") for text in choice.warnings[:2]]
         hidden = max(0, len(choice.errors) - 3) + max(0, len(choice.warnings) - 2)

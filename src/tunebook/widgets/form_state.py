@@ -49,7 +49,12 @@ class FormState:
     @property
     def ready(self) -> bool:
         """Whether "Create" may be pressed: nothing would be refused and nothing is still being checked."""
-        return self.request is not None and not any(n.tone == "bad" for notes in self.notes.values() for n in notes)
+        return self.request is not None and not self.missing
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The fields that keep "Create" from being pressed."""
+        return tuple(name for name, said in self.notes.items() if any(note.tone == "bad" for note in said))
 
 
 def resolve(
@@ -69,11 +74,14 @@ def resolve(
     model = catalogue.model(values.model)
     methods = model.methods if model else METHODS
     types = model.training_types if model else tuple(t.id for t in catalogue.training_types)
-    request = _request(values, notes)
-    if request is not None:
-        for problem in request.problems(catalogue):
-            if problem.field not in ("training_file", "validation_file"):  # said in the form's own words below
-                notes[problem.field].append(Note(problem.message, "bad" if problem.severity == "error" else "wait"))
+    typed = _request(values, notes)
+    unreadable = any(note.tone == "bad" for said in notes.values() for note in said)
+    for problem in typed.problems(catalogue):
+        said_already = any(note.tone == "bad" for note in notes.get(problem.field, ()))
+        # What the files lack is said in the form's own words below.
+        if problem.field not in ("training_file", "validation_file") and not said_already:
+            notes[problem.field].append(Note(problem.message, "bad" if problem.severity == "error" else "wait"))
+    request = None if unreadable else typed
     note_model(values, model, catalogue, today, notes["model"])
     note_tier(values, catalogue, notes["training_type"])
     note_files(values, catalogue, notes)
@@ -95,16 +103,14 @@ def resolve(
     )
 
 
-def _request(values: FormValues, notes: dict[str, list[Note]]) -> JobRequest | None:
-    """The request as typed; None, with a note at the field, when some text is not even of the right kind."""
-    fine = True
+def _request(values: FormValues, notes: dict[str, list[Note]]) -> JobRequest:
+    """The request as typed. Text that is not even of the right kind is left out, with a note at its field."""
     seed, grader, metadata = None, None, None
     if values.seed.strip():
         try:
             seed = int(values.seed)
         except ValueError:
             notes["seed"].append(Note(f"“{values.seed}” is not a whole number.", "bad"))
-            fine = False
     if values.method == "reinforcement" and values.grader.strip():
         try:
             grader = json.loads(values.grader)
@@ -112,14 +118,10 @@ def _request(values: FormValues, notes: dict[str, list[Note]]) -> JobRequest | N
                 raise ValueError("a JSON object {…} is needed")
         except ValueError as error:
             notes["grader"].append(Note(f"This is not a grader in JSON: {error}.", "bad"))
-            fine = False
     try:
         metadata = metadata_of(values.metadata) or None
     except ValueError as error:
         notes["metadata"].append(Note(str(error), "bad"))
-        fine = False
-    if not fine:
-        return None
     takes = HYPERPARAMETERS[values.method]
     numbers = {name: number_or_text(getattr(values, name), int if takes[name].whole else float) for name in takes}
     return JobRequest(

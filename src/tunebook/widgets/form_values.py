@@ -25,7 +25,8 @@ class Note:
 class FileChoice:
     """The file picked for training or validation: nothing, an uploaded one (`file_id`), or a local one (`source`).
 
-    examples and tokens are None while not counted; `source_code` is how the upload would be written in Python.
+    While the file is not read, examples and tokens are None and method, which its data is made for, is empty;
+    `source_code` is how the upload would be written in Python.
     """
 
     file_id: str = ""
@@ -34,6 +35,7 @@ class FileChoice:
     source_code: str = ""
     examples: int | None = None
     tokens: int | None = None
+    method: str = ""
     size_bytes: int | None = None
     errors: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -88,6 +90,16 @@ def number_or_text(text: str, kind: type) -> Any:
         return kind(text)
     except ValueError:
         return text
+
+
+def typed(value: Any) -> str:
+    """A value given in code as the text its field shows."""
+    if value is None or value == "auto":
+        return ""
+    if isinstance(value, dict):
+        pairs = all(isinstance(v, str) for v in value.values()) and "type" not in value  # a grader has a type
+        return "\n".join(f"{k} = {v}" for k, v in value.items()) if pairs else json.dumps(value, indent=2)
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def metadata_of(text: str) -> dict[str, str]:

@@ -87,7 +87,8 @@ class Board:
     # ---- widgets
 
     def _make_widgets(self) -> None:
-        self._style, self._table = ipywidgets.HTML(), ipywidgets.HTML(wrap(note("Reading the list of jobs …")))
+        self._style, self._title = ipywidgets.HTML(), ipywidgets.HTML(wrap(self._heading()))
+        self._table = ipywidgets.HTML(wrap(note("Reading the list of jobs …")))
         self._chart, self._words, self._message = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
         self.find = ipywidgets.Text(description="find", placeholder="name, id, model, verdict")
         self.show_only = ipywidgets.Dropdown(
@@ -98,33 +99,40 @@ class Board:
         self.refresh_button = button("Refresh", "Look at the service now")
         self.pick = ipywidgets.SelectMultiple(description="compare", rows=6)
         tip = "Compare with uncertainty: which is best, and is that sure?"
-        self.compare_button = button("Rank the picked jobs", tip, align_self="flex-start")
+        self.compare_button = button("Rank the picked jobs", tip)
 
     # ---- layout
 
     def _make_layout(self) -> None:
         place(self._style, display="none")
-        for control, width in ((self.find, "270px"), (self.show_only, "200px"), (self.sort, "200px")):
-            described(control, "56px")
+        for control, width in ((self.find, "250px"), (self.show_only, "190px"), (self.sort, "200px")):
+            described(control, "initial")
             place(control, width=width, margin="2px 12px 2px 0")
         place(self.turn, width="90px")
         # The frame scrolls, not the HTML inside it: a redrawn table stays where someone has scrolled to.
         frame = ipywidgets.VBox([self._table])
         place(frame, max_height="440px", overflow="auto", margin="4px 0")
         place(self._table, margin="0", width="auto")
-        described(self.pick, "66px")
+        described(self.pick, "initial")
         place(self.pick, width="100%", max_width="900px")
-        for part in (self._chart, self._words, self._message):
+        for part in (self._title, self._chart, self._words, self._message):
             place(part, margin="0", width="auto")
         filters = [self.find, self.show_only, self.sort, self.turn, self.refresh_button]
         line = ipywidgets.Layout(flex_flow="row wrap", align_items="center")
+        hint = ipywidgets.HTML(
+            wrap(note("Pick two or more (with Ctrl or ⌘, or Shift) to lay their curves over each other."))
+        )
+        place(hint, margin="0", width="auto")
+        choosing = ipywidgets.HBox([self.compare_button, hint], layout=line)
+        self._picking = ipywidgets.VBox([self.pick, choosing])
+        place(self._picking, display="none")  # until there are jobs to compare
         self.widget = ipywidgets.VBox(
             [
                 self._style,
+                self._title,
                 ipywidgets.HBox(filters, layout=line),
                 frame,
-                self.pick,
-                self.compare_button,
+                self._picking,
                 self._chart,
                 self._words,
                 self._message,
@@ -221,14 +229,17 @@ class Board:
             html = self._html(rows)
             put(self._table, html)
             self._offer(rows)
+            self._picking.layout.display = "" if len(self._rows) > 1 else "none"
             free_from_cell(self.widget)
-            self._shown.keep(f"{html}{self._again()}", board_view.plain_table(rows))
+            self._shown.keep(f"{self._heading()}{html}{self._again()}", board_view.plain_table(rows))
+
+    def _heading(self) -> str:
+        where = ", ".join(esc(w.name) for w in self.workspaces)
+        return f'<div class="tb-head"><span class="tb-title">Jobs</span><span class="tb-muted">at {where}</span></div>'
 
     def _html(self, rows: list[board_view.Row]) -> str:
         several = len(self.workspaces) > 1
-        where = ", ".join(esc(w.name) for w in self.workspaces)
-        title = f'<div class="tb-head"><span class="tb-title">Jobs</span><span class="tb-muted">at {where}</span></div>'
-        return title + board_view.table_html(rows, total=len(self._rows), now=self._clock(), several=several)
+        return board_view.table_html(rows, total=len(self._rows), now=self._clock(), several=several)
 
     def _again(self) -> str:
         return note("Saved picture. tb.board(ws) shows the jobs live again.")
@@ -362,7 +373,7 @@ class Board:
 
     def _static(self) -> tuple[str, str]:
         rows = self.rows
-        return f"{self._html(rows)}{self._again()}", board_view.plain_table(rows)
+        return f"{self._heading()}{self._html(rows)}{self._again()}", board_view.plain_table(rows)
 
     def _ipython_display_(self) -> None:
         self.show()

@@ -61,6 +61,7 @@ class LiveCell:
         self._seen: tuple[JobSnapshot, Diagnosis | None, live_view.Parts] | None = None
         self._n_train = n_train
         self._shown_in: int | None = None
+        self._until: str | None = None  # the state a click led to, whose message goes when the job moves on
         self._make_widgets()
         self._make_layout()
         self._keep_picture = keep or self._shown.keep  # inside a form, the form's picture is the one to keep
@@ -100,9 +101,9 @@ class LiveCell:
     # ---- layout
 
     def _make_layout(self) -> None:
-        columns = ipywidgets.Layout(flex_flow="row wrap", align_items="flex-start", margin="0", grid_gap="0 20px")
+        columns = ipywidgets.Layout(flex_flow="row wrap", align_items="flex-start", margin="8px 0 0", grid_gap="0 20px")
         place(self._chart, flex="1 1 420px", min_width="280px", max_width="640px", margin="0")
-        place(self._side, flex="1 1 230px", min_width="220px", min_height="305px", margin="0")
+        place(self._side, flex="1 1 230px", min_width="220px", min_height="300px", margin="0")
         for part in (self._style, self._status, self._checkpoints, self._events_heading, self._message):
             place(part, margin="0", width="auto")
         place(self._checkpoints, min_height="128px")  # three rows: what comes later moves nothing
@@ -130,11 +131,12 @@ class LiveCell:
             [self.checkpoint_choice, self.deployment_name, self.deploy_now_button, self.deploy_close_button],
             layout=ipywidgets.Layout(display="none", flex_flow="row wrap", align_items="center"),
         )
+        self._curves = ipywidgets.HBox([self._chart, self._side], layout=columns)
         self.widget = ipywidgets.VBox(
             [
                 self._style,
                 self._status,
-                ipywidgets.HBox([self._chart, self._side], layout=columns),
+                self._curves,
                 self._checkpoints,
                 self._events_heading,
                 self._events,
@@ -143,7 +145,7 @@ class LiveCell:
                 self._deploying,
                 self._message,
             ],
-            layout=ipywidgets.Layout(max_width="980px", overflow="hidden"),
+            layout=ipywidgets.Layout(max_width="960px", overflow="hidden"),
         )
         self._shown = Shown(self.widget)
         self._style.value = style_tag() + self._shown.hiding_style
@@ -159,7 +161,7 @@ class LiveCell:
             self.cancel_button: lambda _: self._open(self._asking),
             self.keep_button: lambda _: self._open(None),
             self.confirm_button: lambda _: self._steer("Cancelling …", "cancel"),
-            self.deploy_button: lambda _: self._open(self._deploying),
+            self.deploy_button: lambda _: self._offer_deployment(),
             self.deploy_close_button: lambda _: self._open(None),
             self.deploy_now_button: lambda _: self._deploy(),
             self.refresh_button: lambda _: self.refresh(),
@@ -193,10 +195,16 @@ class LiveCell:
 
         def work() -> str:
             job = getattr(self.workspace.jobs.retrieve(self.job_id), action)()
+            self._until = job.status
             self._look_again()
             return f"The service took the request to {action} the job; it says “{job.status}”."
 
         self._clicks.do(words, work)
+
+    def _offer_deployment(self) -> None:
+        job = self.snapshot.job if self.snapshot else {}
+        self.deployment_name.value = self.deployment_name.value or str(job.get("suffix") or "")
+        self._open(self._deploying)
 
     def _deploy(self) -> None:
         name, model = self.deployment_name.value.strip(), self.checkpoint_choice.value
@@ -228,7 +236,12 @@ class LiveCell:
                 (self._events, seen.events),
             ):
                 put(widget, html)
+            for widget, shown in ((self._curves, seen.chart), (self._checkpoints, seen.checkpoints)):
+                widget.layout.display = "" if shown else "none"
             self._offer_checkpoints(snapshot)
+            if self._until is not None and snapshot.status != self._until:
+                self._until = None  # the job has moved on: what a click brought about is seen in its state
+                self._clicks.clear()
             if not self._clicks.active:
                 self._set_buttons()
             free_from_cell(self.widget)

@@ -21,12 +21,15 @@ if TYPE_CHECKING:
 SHOWN_EVENTS = 40
 # Two machines' clocks within this many seconds of each other are called equal.
 SKEW_S = 120
-CHART_SIZE = (600, 250)
+CHART_SIZE = (600, 280)
 
 
 @dataclass(frozen=True)
 class Parts:
-    """The live cell, ready to show. `plain` is the same in text, for terminals and diffs."""
+    """The live cell, ready to show. `plain` is the same in text, for terminals and diffs.
+
+    chart, side and checkpoints are empty for a job that ended before its first step.
+    """
 
     status: str
     chart: str
@@ -38,9 +41,10 @@ class Parts:
     def static(self, code: str) -> str:
         """All parts in one picture, and the line that brings the live cell back."""
         again = note(f"Saved picture. {code} shows the job live again.")
+        curves = f'<div class="tb-chart">{self.chart}</div><div class="tb-side">{self.side}</div>'
+        columns = f'<div class="tb-columns">{curves}</div>' if self.chart else ""
         return (
-            f'{self.status}<div class="tb-columns"><div class="tb-chart">{self.chart}</div>'
-            f'<div class="tb-side">{self.side}</div></div>{self.checkpoints}'
+            f"{self.status}{columns}{self.checkpoints}"
             f'<h4>Events, newest first</h4><div class="tb-events-box" tabindex="0">{self.events}</div>{again}'
         )
 
@@ -61,11 +65,13 @@ def parts(
     status = status_html(snapshot, resource=resource, now=now, notes=notes)
     if before is not None and before[1] is diagnosis and _same_curves(before[0], snapshot):
         return replace(before[2], status=status, plain=plain_text(snapshot, diagnosis, resource))
+    # A job that ended before its first step has no curves and never will.
+    trained = snapshot.results is not None or bool(snapshot.checkpoints) or not snapshot.ended
     return Parts(
         status=status,
-        chart=chart_html(snapshot, diagnosis),
-        side=side_html(snapshot, diagnosis),
-        checkpoints=checkpoints_html(snapshot, diagnosis),
+        chart=chart_html(snapshot, diagnosis) if trained else "",
+        side=side_html(snapshot, diagnosis) if trained else "",
+        checkpoints=checkpoints_html(snapshot, diagnosis) if trained else "",
         events=events_html(snapshot.events, now=now),
         plain=plain_text(snapshot, diagnosis, resource),
     )
@@ -250,9 +256,9 @@ def newest_html(snapshot: JobSnapshot) -> str:
     for label, column in _NEWEST:
         steps, values = chart.measured(snapshot.results.frame, column)
         if len(values):
-            best = values.min() if "loss" in column else values.max()
-            rows.append((esc(label), number(float(values[-1])), number(float(best)), count(steps[-1])))
-    return table("Newest values", ("", "last", "best", "at step"), rows, numbers=(1, 2, 3)) if rows else ""
+            best = int(values.argmin() if "loss" in column else values.argmax())
+            rows.append((esc(label), number(float(values[-1])), number(float(values[best])), count(steps[best])))
+    return table("Newest values", ("", "last", "best", "best at step"), rows, numbers=(1, 2, 3)) if rows else ""
 
 
 def checkpoints_html(snapshot: JobSnapshot, diagnosis: Diagnosis | None = None) -> str:
@@ -269,11 +275,10 @@ def checkpoints_html(snapshot: JobSnapshot, diagnosis: Diagnosis | None = None) 
         mark = "<b>recommended</b>" if step == best else ""
         rows.append((count(step), number(loss), number(accuracy), mark, name))
     if not rows:
-        return note("Checkpoints appear here at the end of each epoch; the service keeps the newest few.")
+        when = "None was kept." if snapshot.ended else "They appear at the end of each epoch."
+        return f"<h4>Checkpoints</h4>{note(when + ' The service keeps the newest few.')}"
     head = ("step", "loss", "accuracy", "", "model to deploy")
-    return table(
-        "Checkpoints and how they do in validation; the service keeps the newest few", head, rows, numbers=(0, 1, 2)
-    )
+    return table("Checkpoints, with their validation; the service keeps the newest few", head, rows, numbers=(0, 1, 2))
 
 
 def events_html(events: tuple[Any, ...], *, now: float) -> str:

@@ -41,7 +41,10 @@ border:1px solid var(--tb-line);overflow:hidden;margin:6px 0 2px}
 .tb .tb-bar.tb-done>i{background:var(--tb-good)}.tb .tb-bar.tb-stopped>i{background:var(--tb-muted)}
 .tb .tb-under{display:flex;flex-wrap:wrap;gap:0 14px;color:var(--tb-muted);min-height:20px}
 .tb .tb-notice{border-left:3px solid var(--tone);background:var(--tb-soft);padding:4px 10px;margin:6px 0}
-.tb .tb-columns{display:flex;flex-wrap:wrap;gap:8px 20px;align-items:flex-start;margin-top:6px}
+.tb .tb-code-to-type{font-family:var(--jp-code-font-family,ui-monospace,monospace);font-size:20px;font-weight:600;
+letter-spacing:.12em;margin:4px 0;user-select:all}
+.tb .tb-notice a{color:inherit;text-decoration:underline}
+.tb .tb-columns{display:flex;flex-wrap:wrap;gap:8px 20px;align-items:flex-start;margin-top:8px}
 .tb .tb-chart{flex:1 1 420px;min-width:280px;max-width:640px}
 .tb .tb-side{flex:1 1 230px;min-width:220px;min-height:150px}
 .tb .tb-side h4,.tb h4{margin:0 0 2px;font-size:12px;font-weight:600;color:var(--tb-muted)}
