@@ -11,6 +11,8 @@ import time
 import pytest
 
 from tunebook.cli import main
+from tunebook.errors import TunebookError
+from tunebook.report.printing import find_chromium
 
 RISING = "step,train_loss,valid_loss\n" + "".join(
     f"{s},{2.0 - s / 40},{1.0 + abs(s - 20) / 20}\n" for s in range(1, 61)
@@ -62,6 +64,44 @@ def test_diagnose_tells_each_file_and_goes_on_after_one_it_cannot_read(run, tmp_
     assert code == 1
     assert "letter.pdf" in bad["error"]
     assert (good["verdict"], good["file"]) == ("overfitting", str(tmp_path / "rising.csv"))
+
+
+@pytest.fixture
+def bare_runs(tmp_path):
+    """A folder of two runs as people keep them by hand: what the job was, and its result file."""
+    for seed in (1, 2):
+        folder = tmp_path / "runs" / f"seed-{seed}"
+        folder.mkdir(parents=True)
+        job = {
+            "id": f"ftjob-{seed}",
+            "model": "gpt-4.1-nano",
+            "seed": seed,
+            "hyperparameters": {"n_epochs": 3, "batch_size": 1, "learning_rate_multiplier": 0.1 * seed},
+        }
+        (folder / "job.json").write_text(json.dumps(job))
+        (folder / "results.csv").write_text(RISING)
+    return tmp_path / "runs"
+
+
+def test_compare_says_in_json_what_a_pipeline_decides_by(run, bare_runs):
+    code, out, _ = run("compare", bare_runs, "--json")
+
+    found = json.loads(out)
+    assert code == 0
+    assert [row["id"] for row in found["rows"]] == ["ftjob-1", "ftjob-2"]
+    assert {"winner", "indistinguishable", "importance", "left_out"} <= set(found)
+
+
+def test_report_writes_the_page_and_prints_it_when_asked(run, bare_runs, tmp_path):
+    try:
+        find_chromium()
+    except TunebookError:
+        pytest.skip("no Chromium is installed here")
+
+    code, out, _ = run("report", bare_runs, "-o", tmp_path / "page.html", "--pdf")
+
+    assert (code, out.split()) == (0, [str(tmp_path / "page.html"), str(tmp_path / "page.pdf")])
+    assert (tmp_path / "page.pdf").read_bytes().startswith(b"%PDF")
 
 
 @pytest.mark.parametrize(

@@ -98,6 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     sweep.add_argument("--seeds", type=int, default=1, help="replicates of each setting")
     sweep.add_argument("--folder", type=Path, help="where its manifest and runs go; name it again to go on")
     sweep.add_argument("--budget-tokens", type=float, help="refuse a plan that bills more tokens than this")
+    sweep.add_argument("--budget-usd", type=float, help="refuse a plan that costs more US dollars than this")
     sweep.add_argument("--plan", action="store_true", help="print the plan and its cost, and send nothing")
     sweep.add_argument("--stop", action="store_true", help="cancel the jobs of the sweep in --folder")
 
@@ -105,6 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("folder", type=Path)
     report.add_argument("-o", "--output", type=Path, default=Path("report.html"))
     report.add_argument("--title")
+    report.add_argument("--pdf", action="store_true", help="print it on A4 as well, beside the output")
     return parser
 
 
@@ -228,6 +230,7 @@ def _new_sweep(options: argparse.Namespace, workspace: Any) -> Any:
         seeds=options.seeds,
         file_tokens=tokens,
         budget_tokens=options.budget_tokens,
+        budget_usd=options.budget_usd,
         folder=options.folder,
     )
 
@@ -243,10 +246,14 @@ def _number(text: str) -> Any:
 
 
 def _report(options: argparse.Namespace) -> int:
+    from tunebook.analysis import compare
     from tunebook.experiments import read_runs
     from tunebook.report import write_report
 
-    print(write_report(read_runs(options.folder), options.output, title=options.title))
+    comparison = compare(read_runs(options.folder))
+    outputs = [options.output, *([options.output.with_suffix(".pdf")] if options.pdf else [])]
+    for output in dict.fromkeys(outputs):
+        print(write_report(comparison, output, title=options.title))
     return 0
 
 
