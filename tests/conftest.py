@@ -290,3 +290,58 @@ def pair(service, tuned):
     ws.deployments.create("gpt-4.1-nano", name="colours-base", say=str)
     ws.deployments.create(ws.jobs.retrieve(tuned[0]), name="colours-tuned", say=str)
     return "colours-base", "colours-tuned"
+
+
+def measurements(low, rise, *, steps=120):
+    """A result file: the loss falls to `low`, and from a third of the way rises by the fraction `rise`."""
+    import numpy as np
+    import pandas as pd
+
+    step = np.arange(1, steps + 1)
+    noise = np.random.default_rng(0)
+    valid = low * (1 + 2 * np.exp(-step / 8) + rise * np.maximum(step / steps - 1 / 3, 0) * 1.5)
+    frame = pd.DataFrame({"step": step, "train_loss": 0.2 + 1.5 * np.exp(-step / 20)})
+    frame["valid_loss"] = valid * np.exp(noise.normal(0, 0.01, steps))
+    frame["train_mean_token_accuracy"], frame["valid_mean_token_accuracy"] = 0.9, 0.85
+    return frame.to_csv(index=False)
+
+
+def write_run(folder, suffix, *, n_epochs, multiplier, low, rise):
+    """A run folder, as `tb.archive` leaves it."""
+    home = folder / f"ftjob-{suffix}"
+    home.mkdir(parents=True)
+    settings = {"n_epochs": n_epochs, "batch_size": 4, "learning_rate_multiplier": multiplier}
+    per_epoch = 120 // n_epochs
+    name = f"gpt-4.1-nano-2025-04-14.ft-{suffix}"
+    job = {
+        "id": home.name,
+        "model": "gpt-4.1-nano-2025-04-14",
+        "suffix": suffix,
+        "status": "succeeded",
+        "seed": 1,
+        "training_file": "file-train",
+        "validation_file": "file-valid",
+        "created_at": 1_790_000_000,
+        "finished_at": 1_790_000_600,
+        "trained_tokens": 60_000 * n_epochs,
+        "fine_tuned_model": name,
+        "method": {"type": "supervised", "supervised": {"hyperparameters": settings}},
+    }
+    kept = [
+        {"step_number": at, "fine_tuned_model_checkpoint": name if at == 120 else f"{name}:ckpt-step-{at}"}
+        for at in range(per_epoch, 121, per_epoch)
+    ][-3:]
+    (home / "job.json").write_text(json.dumps(job))
+    (home / "checkpoints.json").write_text(json.dumps(kept))
+    (home / "results.csv").write_text(measurements(low, rise))
+
+
+@pytest.fixture(scope="session")
+def run_folders(tmp_path_factory):
+    """A folder of four archived jobs with known curves: `long` overfits, `calm` is the best."""
+    folder = tmp_path_factory.mktemp("archive") / "runs"
+    write_run(folder, "calm", n_epochs=3, multiplier=0.1, low=0.40, rise=0.0)
+    write_run(folder, "hasty", n_epochs=3, multiplier=0.4, low=0.55, rise=0.0)
+    write_run(folder, "long", n_epochs=6, multiplier=0.1, low=0.42, rise=0.6)
+    write_run(folder, "short", n_epochs=2, multiplier=0.2, low=0.48, rise=0.0)
+    return folder

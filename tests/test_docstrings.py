@@ -7,10 +7,9 @@ stands in a folder with `train.jsonl`, `valid.jsonl`, `results.csv` (it overfits
 import doctest
 import inspect
 import json
+import shutil
 from importlib import import_module
 
-import numpy as np
-import pandas as pd
 import pytest
 
 import tunebook as tb
@@ -64,49 +63,8 @@ def example(name, found, globs):
     return doctest.DocTestParser().get_doctest(text, dict(globs), name, inspect.getsourcefile(found), 0)
 
 
-def measurements(low, rise, *, steps=120):
-    """A result file: the loss falls to `low`, and from a third of the way rises by the fraction `rise`."""
-    step = np.arange(1, steps + 1)
-    noise = np.random.default_rng(0)
-    valid = low * (1 + 2 * np.exp(-step / 8) + rise * np.maximum(step / steps - 1 / 3, 0) * 1.5)
-    frame = pd.DataFrame({"step": step, "train_loss": 0.2 + 1.5 * np.exp(-step / 20)})
-    frame["valid_loss"] = valid * np.exp(noise.normal(0, 0.01, steps))
-    frame["train_mean_token_accuracy"], frame["valid_mean_token_accuracy"] = 0.9, 0.85
-    return frame.to_csv(index=False)
-
-
-def write_run(folder, suffix, *, n_epochs, multiplier, low, rise):
-    """A run folder, as `tb.archive` leaves it."""
-    home = folder / f"ftjob-{suffix}"
-    home.mkdir(parents=True)
-    settings = {"n_epochs": n_epochs, "batch_size": 4, "learning_rate_multiplier": multiplier}
-    per_epoch = 120 // n_epochs
-    name = f"gpt-4.1-nano-2025-04-14.ft-{suffix}"
-    job = {
-        "id": home.name,
-        "model": "gpt-4.1-nano-2025-04-14",
-        "suffix": suffix,
-        "status": "succeeded",
-        "seed": 1,
-        "training_file": "file-train",
-        "validation_file": "file-valid",
-        "created_at": 1_790_000_000,
-        "finished_at": 1_790_000_600,
-        "trained_tokens": 60_000 * n_epochs,
-        "fine_tuned_model": name,
-        "method": {"type": "supervised", "supervised": {"hyperparameters": settings}},
-    }
-    kept = [
-        {"step_number": at, "fine_tuned_model_checkpoint": name if at == 120 else f"{name}:ckpt-step-{at}"}
-        for at in range(per_epoch, 121, per_epoch)
-    ][-3:]
-    (home / "job.json").write_text(json.dumps(job))
-    (home / "checkpoints.json").write_text(json.dumps(kept))
-    (home / "results.csv").write_text(measurements(low, rise))
-
-
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory):
+def desk(tmp_path_factory, run_folders):
     """The folder the examples stand in."""
     folder = tmp_path_factory.mktemp("desk")
     for name, count in (("train.jsonl", 40), ("valid.jsonl", 10)):
@@ -117,12 +75,8 @@ def desk(tmp_path_factory):
             turns = [{"role": "user", "content": asked}, {"role": "assistant", "content": said}]
             lines.append(json.dumps({"messages": turns}))
         (folder / name).write_text("\n".join(lines) + "\n")
-    runs = folder / "runs"
-    write_run(runs, "calm", n_epochs=3, multiplier=0.1, low=0.40, rise=0.0)
-    write_run(runs, "hasty", n_epochs=3, multiplier=0.4, low=0.55, rise=0.0)
-    write_run(runs, "long", n_epochs=6, multiplier=0.1, low=0.42, rise=0.6)
-    write_run(runs, "short", n_epochs=2, multiplier=0.2, low=0.48, rise=0.0)
-    (folder / "results.csv").write_text(measurements(0.42, 0.6))
+    shutil.copytree(run_folders, folder / "runs")
+    shutil.copy(run_folders / "ftjob-long" / "results.csv", folder)
     return folder
 
 

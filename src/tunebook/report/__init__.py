@@ -11,6 +11,7 @@ _HOME = {
     "frames": "export",
     "log_to_mlflow": "trackers",
     "log_to_wandb": "trackers",
+    "summarise": "writing",
     "write_excel": "export",
     "write_figures": "export",
     "write_parquet": "export",
@@ -22,4 +23,4 @@ __getattr__, __dir__ = lazy_names(__name__, _HOME)
 if TYPE_CHECKING:
     from tunebook.report.export import figure_names, frames, write_excel, write_figures, write_parquet
     from tunebook.report.trackers import log_to_mlflow, log_to_wandb
-    from tunebook.report.writing import write_report
+    from tunebook.report.writing import summarise, write_report

@@ -113,10 +113,21 @@ class Table:
     code: tuple[int, ...] = ()
     numbers: tuple[int, ...] = ()
 
+    def __repr__(self) -> str:
+        return f"Table({self.caption!r}: {len(self.rows)} rows)"
+
+    def _repr_html_(self) -> str:
+        from tunebook.report.page import table_html
+
+        return table_html(self)
+
 
 @dataclass(frozen=True)
 class Report:
-    """Everything a report says; figures are drawn from the comparison beside it."""
+    """Everything a report says; figures are drawn from the comparison beside it.
+
+    In a notebook it shows its answer; `provenance` are tables that show themselves.
+    """
 
     title: str
     subtitle: str
@@ -148,6 +159,14 @@ class Report:
     def several_groups(self) -> bool:
         """Whether jobs were ranked in more than one group, because not all may be compared."""
         return len({job.group for job in self.ranked}) > 1
+
+    def __repr__(self) -> str:
+        return f"{self.answer.headline} {self.answer.because}"
+
+    def _repr_html_(self) -> str:
+        from tunebook.report.page import answer_html
+
+        return answer_html(self)
 
     def span(self) -> tuple[float, float]:
         """The ends of the scale on which intervals are drawn: those of the better half of the winner's group.

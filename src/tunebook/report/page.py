@@ -54,6 +54,17 @@ def to_html(report: Report, pictures: Pictures) -> str:
     )
 
 
+def answer_html(report: Report) -> str:
+    """The answer alone, for a notebook: plain tags, so that it looks like the page around it."""
+    return _environment().get_template("answer.html.j2").render(report=report)
+
+
+def table_html(table: Table) -> str:
+    """One table, for a notebook."""
+    module = _environment().get_template("table.html.j2").module
+    return str(module.table(table))  # type: ignore[attr-defined]
+
+
 def measure_name(report: Report) -> str:
     return "validation loss" if report.measure == "loss" else "validation reward"
 

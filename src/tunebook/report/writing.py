@@ -7,12 +7,15 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tunebook.analysis.comparison import Comparison, compare
 from tunebook.analysis.run import Run
 from tunebook.errors import RequestError, TunebookError
 from tunebook.report.printing import find_chromium, print_page
+
+if TYPE_CHECKING:
+    from tunebook.report.content import Report
 
 ENDINGS = (".html", ".htm", ".md", ".pdf")
 
@@ -79,6 +82,31 @@ def write_report(
     if target.suffix.lower() == ".pdf":
         return replace_file(target, print_page(page, browser))
     return replace_file(target, page)
+
+
+def summarise(
+    source: Comparison | Run | Iterable[Run] | str | os.PathLike[str] | Any,
+    *,
+    title: str | None = None,
+    evaluation: Any = None,
+    files: Mapping[str, str | os.PathLike[str]] | None = None,
+    made: datetime | None = None,
+) -> Report:
+    """What the report says, as a value: shown in a notebook it is the answer, `provenance` the tables behind it.
+
+    Takes what `write_report` takes, draws nothing and writes nothing. `answer` has `headline`, `because`, `facts`,
+    `steps` and `model` (the name to deploy, "" for none), all plain text. Raises RequestError as `write_report` does.
+
+    >>> report = tb.report.summarise("runs")
+    >>> report.answer.headline
+    'Deploy the checkpoint at step 120 (epoch 3) of calm.'
+    >>> report.provenance[0]
+    Table('The same for all jobs': ... rows)
+    """
+    from tunebook.report.building import build_report
+
+    comparison = read_comparison(source)
+    return build_report(comparison, made=made or datetime.now(UTC), title=title, evaluation=evaluation, files=files)
 
 
 def read_comparison(source: Any) -> Comparison:
