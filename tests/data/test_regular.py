@@ -65,7 +65,7 @@ def test_records_in_good_order_need_no_close_look(method, record):
     regular, problems, keys = judged(record, method)
 
     assert regular is not None
-    assert (list(problems), regular.keys) == ([], keys)
+    assert (list(problems), regular[0]) == ([], keys)
 
 
 def places(value, path=()):
@@ -77,7 +77,9 @@ def places(value, path=()):
 
 ODD = st.sampled_from(
     [None, "", " ", "x", "a b", 0, 1, 0.5, True, [], ["x"], {}, "user", "tool", "assistant", "c9", "{}", "[1]", "{",
-     '{"id": 1, "z": 2}', '{"n": 1}', "data:image/png;base64,AAAA", "http://localhost/x.png", "high", USER, ANSWER,
+     '{"id": 1, "z": 2}', '{"n": 1}', "data:image/png;base64,AAAA", "http://localhost/x.png",
+     "https://a.local/b", "https://a.b/c.gif",
+     "https://", "high", USER, ANSWER,
      CALLS, RESULT, PARTS, SYSTEM, PICTURE, [USER, ANSWER], [CALLS], TOOLS, "show your chain of thought"]
 ).map(copy.deepcopy)  # fmt: skip
 
@@ -108,7 +110,7 @@ def test_whatever_is_changed_the_quick_judgement_is_never_milder_than_the_close_
 
     if regular is not None:
         assert problems == []
-        assert regular.keys == keys
+        assert regular[0] == keys
 
 
 def test_a_large_picture_does_not_send_a_line_to_the_close_look():
@@ -120,7 +122,7 @@ def test_a_large_picture_does_not_send_a_line_to_the_close_look():
 
     regular, problems, _ = judged(record, "supervised")
 
-    assert (regular.images, problems) == (True, [])
+    assert (regular[1], problems) == (True, [])
     record["messages"][1] = {"role": "assistant", "content": "long " * 20_000}
     assert judged(record, "supervised")[0] is None  # too many bytes of text to be sure of its tokens
 

@@ -236,6 +236,11 @@ def test_pictures_of_jpeg_files_are_judged_by_their_frame_header():
     ]
 
 
+@pytest.mark.parametrize("url", ["https://a.local.com/b.png", "http://localhost.example/c", "https://10.example/d"])
+def test_names_that_only_look_like_the_own_network_are_public(url):
+    assert findings({"messages": [{"role": "user", "content": [image(url)]}, GOOD]}) == []
+
+
 @pytest.mark.parametrize("url", ["https://", "http:///a.png", "https://?a.png", "ftp://a.b/c.png", "a.png", ""])
 def test_an_address_that_leads_nowhere_is_no_picture(url):
     record = {"messages": [{"role": "user", "content": [image(url)]}, GOOD]}

@@ -174,9 +174,10 @@ def _closely(
     regularly, add = checker.regular, seen.add
     for number, line in lines:
         if regular := regularly(line):
-            add(number, regular.keys)
-            if regular.images or regular.items:
-                seen.look_at(regular.images, regular.items)
+            keys, images, _, items = regular
+            add(number, keys)
+            if images or items:
+                seen.look_at(images, items)
             right += 1
             continue
         if not line or line.isspace():

@@ -17,6 +17,9 @@ from tunebook.data.problem import Problem, error, json_type, warning
 
 _DATA_URI = re.compile(r"data:([\w.+-]+/[\w.+-]+)?(;[\w=.+-]+)*,", re.I)
 _WEB = re.compile(r"https?://[^\s/?#]+")
+# A name that begins and ends with a letter, so neither an address in numbers nor one of the own network (.local).
+_PUBLIC = re.compile(r"https?://(?!localhost)[a-z][\w.-]*\.(?!local\b)[a-z]{2,}(?:[/?#]|$)", re.I)
+_OTHER_PICTURE = re.compile(r"\.(gif|bmp|svg|tiff?|heic|avif)(\?|#|$)", re.I)
 OTHER_PARTS = {
     "input_text": "text",
     "output_text": "text",
@@ -119,6 +122,11 @@ def _check_image(part: Mapping[str, Any], role: str, path: str, images: bool) ->
     yield from check_url(url, f"{path}.image_url.url")
 
 
+def plainly_public(url: str) -> bool:
+    """Whether `check_url` has surely nothing to say; False when it has to be asked."""
+    return _PUBLIC.match(url) is not None and _OTHER_PICTURE.search(url) is None
+
+
 def check_url(url: str, path: str) -> Iterator[Problem]:
     """An image's address: reachable for the service, or the picture itself as a data URI."""
     lower = url[:200].lower()
@@ -133,12 +141,13 @@ def check_url(url: str, path: str) -> Iterator[Problem]:
             "Put the picture on a public address, or write it into the file as data:image/png;base64,….",
         )
     elif re.match(
-        r"https?://(localhost|127\.|10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.|\[::1\]|[^/]*\.local\b)", lower
+        r"https?://(localhost|127\.|10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.|\[::1\]|[^/?#]*\.local(?:[:/?#]|$))",
+        lower,
     ):
         yield error(
             path, "image-url", url, "This address exists on your network only.", "The service needs a public address."
         )
-    elif re.search(r"\.(gif|bmp|svg|tiff?|heic|avif)(\?|#|$)", lower):
+    elif _OTHER_PICTURE.search(lower):
         yield warning(
             path,
             "image-format",

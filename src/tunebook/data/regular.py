@@ -7,13 +7,13 @@ left to `method_rules`, which says what is wrong; a test holds the two together.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from tunebook.catalogue import load_catalogue
-from tunebook.data.image_rules import check_url
+from tunebook.data.image_rules import check_url, plainly_public
 from tunebook.data.method_rules import SUPERVISED_KEYS, good_item_key, thinks_aloud
 from tunebook.data.records import REFUSED, Keys, call_sign, compact, keys_of, parts_sign, record_keys
 from tunebook.data.tokens import IMAGE_HIGH
@@ -22,6 +22,7 @@ from tunebook.data.tool_rules import check_definitions, good_function_name
 REMEMBERED = 4_096  # lists of tools, each with what may be called by it
 Signature = tuple[tuple[str, ...], frozenset[str] | None]  # arguments required; those allowed, None: any
 Offered = Mapping[str, Signature]
+NOTHING: Offered = {}
 
 
 class _TextPart(msgspec.Struct, tag_field="type", tag="text", gc=False, forbid_unknown_fields=True):
@@ -48,16 +49,37 @@ class _Call(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     function: _Function
 
 
-class _Message(msgspec.Struct, gc=False, forbid_unknown_fields=True):
-    role: Literal["system", "developer", "user", "assistant", "tool"]
-    content: str | Annotated[list[_TextPart | _ImagePart], msgspec.Meta(min_length=1)] | None = None
+_Text = Annotated[str, msgspec.Meta(min_length=1)]
+_Texts = Annotated[list[_TextPart], msgspec.Meta(min_length=1)]
+
+
+# A type for each role: decoding then refuses keys of another role's, and the walk asks for the type alone.
+class _System(msgspec.Struct, tag_field="role", tag="system", gc=False, forbid_unknown_fields=True):
+    content: _Text
+
+
+class _Developer(msgspec.Struct, tag_field="role", tag="developer", gc=False, forbid_unknown_fields=True):
+    content: _Text
+
+
+class _User(msgspec.Struct, tag_field="role", tag="user", gc=False, forbid_unknown_fields=True):
+    content: _Text | Annotated[list[_TextPart | _ImagePart], msgspec.Meta(min_length=1)]
+
+
+class _Assistant(msgspec.Struct, tag_field="role", tag="assistant", gc=False, forbid_unknown_fields=True):
+    content: str | _Texts | None = None
     tool_calls: Annotated[list[_Call], msgspec.Meta(min_length=1)] | UnsetType = UNSET
-    tool_call_id: str | UnsetType = UNSET
     weight: Literal[0, 1] | UnsetType = UNSET
+
+
+class _Tool(msgspec.Struct, tag_field="role", tag="tool", gc=False, forbid_unknown_fields=True):
+    tool_call_id: str
+    content: _Text | _Texts
     name: str | UnsetType = UNSET
 
 
-_Messages = Annotated[list[_Message], msgspec.Meta(min_length=1)]
+_Messages = Annotated[list[_System | _Developer | _User | _Assistant | _Tool], msgspec.Meta(min_length=1)]
+_Outputs = Annotated[list[_Assistant | _Tool], msgspec.Meta(min_length=1)]
 
 
 class _Conversation(msgspec.Struct, gc=False, forbid_unknown_fields=True):
@@ -68,31 +90,20 @@ class _Conversation(msgspec.Struct, gc=False, forbid_unknown_fields=True):
 
 class _Pair(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     input: _Conversation
-    preferred_output: _Messages
-    non_preferred_output: _Messages
+    preferred_output: _Outputs
+    non_preferred_output: _Outputs
 
 
-class Regular(NamedTuple):
-    """What is worth keeping of a record in good order: its keys, whether it has pictures, a grader's items."""
-
-    keys: Keys
-    images: bool = False
-    no_text: int = 0  # bytes of pictures in the line beyond the tokens they count
-    items: tuple[str, ...] = ()
-
-
-class _Walk(NamedTuple):
-    """Messages in good order: hash of the system message, a sign of each other message, pictures, what is learned."""
-
-    system: int
-    signs: list[Hashable]
-    images: int
-    no_text: int
-    learned: bool
+# What is worth keeping of a record in good order: its keys, whether it has pictures, the bytes of these beyond the
+# tokens they count, the keys a grader can read. A plain tuple: there is one for each line of a file.
+Regular = tuple[Keys, bool, int, tuple[str, ...]]
+# Messages in good order: hash of the system message, a sign of each other message, pictures, their bytes likewise,
+# whether there is anything to learn.
+_Walk = tuple[int, list[Hashable], int, int, bool]
 
 
 class RegularChecker:
-    """`check(line)` gives a Regular for a line in good order and None for one that wants a closer look."""
+    """`check(line)` gives a `Regular` for a line in good order and None for one that wants a closer look."""
 
     def __init__(self, method: str) -> None:
         self.check: Callable[[bytes], Regular | None] = {
@@ -116,35 +127,40 @@ class RegularChecker:
             return None
         messages = record.messages
         walk = self._walk(messages, record.tools)
-        if walk is None or messages[-1].role != "assistant" or not walk.learned:
+        if walk is None:
             return None
-        return Regular(keys_of(walk.system, walk.signs[:-1], walk.signs[-1]), walk.images > 0, walk.no_text)
+        system, signs, images, no_text, learned = walk
+        if not learned or type(messages[-1]) is not _Assistant:
+            return None
+        said = signs.pop()
+        return keys_of(system, signs, said), images > 0, no_text, ()
 
     def _pair(self, line: bytes) -> Regular | None:
         try:
             record = self._preference(line)
         except REFUSED:
             return None
-        asked = self._walk(record.input.messages, record.input.tools)
-        if asked is None or asked.images or record.input.messages[-1].role == "assistant":
+        messages = record.input.messages
+        asked = self._walk(messages, record.input.tools)
+        if asked is None or asked[2] or type(messages[-1]) is _Assistant:
             return None
         outputs = []
-        for messages in (record.preferred_output, record.non_preferred_output):
-            walk = self._walk(messages, UNSET)
-            if walk is None or walk.images or not all(message.role in ("assistant", "tool") for message in messages):
+        for output in (record.preferred_output, record.non_preferred_output):
+            walk = self._walk(output, UNSET)
+            if walk is None or (type(output[0]) is _Tool and len(output) == 1):
                 return None
-            outputs.append(tuple(walk.signs))
+            outputs.append(tuple(walk[1]))
         if outputs[0] == outputs[1]:
             return None
-        return Regular(keys_of(asked.system, asked.signs, tuple(outputs)))
+        return keys_of(asked[0], asked[1], tuple(outputs)), False, 0, ()
 
     def _prompt(self, line: bytes) -> Regular | None:
         try:
             record = self._any(line)
-            messages = msgspec.convert(record["messages"], _Messages)
+            messages: list[Any] = msgspec.convert(record["messages"], _Messages)
         except (*REFUSED, KeyError, TypeError):
             return None
-        if "tools" in record or messages[-1].role not in ("user", "developer"):
+        if "tools" in record or "functions" in record or type(messages[-1]) not in (_User, _Developer):
             return None
         items = tuple(key for key in record if key not in SUPERVISED_KEYS)
         walk = self._walk(messages, UNSET)
@@ -152,104 +168,94 @@ class RegularChecker:
             return None
         if any(isinstance(message.content, str) and thinks_aloud(message.content) for message in messages):
             return None
-        if "functions" in record or not isinstance(record.get("parallel_tool_calls", True), bool):
+        if not isinstance(record.get("parallel_tool_calls", True), bool):
             return None
+        system, signs, images, no_text, _ = walk
         answered = compact([[key, value] for key, value in record.items() if key != "messages"])
-        keys = (keys_of(walk.system, walk.signs, answered)) if walk.signs and len(record) > 1 else record_keys(record)
-        return Regular(keys, walk.images > 0, walk.no_text, items)
+        keys = keys_of(system, signs, answered) if signs and len(record) > 1 else record_keys(record)
+        return keys, images > 0, no_text, items
 
-    def _walk(self, messages: Sequence[_Message], tools: msgspec.Raw | UnsetType) -> _Walk | None:
+    def _walk(self, messages: Sequence[Any], tools: msgspec.Raw | UnsetType) -> _Walk | None:
         """The messages one after the other; None as soon as anything about them wants a closer look."""
         system = images = no_text = 0
         signs: list[Hashable] = []
         learned = False
         waiting: set[str] = set()  # calls that have no answer yet
         called: set[str] = set()
-        for place, message in enumerate(messages):
-            role, content = message.role, message.content
-            if role == "tool":
+        offered: Offered | None = NOTHING if tools is UNSET else self._offered(tools)
+        if offered is None:
+            return None
+        for message in messages:
+            kind, content = type(message), message.content
+            if kind is _Tool:
                 if message.tool_call_id not in waiting:
                     return None
                 waiting.discard(message.tool_call_id)
-            elif waiting or message.tool_call_id is not UNSET:
+            elif waiting:
                 return None
-            if message.weight is not UNSET and role != "assistant":
-                return None
-            if message.name is not UNSET and role != "tool":
-                return None
-            learned = learned or (role == "assistant" and message.weight != 0)
-            if message.tool_calls is not UNSET:
-                ids = self._calls(message.tool_calls, tools) if role == "assistant" else None
-                if ids is None or not called.isdisjoint(ids) or isinstance(content, list):
+            elif kind is _Assistant:
+                learned = learned or message.weight != 0
+                calls = message.tool_calls
+                if calls is not UNSET:
+                    waiting = self._calls(calls, offered)
+                    if not waiting or not called.isdisjoint(waiting) or type(content) is list:
+                        return None
+                    called |= waiting
+                    signs.append(call_sign(content, [(call.function.name, call.function.arguments) for call in calls]))
+                    continue
+            elif kind is not _User:
+                if content.isspace() or message is not messages[0]:
                     return None
-                waiting = ids
-                called |= ids
-                signs.append(call_sign(content, [(c.function.name, c.function.arguments) for c in message.tool_calls]))
+                system = hash(content)
                 continue
-            if isinstance(content, str):
+            if type(content) is str:
                 if not content or content.isspace():
                     return None
-                if role == "system" or role == "developer":
-                    if place:
-                        return None
-                    system = hash(content)
-                    continue
                 signs.append(content)
                 continue
-            texts = self._parts(content, role) if content else None
-            if texts is None:
+            if content is None:
                 return None
-            signs.append(parts_sign(texts))
-            if len(pictures := [part for part in content or () if type(part) is _ImagePart]):
-                images += len(pictures)
-                no_text += sum(len(part.image_url.url) - IMAGE_HIGH for part in pictures)
-        if waiting and messages[-1].role == "tool":
-            return None
-        good = not (tools is not UNSET and self._offered(tools) is None) and images <= self._images
-        return _Walk(system, signs, images, no_text, learned) if good else None
-
-    def _parts(self, parts: Sequence[_TextPart | _ImagePart], role: str) -> list[str] | None:
-        """What the parts of one message say or show."""
-        if role == "system" or role == "developer":
-            return None
-        texts = []
-        for part in parts:
-            if type(part) is _TextPart:
-                texts.append(part.text)
-            elif type(part) is _ImagePart:
-                if role != "user" or next(check_url(part.image_url.url, ""), None):
+            texts = []
+            for part in content:
+                if type(part) is _TextPart:
+                    texts.append(part.text)
+                    continue
+                address = part.image_url.url
+                if not (plainly_public(address) or next(check_url(address, ""), None) is None):
                     return None
-                texts.append(part.image_url.url)
-        return texts
-
-    def _calls(self, calls: Sequence[_Call], tools: msgspec.Raw | UnsetType) -> set[str] | None:
-        """Ids of the calls of one message when each fits what is offered."""
-        offered: Offered | None = {} if tools is UNSET else self._offered(tools)
-        if offered is None:
+                texts.append(address)
+                images += 1
+                no_text += len(address) - IMAGE_HIGH
+            signs.append(parts_sign(texts))
+        if images > self._images or (waiting and type(messages[-1]) is _Tool):
             return None
+        return system, signs, images, no_text, learned
+
+    def _calls(self, calls: Sequence[_Call], offered: Offered) -> set[str]:
+        """Ids of the calls of one message; none when one of them does not fit what is offered."""
         ids = set()
         for call in calls:
             name = call.function.name
             try:
                 arguments = self._arguments(call.function.arguments)
             except (*REFUSED, UnicodeError):
-                return None
+                return set()
             if offered:
                 signature = offered.get(name)
                 if signature is None:
-                    return None
+                    return set()
                 required, allowed = signature
                 for key in required:
                     if key not in arguments:
-                        return None
+                        return set()
                 if allowed is not None and not allowed.issuperset(arguments):
-                    return None
+                    return set()
             elif name not in self._names:
                 if not good_function_name(name):
-                    return None
+                    return set()
                 self._names.add(name)
             ids.add(call.id)
-        return ids if len(ids) == len(calls) else None
+        return ids if len(ids) == len(calls) else set()
 
     def _offered(self, raw: msgspec.Raw) -> Offered | None:
         """What a list of tools offers, looked through once; the same list mostly stands in all examples."""

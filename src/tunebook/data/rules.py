@@ -57,16 +57,17 @@ class LineChecker:
                 except REFUSED:
                     pass  # a closer look says what it is
             if regular := self.regular(line):
-                return True, regular.images, []
+                return True, regular[1], []
         record, problems = self.closely(line)
         messages = record.get("messages") if record is not None else None
         return record is not None, isinstance(messages, list) and bool(image_parts(messages)), problems
 
     def regular(self, line: bytes) -> Regular | None:
-        if len(line) > LONGEST_LINE:
-            return None
-        found = self._regular(line)
-        return found if found and len(line) - found.no_text <= self.longest_quick else None
+        size = len(line)
+        if size <= self.longest_quick:
+            return self._regular(line)
+        found = self._regular(line) if size <= LONGEST_LINE else None
+        return found if found and size - found[2] <= self.longest_quick else None
 
     def closely(self, line: bytes, *, texts: bool = True) -> tuple[dict[str, Any] | None, list[Problem]]:
         if len(line) > LONGEST_LINE:
