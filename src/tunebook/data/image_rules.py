@@ -17,6 +17,10 @@ from tunebook.data.problem import Problem, error, json_type, warning
 
 _DATA_URI = re.compile(r"data:([\w.+-]+/[\w.+-]+)?(;[\w=.+-]+)*,", re.I)
 _WEB = re.compile(r"https?://[^\s/?#]+")
+_PRIVATE = re.compile(
+    r"https?://(?:localhost|127(?:\.\d+){3}|10(?:\.\d+){3}|192\.168(?:\.\d+){2}|172\.(?:1[6-9]|2\d|3[01])(?:\.\d+){2}"
+    r"|\[::1\]|[^/:?#]*\.local)(?:[:/?#]|$)"
+)
 # A name that begins and ends with a letter, so neither an address in numbers nor one of the own network (.local).
 _PUBLIC = re.compile(r"https?://(?!localhost)[a-z][\w.-]*\.(?!local\b)[a-z]{2,}(?:[/?#]|$)", re.I)
 _OTHER_PICTURE = re.compile(r"\.(gif|bmp|svg|tiff?|heic|avif)(\?|#|$)", re.I)
@@ -140,10 +144,7 @@ def check_url(url: str, path: str) -> Iterator[Problem]:
             "The service cannot open this: neither http(s) nor a data URI.",
             "Put the picture on a public address, or write it into the file as data:image/png;base64,….",
         )
-    elif re.match(
-        r"https?://(localhost|127\.|10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.|\[::1\]|[^/?#]*\.local(?:[:/?#]|$))",
-        lower,
-    ):
+    elif _PRIVATE.match(lower):
         yield error(
             path, "image-url", url, "This address exists on your network only.", "The service needs a public address."
         )
