@@ -287,3 +287,16 @@ def test_sentences_keep_numbers_with_their_units_and_leave_model_names_alone():
     text = neat("61% at step 3, n_epochs = 2, until 2027-04-14: gpt-4.1-2025-04-14")
 
     assert text == ("61\u00a0% at step\u00a03, n_epochs\u00a0=\u00a02, until 2027\u201104\u201114: gpt-4.1-2025-04-14")
+
+
+def test_in_a_notebook_a_report_is_its_answer_and_its_tables_stand_alone(make_run):
+    from tunebook.report import summarise
+
+    report = summarise([make_run(0, suffix="<script>alert(1)</script>"), make_run(1, low=0.3)], title="T")
+    shown = report._repr_html_() + "".join(table._repr_html_() for table in report.provenance)
+
+    assert "<script" not in shown
+    assert "Deploy the checkpoint" in shown
+    assert shown.count("<caption>") == 1 + len(report.provenance)
+    assert 'scope="row"' in shown
+    assert repr(report).startswith("Deploy")

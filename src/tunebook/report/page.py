@@ -56,13 +56,19 @@ def to_html(report: Report, pictures: Pictures) -> str:
 
 def answer_html(report: Report) -> str:
     """The answer alone, for a notebook: plain tags, so that it looks like the page around it."""
-    return _environment().get_template("answer.html.j2").render(report=report)
+    return _in_notebook(_environment().get_template("answer.html.j2").render(report=report))
 
 
 def table_html(table: Table) -> str:
     """One table, for a notebook."""
     module = _environment().get_template("table.html.j2").module
-    return str(module.table(table))  # type: ignore[attr-defined]
+    return _in_notebook(str(module.table(table)))  # type: ignore[attr-defined]
+
+
+def _in_notebook(html: str) -> str:
+    """JupyterLab sets tables to the right: text is read from the left."""
+    cells = ".tb-report caption,.tb-report th,.tb-report td:not(.n){text-align:left!important}"
+    return f'<div class="tb-report"><style>{cells}.tb-report code{{white-space:nowrap}}</style>{html}</div>'
 
 
 def measure_name(report: Report) -> str:

@@ -99,7 +99,7 @@ def summarise(
 
     >>> report = tb.report.summarise("runs")
     >>> report.answer.headline
-    'Deploy the checkpoint at step 120 (epoch 3) of calm.'
+    'Deploy the checkpoint at step ... of calm.'
     >>> report.provenance[0]
     Table('The same for all jobs': ... rows)
     """
