@@ -93,6 +93,14 @@ def test_typing_in_find_narrows_the_table(board) -> None:
     assert ids(board.rows) == ["1"]
 
 
+def test_a_board_without_jobs_says_how_to_make_one_and_offers_no_comparison(workspace) -> None:
+    empty = Board((workspace,), clock=lambda: T0, spawn=at_once)
+    empty.receive(workspace, {})
+
+    assert "tb.job_form(ws) makes the first one" in texts(empty.widget)
+    assert empty._picking.layout.display == "none"
+
+
 def test_picked_jobs_are_overlaid_and_stay_picked_when_the_table_is_read_again(board, workspace) -> None:
     board.pick.value = tuple(value for _, value in board.pick.options)[:2]
     before = board.picked

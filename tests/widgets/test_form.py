@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import date
 from types import SimpleNamespace
 
 import pytest
 
 from tunebook.widgets.form import JobForm, job_form
+from tunebook.widgets.form_state import resolve
 from tunebook.widgets.form_values import FileChoice, FormValues
 
 from .conftest import at_once, picture, script, texts
@@ -145,6 +147,78 @@ def test_an_exception_in_a_callback_of_a_file_field_is_shown(workspace, monkeypa
     form._pickers["training"].uploaded.value = "file-1"
 
     assert "RuntimeError: cannot &lt;pick&gt;" in texts(form.widget)
+
+
+def test_what_is_shown_last_is_what_is_so_last_when_two_files_are_checked_at_once(workspace, monkeypatch) -> None:
+    form = form_of(workspace)
+    read, shown = threading.Event(), threading.Event()
+
+    def slow(values, *args, **options):
+        state = resolve(values, *args, **options)
+        if values.training.label == "first" and not values.validation.label:
+            read.set()
+            shown.wait(0.3)  # for the other thread to overtake; it may not
+        return state
+
+    monkeypatch.setattr("tunebook.widgets.form.resolve", slow)
+    first = threading.Thread(target=lambda: form._pickers["training"]._become(FileChoice("file-1", label="first")))
+    first.start()
+    assert read.wait(10)
+    form._pickers["validation"]._become(FileChoice("file-2", label="second"))
+    shown.set()
+    first.join(10)
+
+    assert "second" in form._notes["validation"].value
+
+
+def test_what_keeps_create_from_being_pressed_is_named_beside_it(workspace) -> None:
+    form = form_of(workspace, training=None)
+    form.fields["seed"].value, form.fields["n_epochs"].value = "x", "lots"
+
+    assert "To be mended first: training file, n_epochs, seed." in form._waits.value
+    assert "lots" in form._notes["n_epochs"].value  # though the seed alone keeps the request from being written
+    assert "stands here once" in form._code["Python"].value
+
+
+def test_a_question_about_another_estimate_is_taken_back_and_a_higher_one_is_asked_again(workspace) -> None:
+    form = form_of(workspace, price="100", n_epochs="2")
+    form._pickers["training"]._become(FileChoice(file_id="file-1", tokens=1_000_000, examples=900))
+    form.create_button.click()
+
+    form.fields["n_epochs"].value = "3"
+    assert form._asking.layout.display == "none"
+    workspace.error = RuntimeError("full")
+    form.create_button.click()
+    form.yes_button.click()
+    assert [call[0] for call in workspace.calls] == ["create"]
+
+    form.create_button.click()  # the same estimate: asked about once
+    form.fields["n_epochs"].value = "4"
+    form.create_button.click()
+
+    assert [call[0] for call in workspace.calls] == ["create", "create"]
+    assert "$400" in texts(form._question)
+
+
+def test_a_local_file_is_checked_again_for_another_model(workspace) -> None:
+    models = []
+    report = SimpleNamespace(examples=60, tokens=100, errors=(), warnings=())
+    data = SimpleNamespace(name="mine", method="supervised", check=lambda model: models.append(model) or report)
+    form = form_of(workspace, training=data)
+
+    form.fields["model"].value = "gpt-4.1"
+
+    assert models == ["gpt-4.1-mini", "gpt-4.1"]
+    assert form.state.ready
+
+
+def test_a_local_file_made_for_another_method_cannot_be_sent(workspace) -> None:
+    report = SimpleNamespace(examples=60, tokens=100, errors=(), warnings=())
+    form = form_of(workspace, training=SimpleNamespace(name="mine", method="dpo", check=lambda model: report))  # noqa: ARG005
+
+    assert "made for dpo; the method is supervised" in form._notes["training"].value
+    form.fields["method"].value = "dpo"
+    assert form.state.ready
 
 
 def test_a_field_the_form_does_not_have_is_named(workspace) -> None:

@@ -84,6 +84,41 @@ def test_a_double_click_asks_the_service_once(workspace) -> None:
     assert workspace.calls == [("pause", "ftjob-abc")]
 
 
+def test_the_word_of_a_click_goes_when_the_job_has_moved_on(workspace) -> None:
+    cell = cell_of(workspace)
+    cell.show_snapshot(picture())
+    cell.pause_button.click()
+    assert "it says “pausing”" in texts(cell.widget)
+
+    cell.show_snapshot(picture("pausing"))
+    assert "it says “pausing”" in texts(cell.widget)
+    cell.show_snapshot(picture("paused"))
+    assert "it says “pausing”" not in texts(cell.widget)
+
+
+def test_deploying_offers_the_suffix_as_the_name_and_deploys_the_chosen_checkpoint(workspace) -> None:
+    kept = tuple({"step_number": step, "fine_tuned_model_checkpoint": f"m:{step}"} for step in (10, 20))
+    cell = cell_of(workspace)
+    cell.show_snapshot(picture("paused", checkpoints=kept, job={"suffix": "support-v1"}))
+
+    cell.deploy_button.click()
+    cell.checkpoint_choice.value = "m:20"
+    cell.deploy_now_button.click()
+
+    assert workspace.calls == [("deploy", "m:20", "support-v1")]
+
+
+def test_a_job_that_ended_before_its_first_step_keeps_no_room_for_curves(workspace) -> None:
+    cell = cell_of(workspace)
+    cell.show_snapshot(picture("pending", steps=0))
+    assert cell._curves.layout.display != "none"
+
+    cell.show_snapshot(picture("failed", steps=0, job={"error": {"message": "line 3 is empty"}}))
+
+    assert cell._curves.layout.display == cell._checkpoints.layout.display == "none"
+    assert "line 3 is empty" in texts(cell.widget)
+
+
 def test_an_error_while_watching_is_shown_and_the_last_picture_stays(workspace) -> None:
     cell = watch_to_the_end(cell_of(workspace, picture(steps=3), RuntimeError("lost")))
 

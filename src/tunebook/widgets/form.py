@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -95,6 +96,7 @@ class JobForm:
         self._ask_above, self._today, self._follow, self._spawn = ask_above_usd, today, follow, spawn
         self._open_question: str | None = None
         self._agreed: str | None = None  # the question that was answered with yes
+        self._lock = threading.RLock()
         self._settling = True  # no reaction to fields while they are being filled in code
         self._cell: tuple[str | None, int | None] = (None, None)
         self._make_widgets(values or FormValues())
@@ -162,6 +164,7 @@ class JobForm:
             [self._style, self._title, self._form, self._message, self._after],
             layout=ipywidgets.Layout(max_width="960px", overflow="hidden"),
         )
+        self.widget.add_class("tb-form")
         self._shown = Shown(self.widget)
         self._style.value = style_tag() + self._shown.hiding_style
         where = f"{self.workspace.name}, {self.workspace.endpoint}"
@@ -174,15 +177,11 @@ class JobForm:
 
     def _connect(self) -> None:
         for name, widget in self.fields.items():
-            react = self._repair_pairs if name == "model" else self._updated
+            react = self._repair_pairs if name == "model" else lambda _: self.update()
             widget.observe(self._clicks.guard(react), "value")
         self.create_button.on_click(self._clicks.guard(lambda _: self._create_pressed()))
         self.yes_button.on_click(self._clicks.guard(lambda _: self._confirmed()))
         self.no_button.on_click(self._clicks.guard(lambda _: self._ask(None)))
-
-    def _updated(self, _: Any) -> None:
-        if not self._settling:
-            self.update()
 
     def _repair_pairs(self, _: Any) -> None:
         if not self._settling:
@@ -244,9 +243,11 @@ class JobForm:
 
     def update(self) -> None:
         """Show what follows from the fields: notes, estimate, request, and whether Create may be pressed."""
-        if self._settling or self.job is not None:
-            return
-        state = self.state
+        with self._lock:  # files are checked on threads of their own: what is shown last has to be what is so last
+            if not self._settling and self.job is None:
+                self._show(self.state)
+
+    def _show(self, state: FormState) -> None:
         for name, widget in self._notes.items():
             lines = [note(n.text, n.tone) for n in state.notes[name]]
             if name in self._pickers and (label := self._pickers[name].choice.label):

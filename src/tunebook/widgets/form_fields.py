@@ -66,10 +66,10 @@ def make_fields(models: Sequence[str]) -> dict[str, Any]:
 
 
 def row(control: Any, beside: Any) -> Any:
-    """A field with its notes beside it, below it where the cell is narrow."""
+    """A field with its notes beside it; below it where the cell is narrow, by a rule of the style sheet."""
     box = ipywidgets.VBox([control], layout=ipywidgets.Layout(flex="1 1 400px", max_width="470px", overflow="hidden"))
-    # As far down as the label beside it; under a field, close to it.
-    place(beside, flex="1 1 300px", margin="7px 0 0 0", min_height="23px")
+    place(beside, flex="1 1 300px", margin="7px 0 0 0", min_height="23px")  # as far down as the label of the field
+    beside.add_class("tb-beside")
     row = ipywidgets.Layout(flex_flow="row wrap", align_items="flex-start", grid_gap="0 16px")
     return ipywidgets.HBox([box, beside], layout=row)
 

@@ -147,6 +147,8 @@ class LiveCell:
             ],
             layout=ipywidgets.Layout(max_width="960px", overflow="hidden"),
         )
+        self.widget.add_class("tb-live")
+        self._side.add_class("tb-live-side")
         self._shown = Shown(self.widget)
         self._style.value = style_tag() + self._shown.hiding_style
         self._set_buttons()

@@ -73,6 +73,9 @@ font-family:var(--jp-code-font-family,ui-monospace,monospace)}
 .tb h4.tb-group{margin:10px 0 2px;color:inherit;border-bottom:1px solid var(--tb-line)}
 .tb .tb-note{font-size:12px;line-height:1.4;color:var(--tb-muted);margin:0;overflow-wrap:anywhere}
 .tb .tb-note.tb-bad,.tb .tb-note.tb-wait{color:inherit}
+.tb-form,.tb-live{container-type:inline-size}
+@container (max-width:716px){.tb-beside{margin:0 0 6px 168px!important;min-height:0!important}
+.tb-live-side{min-height:240px!important}}
 """
 
 
