@@ -86,7 +86,14 @@ class ConnectForm:
         self._style, self._title, self._advice = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
         self._code, self._message, self._list = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
         self._title.value = wrap('<div class="tb-head"><span class="tb-title">Connect to a resource</span></div>')
-        # layout
+        self._make_layout()
+        self._clicks = Clicks(self._message, self._busy, spawn)
+        for widget in self._fields:
+            widget.observe(self._clicks.guard(lambda _: self.update()), "value")
+        self.button.on_click(self._clicks.guard(lambda _: self._clicks.do("Connecting …", self._connect_clicked)))
+        self.update()
+
+    def _make_layout(self) -> None:
         for widget in self._fields:
             described(widget, "110px")
             place(widget, width="100%", max_width="470px", margin="1px 0")
@@ -111,12 +118,6 @@ class ConnectForm:
         )
         self._shown = Shown(self.widget)
         self._style.value = style_tag() + self._shown.hiding_style
-        # connections
-        self._clicks = Clicks(self._message, self._busy, spawn)
-        for widget in self._fields:
-            widget.observe(self._clicks.guard(lambda _: self.update()), "value")
-        self.button.on_click(self._clicks.guard(lambda _: self._clicks.do("Connecting …", self._connect_clicked)))
-        self.update()
 
     @property
     def _fields(self) -> tuple[Any, ...]:

@@ -119,18 +119,13 @@ class LiveCell:
         self._style.layout.display = "none"
         row = ipywidgets.Layout(flex_flow="row wrap", align_items="center", margin="4px 0 0 0")
         steering = [self.pause_button, self.resume_button, self.cancel_button, self.deploy_button, self.refresh_button]
-        self._asking = ipywidgets.HBox(
-            [
-                ipywidgets.HTML(wrap("Cancel this job for good? What was trained until now is billed.")),
-                self.confirm_button,
-                self.keep_button,
-            ],
-            layout=ipywidgets.Layout(display="none", flex_flow="row wrap", align_items="center"),
-        )
+        question = ipywidgets.HTML(wrap("Cancel this job for good? What was trained until now is billed."))
+        self._asking = ipywidgets.HBox([question, self.confirm_button, self.keep_button])
         self._deploying = ipywidgets.HBox(
-            [self.checkpoint_choice, self.deployment_name, self.deploy_now_button, self.deploy_close_button],
-            layout=ipywidgets.Layout(display="none", flex_flow="row wrap", align_items="center"),
+            [self.checkpoint_choice, self.deployment_name, self.deploy_now_button, self.deploy_close_button]
         )
+        for hidden in (self._asking, self._deploying):
+            place(hidden, display="none", flex_flow="row wrap", align_items="center", grid_gap="0 8px")
         self._curves = ipywidgets.HBox([self._chart, self._side], layout=columns)
         self.widget = ipywidgets.VBox(
             [

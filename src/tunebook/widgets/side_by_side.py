@@ -277,7 +277,7 @@ class Playground:
                             reply = replace(reply, state="stopped")
                             break
                         for choice in chunk.choices[:1]:
-                            reply = _extended(reply, choice, self._clock() - began)
+                            reply = reply.extended(choice, self._clock() - began)
                         tell(reply)
                 state = "stopped" if reply.state == "stopped" else "done"
             except OpenAIError as error:
@@ -405,19 +405,3 @@ def training_system(workspace: Workspace, models: Iterable[str]) -> tuple[str, f
             text, count = seen.most_common(1)[0]
             return text, count / seen.total(), job.job.training_file
     return None
-
-
-def _extended(reply: Reply, choice: Any, seconds: float) -> Reply:
-    """The reply with what one chunk of the stream adds."""
-    text = choice.delta.content or ""
-    for call in choice.delta.tool_calls or ():
-        text += f"{call.function.name or ''}{call.function.arguments or ''}" if call.function else ""
-    first = reply.first_s if reply.first_s is not None or not text else seconds
-    return replace(
-        reply,
-        text=reply.text + text,
-        state="answering",
-        seconds=seconds,
-        first_s=first,
-        finish_reason=choice.finish_reason or reply.finish_reason,
-    )

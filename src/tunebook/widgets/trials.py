@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from tunebook.widgets.markup import esc, notice, table
@@ -35,6 +35,21 @@ class Reply:
     first_s: float | None = None  # until the first piece of text
     error: str = ""
     finish_reason: str | None = None
+
+    def extended(self, choice: Any, seconds: float) -> Reply:
+        """The reply with what one chunk of the stream adds, `seconds` after it was asked for."""
+        text = choice.delta.content or ""
+        for call in choice.delta.tool_calls or ():
+            text += f"{call.function.name or ''}{call.function.arguments or ''}" if call.function else ""
+        first = self.first_s if self.first_s is not None or not text else seconds
+        return replace(
+            self,
+            text=self.text + text,
+            state="answering",
+            seconds=seconds,
+            first_s=first,
+            finish_reason=choice.finish_reason or self.finish_reason,
+        )
 
 
 @dataclass(frozen=True)
