@@ -205,6 +205,7 @@ def _quickly(block: Block, checker: LineChecker, seen: Seen) -> Iterable[tuple[i
     """
     lines = block.lines
     longest = checker.longest_quick
+    wary = False
     some_long = len(block.data) > longest and max(map(len, lines)) > longest
     plain = checker.plain
     prompts: list[int] = []
@@ -217,9 +218,14 @@ def _quickly(block: Block, checker: LineChecker, seen: Seen) -> Iterable[tuple[i
         if some_long and len(line) > longest:
             odd.append(at)
             continue
-        if at == FIRST_LOOK and len(odd) == FIRST_LOOK:  # all odd so far: so are the others, or most of them
-            odd.extend(range(at, len(lines)))
-            break
+        if at == FIRST_LOOK and odd:
+            if len(odd) == FIRST_LOOK:  # all odd so far: so are the others, or most of them
+                odd.extend(range(at, len(lines)))
+                break
+            wary = True
+        if wary and b'"tool' in line:  # a refusal takes as long as a record
+            odd.append(at)
+            continue
         try:
             messages = plain(line).messages
         except REFUSED:

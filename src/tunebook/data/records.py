@@ -86,7 +86,8 @@ def _sign(message: object) -> Hashable:
     content, calls = message.get("content"), message.get("tool_calls")
     try:
         if calls and not isinstance(content, list):
-            return call_sign(content, [(call["function"]["name"], call["function"]["arguments"]) for call in calls])
+            functions = [call["function"] for call in calls]
+            return call_sign(content, [str(function[key]) for function in functions for key in ("name", "arguments")])
         if not calls and not message.get("function_call") and isinstance(content, list):
             return parts_sign([p["text"] if p["type"] == "text" else p["image_url"]["url"] for p in content])
     except (TypeError, KeyError):
@@ -94,9 +95,10 @@ def _sign(message: object) -> Hashable:
     return compact(message)
 
 
-def call_sign(content: object, calls: Sequence[tuple[object, object]]) -> Hashable:
-    """What a message that calls tools says; the ids of its calls, mostly drawn at random, do not count."""
-    return "calls", str(content or ""), *[str(word) for call in calls for word in call]
+def call_sign(content: object, words: Sequence[str]) -> Hashable:
+    """What a message that calls tools says, `words` being name and arguments of each call in turn; their ids, mostly
+    drawn at random, do not count."""
+    return "calls", str(content or ""), *words
 
 
 def parts_sign(texts: Sequence[object]) -> Hashable:

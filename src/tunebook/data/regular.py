@@ -201,7 +201,10 @@ class RegularChecker:
                     if not waiting or not called.isdisjoint(waiting) or type(content) is list:
                         return None
                     called |= waiting
-                    signs.append(call_sign(content, [(call.function.name, call.function.arguments) for call in calls]))
+                    words: list[str] = []
+                    for call in calls:
+                        words += call.function.name, call.function.arguments
+                    signs.append(call_sign(content, words))
                     continue
             elif kind is not _User:
                 if content.isspace() or message is not messages[0]:
