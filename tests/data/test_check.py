@@ -324,6 +324,18 @@ def test_the_card_escapes_foreign_text_and_reads_without_colour():
     assert "<caption>" in page
 
 
+def test_lines_with_the_same_finding_share_a_row_of_the_card_and_kinds_beyond_four_are_closed():
+    bad = [{"messages": [{"role": "bot", "content": "x"}]}] * 12
+    bad += [{"messages": 1}, {"messages": []}, {"prompt": "a", "completion": "b"}, {"messages": ["x"]}]
+
+    html = tb.read_dataset(bad, method="supervised").check()._repr_html_()
+
+    assert "<td>1, 2, 3, 4, 5, 6, 7, 8 and 4 more</td>" in html
+    assert html.count("<details open>") == 4
+    assert "<code></code>" not in html
+    assert html.count("<details") > 5
+
+
 def test_the_text_form_names_rules_lines_and_fixes():
     text = repr(tb.read_dataset([*many(60, system=None), {"messages": []}], name="f").check())
 

@@ -171,7 +171,8 @@ def _check_weight(message: Mapping[str, Any], role: str, path: str) -> Iterator[
         return
     weight = message["weight"]
     if isinstance(weight, bool) or weight not in (0, 1):
-        yield error(f"{path}.weight", "weight-value", weight, "`weight` is 0 (not learned from) or 1.", "Write 0 or 1.")
+        seen = f'"{weight}"' if isinstance(weight, str) else weight
+        yield error(f"{path}.weight", "weight-value", seen, "`weight` is 0 (not learned from) or 1.", "Write 0 or 1.")
 
 
 def _check_content(message: Mapping[str, Any], role: str, path: str, images: bool) -> Iterator[Problem]:

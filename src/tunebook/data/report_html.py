@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 PAIRS_SHOWN = 20
 EXAMPLES_SHOWN = 5
+OPENED = 4  # kinds of errors whose lines are shown without a click: more would hide how many kinds there are
+LINES_SHOWN = 8
 SIGN = {"error": "✗", "warning": "▲", "note": "○"}
 
 STYLE = """<style>
@@ -49,13 +51,17 @@ STYLE = """<style>
 .tb-card .tb-scroll{overflow-x:auto;margin-left:20px}
 .tb-card table{border-collapse:collapse;margin:2px 0 6px;font-size:12px}
 .tb-card caption{text-align:left;opacity:.85;padding:2px 0;caption-side:top}
-.tb-card th,.tb-card td{text-align:left;vertical-align:top;padding:2px 10px 2px 0;border:0;background:none;
- white-space:normal}
+.tb-card .tb-scroll table th,.tb-card .tb-scroll table td{text-align:left;vertical-align:top;padding:2px 10px 2px 0;
+ border:0;background:none;white-space:normal;max-width:none}
+.tb-card .tb-scroll table tr{background:none}
 .tb-card td{overflow-wrap:break-word;min-width:3em}
-.tb-card td.tb-num,.tb-card th.tb-num{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
+.tb-card .tb-scroll table td.tb-num,.tb-card .tb-scroll table th.tb-num{text-align:right;white-space:nowrap;
+ font-variant-numeric:tabular-nums}
 .tb-card code,.tb-card .tb-code{font-family:var(--jp-code-font-family,monospace);font-size:12px;background:none}
 .tb-card .tb-text{white-space:pre-wrap;min-width:15em;max-width:44em;overflow-wrap:anywhere}
+.tb-card .tb-words{min-width:13em}
 .tb-card td code{overflow-wrap:anywhere}
+.tb-card td code.tb-whole,.tb-card caption{white-space:nowrap}
 .tb-card .tb-bars{display:flex;align-items:flex-end;gap:2px;height:44px;max-width:360px;margin:4px 0 0;
  border-bottom:1px solid currentColor}
 .tb-card .tb-bars i{flex:1;background:currentColor;opacity:.45;min-height:1px}
@@ -79,7 +85,7 @@ def report_card(report: CheckReport) -> str:
         *(f'<p class="tb-fact">{escape(fact)}</p>' for fact in facts if fact),
         _bill(report.cost) if report.cost else "",
         _histogram(summary) if summary and len(summary.histogram) > 1 else "",
-        *(_group(group) for group in report.groups),
+        *(_group(group, group.severity == "error" and at < OPENED) for at, group in enumerate(report.groups)),
     )
 
 
@@ -89,31 +95,49 @@ def _bill(cost: Cost) -> str:
     return f'<p class="tb-fact">{escape(str(cost))}{link}</p>'
 
 
-def _group(group: Group) -> str:
+def _group(group: Group, opened: bool) -> str:
     first = group.kept[0]
     same_fix = all(problem.fix == first.fix for problem in group.kept)
     fixes = f'<p class="tb-fix">→ {escape(first.fix)}</p>' if same_fix else ""
     colour = f" tb-{group.severity}" if group.severity != "note" else ""
     times = f" × {group.count:,}" if group.count > 1 else ""
+    placed = [problem for problem in group.kept if problem.line or problem.path]
+    value = f" <code>{escape(first.value)}</code>" if first.value and not placed else ""
     head = (
         f'<summary><span class="tb-kind{colour}">{SIGN[group.severity]} {group.severity}{times}</span> '
-        f'{escape(first.message)} <span class="tb-rule">{escape(group.rule)}</span></summary>'
+        f'{escape(first.message)}{value} <span class="tb-rule">{escape(group.rule)}</span></summary>'
     )
-    placed = any(problem.line or problem.path or problem.value for problem in group.kept)
-    names = ["line", "place", "value"] + (["what"] if not _same_message(group) else []) + ([] if same_fix else ["fix"])
-    rows = (
-        [
-            f"{problem.line:,}" if problem.line else "",
-            f"<code>{escape(problem.path)}</code>",
-            f"<code>{escape(problem.value)}</code>",
-            *([escape(problem.message)] if "what" in names else []),
-            *([escape(problem.fix)] if "fix" in names else []),
-        ]
-        for problem in group.kept
-    )
+    alike: dict[tuple[str, ...], list[int]] = {}  # what is the same but for the line takes one row
+    for problem in group.kept:
+        lines = alike.setdefault((problem.path, problem.value, problem.message, problem.fix), [])
+        lines.extend([problem.line] if problem.line else [])
+    columns = {
+        "lines" if any(len(lines) > 1 for lines in alike.values()) else "line": [*map(_lines, alike.values())],
+        "place": [_code(path) for path, *_ in alike],
+        "value": [_code(value) for _, value, *_ in alike],
+        "what": [] if _same_message(group) else [_words(message) for *_, message, _ in alike],
+        "fix": [] if same_fix else [_words(fix) for *_, fix in alike],
+    }
+    told = {name: cells for name, cells in columns.items() if any(cells)}
     shown_of = f"{len(group.kept):,} of {group.count:,} shown" if group.count > len(group.kept) else "all shown"
-    table = _table(f"{group.rule}: {shown_of}", names, rows, numeric={0}) if placed else ""
-    return f"<details{' open' if group.severity == 'error' else ''}>{head}{fixes}{table}</details>"
+    rows = zip(*told.values(), strict=True)
+    numeric = {0} if "line" in told else set()
+    table = _table(f"{group.rule}: {shown_of}", list(told), rows, numeric=numeric) if placed else ""
+    return f"<details{' open' if opened else ''}>{head}{fixes}{table}</details>"
+
+
+def _code(text: str) -> str:
+    whole = ' class="tb-whole"' if len(text) <= 40 else ""  # a short path or value is not broken in two
+    return f"<code{whole}>{escape(text)}</code>" if text else ""
+
+
+def _words(text: str) -> str:
+    return f'<div class="tb-words">{escape(text)}</div>'
+
+
+def _lines(lines: Sequence[int]) -> str:
+    more = f" and {len(lines) - LINES_SHOWN:,} more" if len(lines) > LINES_SHOWN else ""
+    return ", ".join(f"{line:,}" for line in lines[:LINES_SHOWN]) + more
 
 
 def _same_message(group: Group) -> bool:
