@@ -33,7 +33,50 @@ def test_an_endpoint_that_does_not_answer_is_told():
         ws.client = ws.client.with_options(max_retries=0)
         return ws
 
-    assert look(nowhere)["service"].told == "the endpoint cannot be reached"
+    found = look(nowhere)["service"]
+
+    assert found.told == "http://127.0.0.1:9 cannot be reached"
+    assert "AZURE_OPENAI_ENDPOINT" in found.advice
+
+
+def test_a_kernel_of_another_environment_is_told(ws, monkeypatch):
+    from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
+
+    spec = KernelSpec(argv=["/opt/other/bin/python", "-m", "ipykernel_launcher"])
+    monkeypatch.setattr(KernelSpecManager, "get_kernel_spec", lambda *_: spec)
+    found = look(lambda: ws)["kernel"]
+
+    assert found.state == "note"
+    assert "/opt/other/bin/python" in found.told
+    assert "ipykernel install" in found.advice
+
+
+def test_without_a_kernel_the_command_that_adds_one_is_told(ws, monkeypatch):
+    from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
+
+    def none(*_):
+        raise NoSuchKernel("python3")
+
+    monkeypatch.setattr(KernelSpecManager, "get_kernel_spec", none)
+
+    assert look(lambda: ws)["kernel"].advice.endswith("-m ipykernel install --sys-prefix")
+
+
+def test_without_ipywidgets_the_command_that_installs_it_is_told(ws, monkeypatch):
+    from importlib.metadata import PackageNotFoundError, version
+
+    import tunebook.doctor
+
+    def missing(name):
+        if name == "ipywidgets":
+            raise PackageNotFoundError(name)
+        return version(name)
+
+    monkeypatch.setattr(tunebook.doctor, "version", missing)
+    found = look(lambda: ws)["widgets"]
+
+    assert found.state == "wrong"
+    assert found.advice.startswith("pip install ipywidgets in the environment that runs JupyterLab")
 
 
 def test_a_mistaken_configuration_is_told_in_its_own_words():

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 from tunebook.catalogue import Catalogue, load_catalogue
@@ -37,7 +39,7 @@ def examine(connect: Callable[[], Any], today: date) -> Iterator[Finding]:
     for name in ("tunebook", *_PACKAGES):
         yield _package(name, "wrong", f"pip install {name}")
     yield _package("jupyterlab", "wrong", "pip install jupyterlab")
-    yield _package("ipykernel", "wrong", "pip install ipykernel: without a kernel no cell runs")
+    yield _kernel()
     yield _widgets()
     catalogue = load_catalogue()
     yield _age(catalogue, today)
@@ -49,6 +51,33 @@ def _package(name: str, otherwise: str, advice: str) -> Finding:
         return Finding(name, "ok", version(name))
     except PackageNotFoundError:
         return Finding(name, otherwise, "not installed", advice)
+
+
+def _kernel() -> Finding:
+    """The kernel that JupyterLab offers first has to run the Python in which tunebook is installed."""
+    found = _package("ipykernel", "wrong", "pip install ipykernel: without a kernel no cell runs")
+    if found.state != "ok":
+        return found
+    try:
+        from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
+    except ImportError:  # JupyterLab's finding says what is missing
+        return found
+    try:
+        interpreter = KernelSpecManager().get_kernel_spec("python3").argv[0]
+    except NoSuchKernel:
+        return Finding(
+            "kernel", "wrong", "no kernel 'python3' is there", f"{sys.executable} -m ipykernel install --sys-prefix"
+        )
+    if Path(interpreter).name != interpreter and not _same(interpreter, sys.executable):
+        told = f"notebooks run {interpreter}, and tunebook is in {sys.executable}"
+        advice = f"{sys.executable} -m ipykernel install --user --name tunebook, and choose that kernel"
+        return Finding("kernel", "note", told, advice)
+    return Finding("kernel", "ok", f"ipykernel {version('ipykernel')}, in this environment")
+
+
+def _same(one: str, other: str) -> bool:
+    """Whether two interpreters are of one environment: links in different environments lead to one Python."""
+    return os.path.normcase(Path(one).parent) == os.path.normcase(Path(other).parent)
 
 
 def _widgets() -> Finding:
@@ -71,6 +100,7 @@ def _age(catalogue: Catalogue, today: date) -> Finding:
 def _service(connect: Callable[[], Any], catalogue: Catalogue) -> Iterator[Finding]:
     import openai
 
+    workspace = None
     try:
         workspace = connect()
         jobs = workspace.jobs.list(limit=100)
@@ -84,8 +114,9 @@ def _service(connect: Callable[[], Any], catalogue: Catalogue) -> Iterator[Findi
         advice = "ask for the role Azure AI User (train) or Azure AI Owner (train and deploy) on the resource"
         yield Finding("service", "wrong", "you have no rights for fine-tuning here (403)", advice)
     except openai.APIConnectionError:
-        advice = "check AZURE_OPENAI_ENDPOINT, the network and the proxy"
-        yield Finding("service", "wrong", "the endpoint cannot be reached", advice)
+        advice = "check AZURE_OPENAI_ENDPOINT (the portal's Keys and Endpoint has it), the network and the proxy"
+        where = getattr(workspace, "endpoint", "the endpoint")
+        yield Finding("service", "wrong", f"{where} cannot be reached", advice)
     except openai.APIStatusError as error:
         yield Finding("service", "wrong", f"the service answers {error.status_code}: {error.message}")
     else:

@@ -300,3 +300,10 @@ def test_in_a_notebook_a_report_is_its_answer_and_its_tables_stand_alone(make_ru
     assert shown.count("<caption>") == 1 + len(report.provenance)
     assert 'scope="row"' in shown
     assert repr(report).startswith("Deploy")
+
+
+def test_the_onset_is_shaded_without_a_pattern_which_would_print_as_a_block(make_run):
+    pictures = draw_pictures(compare([make_run(0, n_epochs=4, rise=0.8), make_run(1, low=0.2)]))
+
+    assert all("<pattern" not in picture.svg for picture in pictures)
+    assert any("fill: var(--onset" in picture.svg for picture in pictures)

@@ -145,6 +145,8 @@ def _dress(ax: Axes, *, legend: bool) -> None:
         label.set(color=_INK, fontsize=8.5)
     for text in ax.texts:
         text.set_fontsize(8.5)
+    for patch in ax.patches:
+        patch.set_hatch("")  # browsers print the pattern as a solid block that hides the curve
     for line in ax.get_lines():
         if line.get_linestyle() in ("None", " ", "") and np.size(line.get_xdata()) > _MANY_POINTS:
             line.set_rasterized(True)
