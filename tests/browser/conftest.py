@@ -9,10 +9,12 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import nbformat
@@ -51,6 +53,20 @@ def lab(browser, tmp_path_factory) -> Iterator[Lab]:
     ARTEFACTS.mkdir(exist_ok=True)
     with Lab(home) as running:
         yield running
+
+
+@contextmanager
+def serving(folder: Path, environment: Mapping[str, str], pace: float) -> Iterator[Path]:
+    """An embedded service on `folder` that takes `pace` seconds a step: a page sees each state, however busy it is."""
+    command = [sys.executable, "-m", "tunebook.local", "--state", str(folder), "--pace", str(pace), "--json"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+    try:
+        assert process.stdout.readline()
+        yield folder
+    finally:
+        process.terminate()
+        process.wait(20)
+        process.stdout.close()
 
 
 class Lab:
@@ -130,6 +146,34 @@ class Seven(Lab):
 
     module, page_of = "notebook", "notebooks"
     options = ("--JupyterNotebookApp.expose_app_in_browser=True",)
+
+
+class Voila(Lab):
+    """One notebook as a page of its own: its code is run, and not shown."""
+
+    def __init__(self, home: Path, *, theme: str) -> None:
+        super().__init__(home)
+        self.theme = theme
+
+    def serve(self, path: Path) -> str:
+        """Start Voilà for this notebook; the address of its page."""
+        command = [sys.executable, "-m", "voila", str(path), "--no-browser", "--Voila.ip=127.0.0.1"]
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        command += [f"--port={port}", f"--theme={self.theme}"]
+        self.log = self.home / "voila.log"
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log, cwd=self.folder)
+        until = time.monotonic() + 60
+        while time.monotonic() < until and self.process.poll() is None:
+            with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                return f"http://127.0.0.1:{port}/"
+            time.sleep(0.1)
+        raise RuntimeError(f"Voilà did not start:\n{self.log.read_text('utf-8', 'replace')}")
+
+    def __enter__(self) -> Voila:
+        return self
 
 
 class Notebook:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import pytest
 
-from .conftest import ARTEFACTS
+from .conftest import ARTEFACTS, serving
 
 SETUP = """
 import json, pathlib
@@ -23,17 +21,14 @@ train, valid = tb.read_dataset("sums.jsonl").split(valid=0.25, seed=0)
 """
 
 
+SLOW_SETUP = SETUP.replace('connect("local")', 'connect("local", state="slow")')
+
+
 @pytest.fixture
 def slow(lab):
     """A service slow enough that a page sees each state: at full speed a job may have left the queue before."""
-    state = lab.folder / "slow"
-    command = [sys.executable, "-m", "tunebook.local", "--state", str(state), "--pace", "0.25", "--json"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=lab.environment)
-    assert process.stdout.readline()
-    yield SETUP.replace('connect("local")', 'connect("local", state="slow")')
-    process.terminate()
-    process.wait(20)
-    process.stdout.close()
+    with serving(lab.folder / "slow", lab.environment, pace=0.25):
+        yield SLOW_SETUP
 
 
 def test_a_job_is_filled_in_created_watched_to_the_end_and_kept_in_the_saved_notebook(lab, page, slow) -> None:
