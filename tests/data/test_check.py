@@ -176,6 +176,23 @@ def test_a_job_above_the_limit_of_tokens_is_refused():
     assert job_size_problem(1_000_000_000, 2) is None
 
 
+def test_a_file_too_large_for_one_upload_is_refused_and_a_large_one_noted(tmp_path, monkeypatch):
+    size = tb.read_dataset(many(60)).write(tmp_path / "a.jsonl").stat().st_size
+    for most, advised, expected in (
+        (size, size, [(None, "file-too-large", "error")]),
+        (size + 1, size - 1, [(None, "large-file", "note")]),
+        (size + 1, size, []),
+    ):
+        own = tmp_path / f"{most}-{advised}.toml"  # the catalogue remembers a file it has read
+        monkeypatch.setenv("TUNEBOOK_CATALOGUE", str(own))
+        rest = 'unit = "bytes", source = "howto", dated = 2026-11-01'
+        own.write_text(
+            f"[limits]\nupload_bytes = {{ value = {most}, {rest} }}\n"
+            f"chunked_upload_advised_bytes = {{ value = {advised}, {rest} }}\n"
+        )
+        assert rules(tb.read_dataset(tmp_path / "a.jsonl").check()) == expected
+
+
 def test_blank_lines_between_examples_are_noted_and_those_at_the_end_are_not(tmp_path):
     lines = [json.dumps(e) for e in many(60)]
     path = tmp_path / "f.jsonl"

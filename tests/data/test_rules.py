@@ -122,6 +122,8 @@ def test_good_preference_and_reinforcement_records_are_left_in_peace():
             ("content-type", "$.messages[1].content", "error"),
         ),
         ({"messages": [{**USER, "name": "Ada Lovelace"}, GOOD]}, ("name", "$.messages[0].name", "error")),
+        ({"messages": [{**USER, "name": "ada.l"}, GOOD]}, ("name", "$.messages[0].name", "warning")),
+        ({"messages": [{**USER, "name": ""}, GOOD]}, ("name", "$.messages[0].name", "error")),
         ({"messages": [{**USER, "mood": "sad"}, GOOD]}, ("unknown-key", "$.messages[0].mood", "warning")),
         ({"messages": [USER, GOOD], "id": 7}, ("unknown-key", "$.id", "warning")),
         ({"messages": [USER, SYSTEM, GOOD]}, ("late-system", "$.messages[1].role", "note")),

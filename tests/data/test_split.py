@@ -93,6 +93,28 @@ def test_conversations_of_one_id_stay_on_one_side():
     assert "one conversation_id kept together" in split.how
 
 
+@settings(max_examples=25, deadline=None)
+@given(
+    owners=st.lists(st.integers(0, 12), min_size=12, max_size=30),
+    copied=st.sets(st.integers(1, 29)),
+    share=st.floats(0.1, 0.6),
+    seed=st.integers(0, 9),
+)
+def test_neither_a_conversation_nor_a_copy_straddles_whatever_hangs_together(owners, copied, share, seed):
+    asked = [f"{text(n - 1)} indeed" if n in copied and n - 1 not in copied else text(n) for n in range(len(owners))]
+    ds = tb.read_dataset([chat(a, f"Re: {a}", conversation_id=o) for a, o in zip(asked, owners, strict=True)])
+
+    try:
+        train, valid = ds.split(valid=share, seed=seed)
+    except DataError as refused:  # all of it hangs together, or no part is left
+        assume("groups" not in str(refused) and "empty" not in str(refused))
+        raise
+
+    for key in (lambda e: e["conversation_id"], lambda e: e["messages"][0]["content"].removesuffix(" indeed")):
+        assert not {key(e) for e in train} & {key(e) for e in valid}
+    assert len(train) + len(valid) == len(ds)
+
+
 def test_a_key_of_ones_own_can_group_and_a_missing_one_is_named():
     ds = tb.read_dataset([chat(text(n), text(n + 99), metadata={"shop": n % 6}) for n in range(60)])
 

@@ -54,6 +54,7 @@ MEANT_ROLES = {
     "context": "system",
 }
 SURELY_SHORT = 10_000  # characters; below, the catalogue need not be asked for the most
+_NAME_NOW = re.compile(r"[^\s<|\\/>]{1,64}")
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -111,10 +112,23 @@ def _check_message(message: object, path: str, images: bool) -> Iterator[Problem
         yield from check_calls(message, path)
     elif role in ("tool", "function"):
         yield from check_tool_message(message, path)
-    name = message.get("name")
-    if role not in ("tool", "function") and name is not None and not (isinstance(name, str) and _NAME.fullmatch(name)):
+    if role not in ("tool", "function") and message.get("name") is not None:
+        yield from _check_name(message["name"], f"{path}.name")
+
+
+def _check_name(name: object, path: str) -> Iterator[Problem]:
+    """The API's pattern for names was widened in 2024: what only the older one refuses is a warning."""
+    if not isinstance(name, str) or not _NAME_NOW.fullmatch(name):
         yield error(
-            f"{path}.name", "name", name, "A name is 1 to 64 letters, digits, _ or -.", "Rename or remove `name`."
+            path, "name", name, "A name is 1 to 64 characters without spaces or <|\\/>.", "Change or remove `name`."
+        )
+    elif not _NAME.fullmatch(name):
+        yield warning(
+            path,
+            "name",
+            name,
+            "Only letters, digits, _ and - are safe in a name; older versions refuse others.",
+            "Change or remove `name`.",
         )
 
 
