@@ -79,3 +79,16 @@ def test_a_budget_that_cannot_be_kept_because_the_cost_is_unknown_is_refused():
 
     with pytest.raises(RequestError, match="not known"):
         check_budget(plan, budget_tokens=1e9, budget_usd=None)
+
+
+def test_settings_that_name_something_unknown_are_refused_with_what_can_be_varied():
+    with pytest.raises(RequestError, match="epochs: not something a sweep can vary; it can vary n_epochs"):
+        trials(BASE, [{"epochs": 1}], identity="ab12cd")
+
+
+def test_the_plan_shows_whatever_is_varied():
+    base = JobRequest(model="gpt-4.1", training_file="file-1", method="dpo")
+
+    plan = plan_frame(trials(base, [{"beta": 0.1}, {"beta": 0.5}], identity="ab12cd"))
+
+    assert plan["beta"].tolist() == [0.1, 0.5]

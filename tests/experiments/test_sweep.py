@@ -1,14 +1,18 @@
 """A sweep loses no job and sends none twice: through a full queue, faults, deleted jobs, a killed process."""
 
+import itertools
 import random
 import subprocess
 import sys
+import time
 from collections import Counter
 
+import httpx
+import openai
 import pytest
 
 from tunebook.data import read_dataset
-from tunebook.errors import RequestError
+from tunebook.errors import RequestError, TunebookError
 from tunebook.experiments import Sweep
 from tunebook.service import JobRequest, connect
 
@@ -17,6 +21,13 @@ EXAMPLES = [
     for n in range(12)
 ]
 SPACE = {"n_epochs": [1, 2, 3], "learning_rate_multiplier": [0.05, 0.1, 0.2, 0.4]}
+
+
+def sent(ws, sweep):
+    """How often each trial of the sweep is at the service, by its identity."""
+    own = set(sweep.plan["suffix"])
+    suffixes = (getattr(job.job, "suffix", None) for job in ws.jobs.list(limit=100))
+    return Counter(suffix for suffix in suffixes if suffix in own)
 
 
 def opened(running):
@@ -125,6 +136,160 @@ def test_the_guard_cancels_what_it_condemns(ws, request_, tmp_path):
 
     assert condemned
     assert [run.status for run in sweep.runs()] == ["cancelled"]
+
+
+def test_two_processes_cannot_run_one_sweep(ws, request_, tmp_path):
+    sweep = Sweep(request_, {"n_epochs": [1, 2]}, folder=tmp_path / "sweep")
+    refused = []
+
+    def show(*_):
+        for verb in (Sweep.run, Sweep.resume, Sweep.stop):
+            with pytest.raises(TunebookError, match="being run already") as error:
+                verb(Sweep.open(tmp_path / "sweep"), ws)
+            refused.append(error)
+
+    sweep.run(ws, show=show)
+
+    assert refused
+    assert sent(ws, sweep) == Counter(sweep.plan["suffix"])
+
+
+def test_a_sweep_that_another_process_went_on_with_is_taken_up_where_it_is(ws, request_, tmp_path):
+    early = Sweep(request_, {"n_epochs": [1, 2]}, folder=tmp_path / "sweep")
+    early.manifest.write()
+    Sweep.open(tmp_path / "sweep").run(ws)
+
+    early.run(ws)
+
+    assert sent(ws, early) == Counter(early.plan["suffix"])
+    assert Counter(early.plan["state"]) == {"ended": 2}
+
+
+def test_ctrl_c_between_sent_and_noted_sends_nothing_twice(ws, request_, tmp_path, monkeypatch):
+    create = ws.jobs.create
+
+    def accepted_and_interrupted(request, **how):
+        create(request, **how)
+        raise KeyboardInterrupt
+
+    sweep = Sweep(request_, {"n_epochs": [1, 2]}, folder=tmp_path / "sweep")
+    with monkeypatch.context() as patch:
+        patch.setattr(ws.jobs, "create", accepted_and_interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            sweep.run(ws)
+
+    sweep.run(ws)
+
+    assert sent(ws, sweep) == Counter(sweep.plan["suffix"])
+    assert Counter(sweep.plan["state"]) == {"ended": 2}
+
+
+def test_a_clock_that_jumps_neither_ends_nor_hurries_a_sweep(start, tmp_path):
+    ws = opened(start("--faults", "rate=0.3,kinds=500,seed=5"))
+    request = JobRequest(model="gpt-4.1-nano", training_file=ws.files.upload(read_dataset(EXAMPLES)).id, n_epochs=1)
+    times = itertools.cycle([1e9, 2e9, 5.0, 1.5e9, -1.0])
+    slept = []
+
+    def sleep(seconds):
+        slept.append(seconds)
+        time.sleep(seconds)
+
+    sweep = Sweep(request, {"batch_size": [1, 2, 3]}, folder=tmp_path / "sweep")
+    sweep.run(ws, clock=lambda: next(times), sleep=sleep)
+
+    assert Counter(sweep.plan["state"]) == {"ended": 3}
+    assert max(slept) <= 0.2
+
+
+def test_a_service_that_stays_away_is_given_up_after_a_quarter_of_an_hour_of_own_pauses(start, tmp_path):
+    running = start()
+    ws = opened(running)
+    request = JobRequest(model="gpt-4.1-nano", training_file=ws.files.upload(read_dataset(EXAMPLES)).id, n_epochs=1)
+    sweep = Sweep(request, {"batch_size": [1]}, folder=tmp_path / "sweep")
+    running.kill()
+    ws.client = ws.client.with_options(max_retries=0)
+    ws.poll_interval_s = (100.0, 300.0)
+    slept = []
+
+    with pytest.raises(openai.APIConnectionError):
+        sweep.run(ws, sleep=slept.append)
+
+    assert 900 <= sum(slept) <= 1300
+
+
+def test_a_quota_that_is_lowered_meanwhile_is_kept_to(ws, request_, tmp_path, monkeypatch):
+    create, refusals = ws.jobs.create, []
+
+    def lowered(request, **how):
+        if sum(not job.ended for job in ws.jobs.list(limit=100)) >= 1:
+            refusals.append(request)
+            response = httpx.Response(429, request=httpx.Request("POST", "https://contoso.example"))
+            raise openai.RateLimitError("quota", response=response, body={"code": "quotaExceeded"})
+        return create(request, **how)
+
+    monkeypatch.setattr(ws.jobs, "create", lowered)
+
+    sweep = Sweep(request_, {"n_epochs": [1, 2, 3]}, folder=tmp_path / "sweep").run(ws)
+
+    assert refusals
+    assert Counter(sweep.plan["state"]) == {"ended": 3}
+
+
+@pytest.mark.parametrize(("status", "kind"), [(401, openai.AuthenticationError), (403, openai.PermissionDeniedError)])
+def test_a_key_without_rights_refuses_no_trial(ws, request_, tmp_path, monkeypatch, status, kind):
+    def denied(*_, **__):
+        response = httpx.Response(status, request=httpx.Request("POST", "https://contoso.example"))
+        raise kind("no", response=response, body=None)
+
+    sweep = Sweep(request_, {"n_epochs": [1, 2]}, folder=tmp_path / "sweep")
+    with monkeypatch.context() as patch:
+        patch.setattr(ws.jobs, "create", denied)
+        with pytest.raises(kind):
+            sweep.run(ws)
+    assert Counter(sweep.plan["state"]) == {"planned": 2}
+
+    assert Counter(sweep.run(ws).plan["state"]) == {"ended": 2}
+
+
+def test_a_request_the_service_refuses_is_noted_with_its_words_and_the_rest_goes_on(ws, request_, tmp_path):
+    settings = [{"n_epochs": 1}, {"n_epochs": 1, "training_file": "file-gone"}]
+
+    sweep = Sweep(request_, settings, folder=tmp_path / "sweep").run(ws)
+
+    assert sweep.plan["state"].tolist() == ["ended", "refused"]
+    assert "file-gone" in sweep.manifest.entries[1].note
+
+
+def test_jobs_the_guard_paused_are_not_waited_for_and_leave_room_for_others(start, tmp_path):
+    ws = opened(start("--pace", 0.02))
+    request = JobRequest(model="gpt-4.1-nano", training_file=ws.files.upload(read_dataset(EXAMPLES)).id, batch_size=4)
+    asked = []
+
+    def guard(snapshot):
+        if snapshot.step is not None and snapshot.n_epochs == 50:
+            asked.append(snapshot.job_id)
+            return "pause"
+        return None
+
+    sweep = Sweep(request, {"n_epochs": [50, 1, 2]}, folder=tmp_path / "sweep").run(ws, at_once=1, guard=guard)
+
+    assert asked
+    assert sorted(sweep.plan["state"]) == ["ended", "ended", "sent"]
+    sweep.stop(ws)
+    assert Counter(sweep.plan["state"]) == {"ended": 3}
+
+
+def test_a_result_file_deleted_at_the_service_keeps_no_job_from_being_archived(ws, request_, tmp_path, monkeypatch):
+    def gone(_):
+        response = httpx.Response(404, request=httpx.Request("GET", "https://contoso.example"))
+        raise openai.NotFoundError("no such file", response=response, body=None)
+
+    monkeypatch.setattr(ws.files, "content", gone)
+
+    sweep = Sweep(request_, {"n_epochs": [1]}, folder=tmp_path / "sweep").run(ws)
+
+    assert Counter(sweep.plan["state"]) == {"ended": 1}
+    assert sweep.runs()[0].results is None
 
 
 RUN = """

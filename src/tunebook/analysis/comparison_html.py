@@ -19,6 +19,7 @@ _RULE = "border-bottom:1px solid var(--jp-border-color2, currentColor)"
 # Inline, because a notebook that is not trusted loses its style sheets; inherit, because tables may not by default.
 _TABLE = "border-collapse:collapse;color:inherit;font-size:inherit"
 _CAPTION = '<caption style="text-align:left;color:inherit;padding:.4em 0">'
+_LONGEST_ID = 16
 _CELL = "padding:.15em .6em;text-align:left;white-space:nowrap"
 
 
@@ -60,7 +61,7 @@ def _row(row: Mapping[Any, Any], names: list[str], several: bool, priced: bool, 
     low, high = row["rank_low"], row["rank_high"]
     place = f"{row['rank']}" if low == high else f"{row['rank']} ({low}–{high})"
     standing = "★ " if row["id"] == winner else "≈ " if row["indistinguishable"] else ""
-    job = escape(str(row["id"])) + (f" <small>{escape(str(row['suffix']))}</small>" if row["suffix"] else "")
+    job = job_html(str(row["id"]), row["suffix"])
     verdict = str(row["verdict"] or "")
     texts = [
         *([escape(str(row["group"]))] if several else []),
@@ -90,6 +91,13 @@ def _bar(share: float) -> str:
         f'{escape(show_share(share))} <span aria-hidden="true" style="display:inline-block;height:.6em;'
         f'width:{share * 4:.2f}em;background:currentColor;opacity:.35"></span>'
     )
+
+
+def job_html(job_id: str, suffix: str | None) -> str:
+    """The job's suffix and its id, of which a long one is cut: the whole of it is in its title."""
+    short = job_id if len(job_id) <= _LONGEST_ID else f"{job_id[: _LONGEST_ID - 2]}…"
+    name = f"{escape(str(suffix))} " if suffix else ""
+    return f'{name}<small title="{escape(job_id)}">{escape(short)}</small>'
 
 
 def show_money(usd: float) -> str:

@@ -14,6 +14,7 @@ _HOME = {
     "ModelGrader": "scores",
     "Sweep": "sweep",
     "archive": "run_folders",
+    "ask_study": "studies",
     "cleanup_plan": "clearing",
     "clear": "clearing",
     "evaluate": "evaluating",
@@ -21,6 +22,7 @@ _HOME = {
     "read_run": "run_folders",
     "read_runs": "run_folders",
     "take_inventory": "stocktaking",
+    "tell_study": "studies",
 }
 __all__ = sorted(_HOME)
 __getattr__, __dir__ = lazy_names(__name__, _HOME)
@@ -35,4 +37,5 @@ if TYPE_CHECKING:
     from tunebook.experiments.run_folders import archive, read_run, read_runs
     from tunebook.experiments.scores import ModelGrader
     from tunebook.experiments.stocktaking import take_inventory
+    from tunebook.experiments.studies import ask_study, tell_study
     from tunebook.experiments.sweep import Sweep

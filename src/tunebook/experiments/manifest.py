@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from tunebook.experiments.plan import Trial
 from tunebook.service.request import JobRequest
 
 FILE = "sweep.json"
+_LOCK = "running.lock"
 OPEN = ("planned", "sending", "sent")
 _STATES = (*OPEN, "ended", "refused", "gone", "stopped")
 
@@ -76,6 +79,25 @@ class Manifest:
             file.flush()
             os.fsync(file.fileno())
         partial.replace(self.folder / FILE)
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Hold a sweep's folder while it runs: two processes would send its jobs twice.
+
+    The lock is SQLite's, which the operating system takes back when a process dies, on every platform. Raises
+    TunebookError when another process holds it.
+    """
+    with closing(sqlite3.connect(folder / _LOCK, timeout=0, isolation_level=None)) as lock:
+        try:
+            lock.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError as error:
+            if "locked" in str(error):  # other errors: a file system that knows no locks
+                raise TunebookError(
+                    f"{folder}: this sweep is being run already, by another notebook or command. "
+                    "Interrupt that one first (no job ends by it), or look on with Sweep.open(folder).plan."
+                ) from None
+        yield
 
 
 def read_manifest(folder: str | os.PathLike[str]) -> Manifest:

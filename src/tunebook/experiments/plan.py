@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
 from sklearn.model_selection import ParameterGrid, ParameterSampler
 
+from tunebook.analysis.run import USUAL
 from tunebook.catalogue import Catalogue, load_catalogue
 from tunebook.errors import RequestError
-from tunebook.service.request import JobRequest
+from tunebook.service.request import HYPERPARAMETERS, JobRequest
 
-SWEPT = ("n_epochs", "batch_size", "learning_rate_multiplier", "beta", "model", "training_file", "training_type")
+_METHODS_OWN = tuple(dict.fromkeys(name for names in HYPERPARAMETERS.values() for name in names))
+SWEPT = (*_METHODS_OWN, "reasoning_effort", "model", "training_file", "training_type")
 ASSUMED_EPOCHS = 3  # what the service's "auto" is seen to choose most often; said aloud in the plan's notes
 
 
@@ -57,6 +59,8 @@ def trials(base: JobRequest, settings: Sequence[Mapping[str, Any]], *, identity:
     """
     if not settings or seeds < 1:
         raise RequestError("The sweep is empty: give at least one setting and seeds=1 or more.")
+    for setting in settings:
+        _check_names(setting)
     first_seed = base.seed if base.seed is not None else 0
     longest = load_catalogue().limit("suffix_characters")
     planned = []
@@ -84,6 +88,11 @@ def plan_frame(
     n_epochs is left to the service, 3 are assumed.
     """
     facts = catalogue or load_catalogue()
+    others = [
+        name
+        for name in SWEPT
+        if name not in USUAL and name != "model" and len({getattr(trial.request, name) for trial in planned}) > 1
+    ]
     rows = []
     for trial in planned:
         request = trial.request
@@ -96,9 +105,7 @@ def plan_frame(
                 "trial": trial.index,
                 "suffix": request.suffix,
                 "model": request.model,
-                "n_epochs": request.n_epochs,
-                "batch_size": request.batch_size,
-                "learning_rate_multiplier": request.learning_rate_multiplier,
+                **{name: getattr(request, name) for name in (*USUAL, *others)},
                 "seed": request.seed,
                 "tokens": tokens,
                 "usd": usd,
@@ -129,7 +136,11 @@ def check_budget(plan: pd.DataFrame, *, budget_tokens: float | None, budget_usd:
 def _check_space(space: Mapping[str, Any]) -> None:
     if not space:
         raise RequestError(f"The space is empty: name what to vary, of {', '.join(SWEPT)}.")
-    unknown = [name for name in space if name not in SWEPT]
+    _check_names(space)
+
+
+def _check_names(names: Iterable[str]) -> None:
+    unknown = [name for name in names if name not in SWEPT]
     if unknown:
         raise RequestError(f"{', '.join(unknown)}: not something a sweep can vary; it can vary {', '.join(SWEPT)}.")
 

@@ -14,11 +14,13 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import openai
 
 from tunebook.analysis.results import load_results
 from tunebook.analysis.run import Run
@@ -49,7 +51,8 @@ def _archive_one(job: Job, folder: Path) -> Path:
     events = [json.dumps(as_json(event), ensure_ascii=False) for event in job.events()]
     (half / "events.jsonl").write_text("".join(f"{line}\n" for line in events), "utf-8")
     for file_id in (job.job.result_files or ())[:1]:
-        (half / "results.csv").write_bytes(job.workspace.files.content(file_id))
+        with suppress(openai.NotFoundError):  # deleted at the service: the rest of the job is still worth keeping
+            (half / "results.csv").write_bytes(job.workspace.files.content(file_id))
     shutil.rmtree(final, ignore_errors=True)
     half.rename(final)  # last, and at once: a folder with this name is always a whole one
     return final

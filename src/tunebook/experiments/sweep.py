@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import pandas as pd
 from tunebook.analysis.run import Run
 from tunebook.catalogue import load_catalogue
 from tunebook.errors import RequestError
-from tunebook.experiments.manifest import FILE, OPEN, Entry, Manifest, read_manifest
+from tunebook.experiments.manifest import FILE, OPEN, Entry, Manifest, alone, read_manifest
 from tunebook.experiments.plan import check_budget, draw, grid, plan_frame, trials
 from tunebook.experiments.progress import SweepBar
 from tunebook.experiments.run_folders import archive, read_runs
@@ -35,6 +35,11 @@ Show = Callable[[Manifest, Mapping[str, JobSnapshot]], object]
 _IN_DOUBT = (openai.APIConnectionError, openai.InternalServerError)
 _AWAY = (*_IN_DOUBT, openai.RateLimitError)
 _MOST_AWAY_S = 900.0
+# Answers that are about this request; others (no rights, a wrong key) would meet every trial alike.
+_THIS_REQUEST = (400, 404, 409, 422)
+# The job has ended, or gone, since it was last looked at: there is nothing left to steer.
+_TOO_LATE = (openai.BadRequestError, openai.ConflictError, openai.NotFoundError, RequestError)
+_GONE = {"state": "gone", "note": "deleted at the service meanwhile"}
 
 
 class Sweep:
@@ -114,6 +119,15 @@ class Sweep:
         frame["job_id"] = pd.Series([entry.job_id for entry in entries], index=frame.index, dtype="object")
         return frame
 
+    @property
+    def cost(self) -> str:
+        """What the whole plan costs, in words: tokens, and dollars where the catalogue has the price."""
+        plan = self.plan
+        if plan["tokens"].isna().any():
+            return "cost not known: give file_tokens"
+        dollars = f"${plan['usd'].sum():,.2f}" if plan["usd"].notna().all() else "no price in the catalogue"
+        return f"{plan['tokens'].sum():,.0f} tokens in all, {dollars}"
+
     def run(
         self,
         workspace: Workspace,
@@ -128,8 +142,8 @@ class Sweep:
 
         at_once: jobs at the service at the same time; by default as many as may run and queue. guard: called with the
         picture of each running job; what it answers ("pause", "cancel") is done. show: called once a tick, by default a
-        progress bar. Ctrl-C
-        stops the watching and no job; `run` again goes on.
+        progress bar. Ctrl-C stops the watching and no job; `run` again goes on. Jobs that are paused are not waited
+        for. Raises TunebookError when another process runs this sweep.
 
         >>> files = [ws.files.upload(name).id for name in ("train.jsonl", "valid.jsonl")]
         >>> request = tb.JobRequest(model="gpt-4.1-nano", training_file=files[0], validation_file=files[1])
@@ -140,55 +154,82 @@ class Sweep:
         if show is None:
             with closing(SweepBar()) as bar:
                 return self.run(workspace, at_once=at_once, guard=guard, show=bar, sleep=sleep, clock=clock)
-        limit = at_once or _quota()
+        with self._held():
+            self._follow(workspace, at_once or _quota(), guard, show, sleep, clock)
+        return self
+
+    def _follow(
+        self,
+        workspace: Workspace,
+        limit: int,
+        guard: Decide | None,
+        show: Show,
+        sleep: Callable[[float], object],
+        clock: Callable[[], float],
+    ) -> None:
         pictures: Mapping[str, JobSnapshot] = {}
         shortest, longest = workspace.poll_interval_s
-        pause, away_since = shortest, None
-        self.manifest.write()
+        pause, away_s = shortest, 0.0
         if self.manifest.count("sending"):
             sleep(shortest)  # what a killed process sent last may still be on its way
         while self.manifest.count(*OPEN):
             before, noted = pictures, self.manifest
             try:
                 self._settle_doubts(workspace)
-                self._submit(workspace, limit)
+                self._submit(workspace, limit + len(_paused(pictures)))
                 pictures = self._look(workspace, before, clock())
                 self._steer(workspace, pictures, guard)
                 self._put_away(workspace, pictures)
-                away_since = None
+                away_s = 0.0
             except _AWAY:
-                away_since = away_since if away_since is not None else clock()
-                if abs(clock() - away_since) > _MOST_AWAY_S:
+                # The pauses slept are counted, not the clock: that jumps, and goes on while a laptop is closed.
+                away_s += pause
+                if away_s > _MOST_AWAY_S:
                     raise
             show(self.manifest, pictures)
-            if self.manifest.count(*OPEN):
-                changed = self.manifest is not noted or news(before, pictures)
-                pause = next_interval(pause, changed=changed, shortest_s=shortest, longest_s=longest)
-                sleep(pause)
-        return self
+            if self.manifest.count(*OPEN) == len(_paused(pictures)):
+                return
+            changed = self.manifest is not noted or news(before, pictures)
+            pause = next_interval(pause, changed=changed, shortest_s=shortest, longest_s=longest)
+            sleep(pause)
 
     def resume(self, workspace: Workspace, **how: Any) -> Sweep:
         """Take up a stopped or interrupted sweep again; `how` as in `run`."""
-        for entry in self.manifest.having("stopped"):
-            state = "sent" if entry.job_id else "planned"
-            self.manifest = self.manifest.update(entry.trial.index, state=state)
+        with self._held():
+            for entry in self.manifest.having("stopped"):
+                state = "sent" if entry.job_id else "planned"
+                self.manifest = self.manifest.update(entry.trial.index, state=state)
         return self.run(workspace, **how)
 
     def stop(self, workspace: Workspace) -> None:
         """Cancel what is at the service and send no more. What was planned is remembered for `resume`."""
-        self._settle_doubts(workspace)
-        for entry in self.manifest.having("planned"):
-            self.manifest = self.manifest.update(entry.trial.index, state="stopped")
-        for entry in self.manifest.having("sent"):
-            job = workspace.jobs.retrieve(entry.job_id or "")
-            if not job.ended:
-                job.cancel()
-            archive(job, self._runs_folder)
-            self.manifest = self.manifest.update(entry.trial.index, state="ended", note=job.status)
+        with self._held():
+            self._settle_doubts(workspace)
+            for entry in self.manifest.having("planned"):
+                self.manifest = self.manifest.update(entry.trial.index, state="stopped")
+            for entry in self.manifest.having("sent"):
+                try:
+                    job = workspace.jobs.retrieve(entry.job_id or "")
+                    if not job.ended:
+                        with suppress(*_TOO_LATE):
+                            job.cancel()
+                    archive(job, self._runs_folder)
+                    self.manifest = self.manifest.update(entry.trial.index, state="ended", note=job.status)
+                except openai.NotFoundError:
+                    self.manifest = self.manifest.update(entry.trial.index, **_GONE)
 
     def runs(self) -> list[Run]:
         """The archived jobs, failed and cancelled ones too, for `tb.compare`."""
         return read_runs(self._runs_folder)
+
+    @contextmanager
+    def _held(self) -> Iterator[None]:
+        """The sweep for this process alone, as it is on disk: another process may have gone on with it meanwhile."""
+        if not (self.folder / FILE).exists():
+            self.manifest.write()
+        with alone(self.folder):
+            self.manifest = read_manifest(self.folder)
+            yield
 
     @property
     def _runs_folder(self) -> Path:
@@ -223,6 +264,9 @@ class Sweep:
                 if _quota_is_full(error):
                     self.manifest = self.manifest.update(index, state="planned")
                     return
+                if error.status_code not in _THIS_REQUEST:  # a wrong key, say: no job would be taken
+                    self.manifest = self.manifest.update(index, state="planned")
+                    raise
                 self.manifest = self.manifest.update(index, state="refused", note=error.message)
             else:
                 self.manifest = self.manifest.update(index, state="sent", job_id=job.id)
@@ -233,40 +277,51 @@ class Sweep:
             try:
                 return look(workspace, ids, {i: s for i, s in before.items() if i in ids}, now=now) if ids else before
             except openai.NotFoundError:
-                self._drop_missing(workspace)
+                if not self._drop_missing(workspace):
+                    raise
 
-    def _drop_missing(self, workspace: Workspace) -> None:
+    def _drop_missing(self, workspace: Workspace) -> bool:
+        """Whether a job was missing."""
+        before = self.manifest
         for entry in self.manifest.having("sent"):
             try:
                 workspace.jobs.retrieve(entry.job_id or "")
             except openai.NotFoundError:
-                note = "deleted at the service meanwhile"
-                self.manifest = self.manifest.update(entry.trial.index, state="gone", note=note)
+                self.manifest = self.manifest.update(entry.trial.index, **_GONE)
+        return self.manifest is not before
 
     def _steer(self, workspace: Workspace, pictures: Mapping[str, JobSnapshot], guard: Decide | None) -> None:
         for job_id, snapshot in pictures.items():
             verdict = guard(snapshot) if guard and snapshot.status == "running" else None
             if verdict in ("pause", "cancel"):
-                getattr(workspace.jobs.retrieve(job_id), verdict)()
+                with suppress(*_TOO_LATE):
+                    getattr(workspace.jobs.retrieve(job_id), verdict)()
 
     def _put_away(self, workspace: Workspace, pictures: Mapping[str, JobSnapshot]) -> None:
         """Archive what has ended; only then is it `ended`, so that a crash in between archives it again."""
         for entry in self.manifest.having("sent"):
             picture = pictures.get(entry.job_id or "")
             if picture is not None and picture.ended:
-                archive(workspace.jobs.retrieve(picture.job_id), self._runs_folder)
-                self.manifest = self.manifest.update(entry.trial.index, state="ended", note=picture.status)
+                try:
+                    archive(workspace.jobs.retrieve(picture.job_id), self._runs_folder)
+                    self.manifest = self.manifest.update(entry.trial.index, state="ended", note=picture.status)
+                except openai.NotFoundError:
+                    self.manifest = self.manifest.update(entry.trial.index, **_GONE)
 
     def __repr__(self) -> str:
         states = self.plan["state"].value_counts()
         told = ", ".join(f"{count} {state}" for state, count in states.items())
-        return f"<Sweep of {len(self.manifest.entries)} jobs in {self.folder}: {told}>"
+        return f"<Sweep of {len(self.manifest.entries)} jobs in {self.folder}: {told}; {self.cost}>"
 
     def _repr_html_(self) -> str:
         plan = self.plan.dropna(axis="columns", how="all")
-        total = f"{plan['tokens'].sum():,.0f} tokens in all" if "tokens" in plan else "cost not known: give file_tokens"
         table = plan.to_html(escape=True, max_rows=24, border=0, na_rep="")
-        return f"<p>Sweep of {len(plan)} jobs in <code>{escape(str(self.folder))}</code>, {total}</p>{table}"
+        return f"<p>Sweep of {len(plan)} jobs in <code>{escape(str(self.folder))}</code>, {self.cost}</p>{table}"
+
+
+def _paused(pictures: Mapping[str, JobSnapshot]) -> list[str]:
+    """Jobs that wait for a person: they neither run nor queue, and watching them would never end."""
+    return [job_id for job_id, snapshot in pictures.items() if snapshot.status == "paused"]
 
 
 def _quota() -> int:

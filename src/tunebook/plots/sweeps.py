@@ -219,7 +219,8 @@ def plot_pareto(comparison: Comparison, *, cost: Cost | None = None, ax: Axes | 
     )
     if rows["cost"].min() > 0 and rows["cost"].max() > 8 * rows["cost"].min():
         ax.set_xscale("log")
-    ax.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}" if cost == "trained_tokens" else "{x:,.2f}"))
+    dollars = "{x:,.2f}" if rows["cost"].max() >= 1 else "{x:.3g}"  # jobs of some cents need more places
+    ax.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}" if cost == "trained_tokens" else dollars))
     across = "trained tokens" if cost == "trained_tokens" else "training cost (US dollars)"
     label(ax, across, measured(comparison), f"{len(rows)} configurations: what a lower loss costs")
     ax.legend(fontsize="small", framealpha=0.6)

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from openai import APIConnectionError, APIStatusError, InternalServerError, OpenAIError, RateLimitError
+from openai import APIConnectionError, APIStatusError, InternalServerError, NotFoundError, OpenAIError, RateLimitError
 
 from tunebook.analysis.results import Results
 from tunebook.analysis.run import TERMINAL, Run
+from tunebook.errors import ResultsError
 from tunebook.service.jobs import Job, as_json
 from tunebook.service.pacing import next_interval
 
@@ -246,7 +248,8 @@ def _advance(previous: JobSnapshot | None, job: Job, now: float, n_train: int | 
         if new:
             results = Results.from_events(list(events), name=job.id)
         if job.status == "paused" or job.ended:
-            results = job.results() if job.job.result_files else results
+            with suppress(NotFoundError, ResultsError):  # deleted, or damaged: what the events said is left
+                results = job.results() if job.job.result_files else results
             checkpoints = tuple(as_json(c) for c in job.checkpoints())
     return JobSnapshot(
         job_id=job.id,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from tunebook.analysis import wording
-from tunebook.analysis.comparison_html import show_money
+from tunebook.analysis.comparison_html import job_html, show_money
 from tunebook.analysis.importance import show_value
 from tunebook.analysis.ranking import show_share
 from tunebook.widgets.markup import count, esc, number
@@ -123,9 +123,8 @@ def table_html(comparison: Comparison, rows: pd.DataFrame) -> str:
 
 def _row(row: dict[Any, Any], align: list[str], cells: list[str], comparison: Comparison) -> str:
     reason = comparison.left_out.get(row["id"], "")
-    suffix = f" <b>{esc(row['suffix'])}</b>" if row["suffix"] else ""
     why = f'<br><span class="tb-note">{esc(reason[:160])}</span>' if reason else ""
-    job = f'<th scope="row"><span class="tb-mono">{esc(row["id"])}</span>{suffix}{why}</th>'
+    job = f'<th scope="row">{job_html(str(row["id"]), row["suffix"])}{why}</th>'
     first, *rest = (f"<td{a}>{cell}</td>" for cell, a in zip(cells, [align[0], *align[2:]], strict=True))
     return f"<tr>{first}{job}{''.join(rest)}</tr>"
 
