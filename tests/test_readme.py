@@ -16,6 +16,7 @@ from tunebook import cli
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
 PROSE = re.sub(r"```.*?```", "", README, flags=re.DOTALL)
+COMMANDS = "\n".join(re.findall(r"`[^`\n]+`|^    .+$", PROSE, flags=re.MULTILINE))
 BLOCKS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
 LINKS = re.findall(r"\]\(([^)\s]+)\)", README)
 
@@ -57,16 +58,7 @@ def test_every_notebook_of_the_table_exists_and_is_in_the_table():
     assert named == there
 
 
-@pytest.mark.parametrize(
-    "verb",
-    sorted(
-        set(
-            re.findall(
-                r"\btunebook ([a-z]+)\b", "\n".join(re.findall(r"`[^`\n]+`|^    .+$", PROSE, flags=re.MULTILINE))
-            )
-        )
-    ),
-)
+@pytest.mark.parametrize("verb", sorted(set(re.findall(r"\btunebook ([a-z]+)\b", COMMANDS))))
 def test_a_verb_it_names_is_one_of_the_command(verb, capsys):
     with pytest.raises(SystemExit):
         cli.main(["--help"])

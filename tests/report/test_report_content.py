@@ -32,7 +32,7 @@ def table(report, caption):
 def test_the_answer_names_the_winner_its_checkpoint_and_the_model_to_deploy(comparison):
     answer = built(comparison).answer
 
-    assert answer.headline == "Deploy the checkpoint at step 120 (epoch 3) of try-1."
+    assert answer.headline == "Deploy the final model of try-1."
     assert answer.model == "gpt-4.1-2025-04-14.ft-1-try-1"
     assert "of 4 jobs" in answer.because
 
@@ -41,6 +41,7 @@ def test_an_overfitting_winner_gets_an_earlier_checkpoint_and_the_reason(make_ru
     answer = built(compare([make_run(1, n_epochs=4, rise=0.6), make_run(2, low=0.9)])).answer
 
     assert "ckpt-step-80" in answer.model
+    assert answer.headline.startswith("Deploy the checkpoint at step ")
     assert "overfits: its final model is expected to be" in answer.because
 
 

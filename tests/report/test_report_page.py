@@ -296,7 +296,7 @@ def test_in_a_notebook_a_report_is_its_answer_and_its_tables_stand_alone(make_ru
     shown = report._repr_html_() + "".join(table._repr_html_() for table in report.provenance)
 
     assert "<script" not in shown
-    assert "Deploy the checkpoint" in shown
+    assert "<h2>Deploy the " in shown
     assert shown.count("<caption>") == 1 + len(report.provenance)
     assert 'scope="row"' in shown
     assert repr(report).startswith("Deploy")

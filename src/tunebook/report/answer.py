@@ -36,7 +36,7 @@ def write_answer(comparison: Comparison, jobs: Sequence[Job], evaluation: Evalua
         )
     refused = evaluation is not None and evaluation.shows_a_gain is False
     return Answer(
-        headline=_not_yet(evaluation) if refused else _deploy(winner),
+        headline=_not_yet(evaluation) if refused else _deploy(winner, comparison.run(winner.id)),
         because=" ".join(filter(None, (_sureness(comparison, jobs, winner), _curve(comparison, winner)))),
         facts=facts,
         steps=_steps(comparison, jobs, winner, evaluation),
@@ -57,8 +57,9 @@ def stand_in_note(runs: Sequence[Run]) -> str:
     )
 
 
-def _deploy(winner: Job) -> str:
-    where = f"the checkpoint at {winner.checkpoint}" if winner.checkpoint else "the final model"
+def _deploy(winner: Job, run: Run) -> str:
+    last = not winner.checkpoint or winner.checkpoint_name == run.fine_tuned_model
+    where = "the final model" if last else f"the checkpoint at {winner.checkpoint}"
     return f"Deploy {where} of {winner.label}."
 
 

@@ -94,6 +94,7 @@ class Files:
         return sorted(listed, key=lambda file: file.created_at, reverse=True)
 
     def retrieve(self, file_id: str) -> FileObject:
+        """The SDK's record of a file: name, purpose, status, bytes. Raises its NotFoundError where there is none."""
         return self._client.files.retrieve(file_id)
 
     def content(self, file_id: str) -> bytes:
@@ -105,6 +106,7 @@ class Files:
         return self._client.files.content(file_id).read()
 
     def delete(self, file_id: str) -> None:
+        """Delete a file for good. A job that is still running may need it: `tb.cleanup(ws)` looks first."""
         self._client.files.delete(file_id)
 
     def __repr__(self) -> str:
