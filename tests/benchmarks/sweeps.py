@@ -10,19 +10,24 @@ installed, stands in the table of importances; nothing else needs it.
 from __future__ import annotations
 
 import argparse
+import json
+import os
 import time
 import warnings
 from collections.abc import Callable, Mapping
 from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
 from scipy.stats import kendalltau, qmc
 
-from tunebook.analysis import Results, Run, compare, diagnose
+from tunebook.analysis import Results, Run, compare
 from tunebook.analysis.importance import measure_importance
 from tunebook.analysis.ranking import rank_jobs
 from tunebook.analysis.suggestions import suggest_from
+from tunebook.experiments import read_runs
 
 SPACE = {
     "n_epochs": (1, 2, 3, 4, 6, 8),
@@ -314,21 +319,54 @@ def suggest_table(sweeps: int) -> None:
         print(f"{name} | {middle:.0f} ({low:.0f}-{high:.0f})")
 
 
+def archive_of(folder: Path, jobs: int, steps: int = 500) -> None:
+    """Run folders as `tb.archive` writes them, an event for each step among them."""
+    for run in simulated_sweep(jobs, steps=steps):
+        path = folder / run.id
+        path.mkdir(parents=True)
+        (path / "job.json").write_text(json.dumps(run.job))
+        (path / "checkpoints.json").write_text("[]")
+        events = (
+            {
+                "id": f"ev-{step}",
+                "created_at": step,
+                "message": f"Step {step}",
+                "type": "metrics",
+                "data": {"step": step},
+            }
+            for step in range(1, steps + 1)
+        )
+        (path / "events.jsonl").write_text("".join(f"{json.dumps(event)}\n" for event in events))
+        run.results.frame.to_csv(path / "results.csv", index=False)
+
+
 def speed_table(_: int) -> None:
-    """Seconds to compare archived runs of 500 steps, and to draw the table."""
-    print("\nSpeed, runs of 500 steps: jobs | diagnose and compare, s | of that comparing, s | table, s")
+    """Seconds to read and compare archived runs of 500 steps, and to draw the tables anew; wall and processor time."""
+    from tunebook.widgets.comparing import comparison_table
+
+    print("\nSpeed, archived runs of 500 steps; processor seconds are of this process and its workers")
+    print("jobs | read, s | compare, s | together, s | processor, s | table, s | sorted anew, s")
     for jobs in (50, 1000):
-        runs = simulated_sweep(jobs, steps=500)
-        started = time.perf_counter()
-        compare(runs)
-        whole = time.perf_counter() - started
-        made = {run.id: diagnose(run) for run in runs} if jobs <= 50 else compare(runs).diagnoses
-        started = time.perf_counter()
-        comparison = compare(runs, diagnoses=made)
-        own = time.perf_counter() - started
+        with TemporaryDirectory() as name:
+            archive_of(Path(name), jobs)
+            begun, at = time.perf_counter(), os.times()
+            runs = read_runs(name)
+            read = time.perf_counter() - begun
+            comparison = compare(runs)
+            whole = time.perf_counter() - begun
+        processor = sum(os.times()[:4]) - sum(at[:4])
         started = time.perf_counter()
         comparison._repr_html_()
-        print(f"{jobs} | {whole:.2f} | {own:.2f} | {time.perf_counter() - started:.3f}")
+        drawn = time.perf_counter() - started
+        table = comparison_table(comparison)
+        started = time.perf_counter()
+        table.sort.value = "own value"
+        again = time.perf_counter() - started
+        table.close()
+        print(
+            f"{jobs} | {read:.2f} | {whole - read:.2f} | {whole:.2f} | {processor:.1f} | {drawn:.3f} | {again:.3f}",
+            flush=True,
+        )
 
 
 TABLES = {"ranking": ranking_table, "importance": importance_table, "suggest": suggest_table, "speed": speed_table}

@@ -292,6 +292,14 @@ def test_a_result_file_deleted_at_the_service_keeps_no_job_from_being_archived(w
     assert sweep.runs()[0].results is None
 
 
+def answer(bare):
+    """What one bare request comes to."""
+    try:
+        return bare.get("/openai/v1/fine_tuning/jobs").status_code
+    except httpx.TransportError:
+        return "dropped"
+
+
 RUN = """
 import sys
 from tunebook.experiments import Sweep
@@ -311,6 +319,9 @@ def test_twelve_jobs_are_each_sent_once_through_faults_and_ten_kills(start, tmp_
     Sweep(request, SPACE, folder=folder).manifest.write()
     draw = random.Random(1)  # noqa: S311 - moments to kill at, not secrets
     command = [sys.executable, "-c", RUN, running.endpoint, running.api_key, str(folder)]
+
+    with running.http() as bare:  # a client that does not try again meets the faults
+        assert {answer(bare) for _ in range(150)} == {200, 429, 500, "dropped"}
 
     for _ in range(10):
         process = subprocess.Popen(command)
