@@ -240,7 +240,7 @@ def measure_near(rows: int, others: int) -> dict[str, float]:
 
 def alone(*arguments: str) -> dict[str, float]:
     """One measurement in a process of its own, so that memory and caches are its own."""
-    done = subprocess.run([sys.executable, __file__, *arguments], check=True, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, __file__, *arguments], check=True, stdout=subprocess.PIPE, text=True)
     return json.loads(done.stdout.splitlines()[-1])
 
 
@@ -259,24 +259,27 @@ def main() -> None:
         else:
             print(json.dumps(measures[name](Path(values[0]), asked.repeats)))
         return
+    repeats = ("--repeats", str(asked.repeats))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "large.jsonl"
         write_file(path, asked.mb)
-        rows = [(f"check, {asked.mb} MB", alone("--only", "check", str(path), "--repeats", str(asked.repeats)))]
-        rows.append(("tokens", alone("--only", "tokens", str(path), "--repeats", str(asked.repeats))))
+        show(f"check, {asked.mb} MB", alone("--only", "check", str(path), *repeats))
+        show("tokens", alone("--only", "tokens", str(path), *repeats))
         for name, tools, kind in (
             ("half tool calls", 0.5, ""),
             ("all tool calls", 1.0, ""),
             ("preference pairs", 0.0, "dpo"),
             ("pictures by address", 0.0, "vision"),
         ):
-            write_file(path, min(asked.mb, 32), tools=tools, kind=kind)
-            rows.append((f"check, {name}", alone("--only", "check", str(path), "--repeats", str(asked.repeats))))
-    rows.append(("near 20,000 x 2,000", alone("--only", "near", "20000", "2000")))
+            write_file(path, min(asked.mb, 24), tools=tools, kind=kind)  # more pictures than the service takes in 32 MB
+            show(f"check, {name}", alone("--only", "check", str(path), *repeats))
+    show("near 20,000 x 2,000", alone("--only", "near", "20000", "2000"))
     if asked.near:
-        rows.append(("near 400,000 x 20,000", alone("--only", "near", "400000", "20000")))
-    for name, figures in rows:
-        print(f"{name:27s}" + "  ".join(f"{key} {value:,.2f}" for key, value in figures.items()))
+        show("near 400,000 x 20,000", alone("--only", "near", "400000", "20000"))
+
+
+def show(name: str, figures: dict[str, float]) -> None:
+    print(f"{name:27s}" + "  ".join(f"{key} {value:,.2f}" for key, value in figures.items()), flush=True)
 
 
 if __name__ == "__main__":

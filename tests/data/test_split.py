@@ -1,6 +1,7 @@
 """Splits without leaks, with both parts alike."""
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -172,6 +173,14 @@ def test_parts_of_one_file_are_comparable_and_strangers_are_not():
     assert compared.auc > 0.95
     assert "lengths differ" in compared.sentence
     assert "<script" not in compared._repr_html_() + split._repr_html_()
+
+
+def test_a_difference_of_lengths_that_is_certain_but_tiny_is_of_no_account():
+    found = compare_parts(*(tb.read_dataset([chat(text(n), "x") for n in range(40)]) for _ in range(2)))
+    certain = replace(found, length_p=1e-9, lengths=(40, 41))
+
+    assert replace(certain, length_gap=0.04).comparable
+    assert replace(certain, length_gap=0.06).differences == ("lengths differ (median 40 and 41 characters)",)
 
 
 def test_labels_that_are_spread_differently_are_noticed():

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tunebook.data.dataset import Dataset
 
 DOUBT = 0.01  # p value below which lengths or labels are called different
+MATTERS = 0.05  # difference of shares; in large files a smaller one is certain, and of no account
 TELLING = 0.60  # a classifier that tells the files apart with a larger AUC has found a difference
 FEWEST = 30  # examples in each, below which no classifier is asked
 MOST = 5_000  # examples of each that the classifier reads
@@ -29,7 +30,8 @@ class Comparability:
     sizes: examples. lengths: median characters. length_p: two-sample Kolmogorov-Smirnov on the lengths. label_p: chi
     squared on short answers, when there are such; label_shares: answer -> (share here, share there). auc: how well a
     linear classifier on words tells the files apart, cross-validated, 0.5 is not at all.
-    formats: in words, each way in which the answers are written differently.
+    length_gap: the largest difference of the cumulated shares by length. formats: in words, each way in which the
+    answers are written differently.
     """
 
     names: tuple[str, str]
@@ -41,14 +43,16 @@ class Comparability:
     auc: float | None
     auc_noise: float | None
     formats: tuple[str, ...] = ()
+    length_gap: float | None = None
 
     @property
     def differences(self) -> tuple[str, ...]:
         """What differs, in words."""
         found = [f"the answers are formatted differently: {'; '.join(self.formats)}"] if self.formats else []
-        if self.length_p is not None and self.length_p < DOUBT:
+        if self.length_p is not None and self.length_p < DOUBT and (self.length_gap or 1) >= MATTERS:
             found.append(f"lengths differ (median {self.lengths[0]:,} and {self.lengths[1]:,} characters)")
-        if self.label_p is not None and self.label_p < DOUBT:
+        gap = max((abs(here - there) for here, there in (self.label_shares or {}).values()), default=0.0)
+        if self.label_p is not None and self.label_p < DOUBT and gap >= MATTERS:
             found.append("answers are spread differently")
         # Above .60, and above what chance gives with so few examples (two standard errors of Mann-Whitney's U).
         if self.auc is not None and self.auc > max(TELLING, 0.5 + 2 * (self.auc_noise or 0)):
@@ -83,12 +87,14 @@ def compare_parts(first: Dataset, second: Dataset, *, seed: int = 0) -> Comparab
     labelled = here is not None and there is not None
     enough = all(map(len, texts))
     auc = _auc(*texts, seed=seed) if min(map(len, texts)) >= FEWEST else None
+    length_gap, length_p = _ks(*lengths) if enough else (None, None)
     n, m = (min(len(part), MOST) for part in texts)
     return Comparability(
         names=(first.name, second.name),
         sizes=(len(texts[0]), len(texts[1])),
         lengths=(_median(lengths[0]), _median(lengths[1])),
-        length_p=_ks(*lengths) if enough else None,
+        length_p=length_p,
+        length_gap=length_gap,
         label_p=_chi2(here, there) if here is not None and there is not None else None,
         label_shares=_shares(here, there) if here is not None and there is not None and labelled else None,
         auc=auc,
@@ -101,10 +107,12 @@ def _median(lengths: np.ndarray) -> int:
     return int(np.median(lengths)) if len(lengths) else 0
 
 
-def _ks(first: np.ndarray, second: np.ndarray) -> float:
+def _ks(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
+    """(largest difference of the two distribution functions, p value)."""
     from scipy.stats import ks_2samp
 
-    return float(ks_2samp(first, second).pvalue)
+    found = ks_2samp(first, second)
+    return float(found.statistic), float(found.pvalue)
 
 
 def _shares(first: Sequence[str], second: Sequence[str]) -> dict[str, tuple[float, float]]:
