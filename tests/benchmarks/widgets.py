@@ -6,6 +6,7 @@ longest gap during each tick, while the tick is made on the watching thread, as 
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import resource
@@ -13,6 +14,7 @@ import statistics
 import sys
 import threading
 import time
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
@@ -190,26 +192,30 @@ def eight_hours(tick_s: float = 5.0) -> tuple[str, bool]:
     events = tuple(event(step, total, rng) for step in range(1, total + 1))
     now = [float(T0)]
 
-    def follow(*_: object, **__: object):
+    def follow(*_: object, looks: int = ticks, **__: object):
         last, shown = None, -1
-        for tick in range(ticks):
+        for tick in range(looks):
             now[0] += tick_s
-            steps = 1 + (total - 2) * tick // ticks
+            steps = 1 + (total - 2) * tick // looks
             if steps != shown:
                 last, shown = snapshot(events[:steps]), steps
             yield {"ftjob-bench": last}
         yield {"ftjob-bench": snapshot(events, "succeeded")}
 
-    def watched() -> None:
-        cell = LiveCell(SimpleNamespace(name="bench"), "ftjob-bench", follow=follow, clock=lambda: now[0])
+    def watched(looks: int) -> None:
+        each = partial(follow, looks=looks)
+        cell = LiveCell(SimpleNamespace(name="bench"), "ftjob-bench", follow=each, clock=lambda: now[0])
         cell.start()
         cell.ended.wait()
         cell._watcher.join()
         cell.close()
 
+    watched(ticks // 30)  # what is loaded, and reserved, for one job of this size is not growth
+    gc.collect()
     widgets_before = len(ipywidgets.widgets.widget._instances)
     threads_before, memory_before, began = threading.active_count(), memory_mb(), time.perf_counter()
-    watched()
+    watched(ticks)
+    gc.collect()
     grown = memory_mb() - memory_before
     threads, left = (
         threading.active_count() - threads_before,

@@ -229,5 +229,5 @@ def page(browser, request) -> Iterator:
     opened = context.new_page()
     opened.set_default_timeout(60_000)  # a busy machine; a quiet one needs two seconds
     yield opened
-    opened.screenshot(path=ARTEFACTS / f"last_page_of_{request.node.name[:50]}.png")  # what a failed test saw
+    opened.screenshot(path=ARTEFACTS / f"last_page_of_{request.node.name[:100]}.png")  # what a failed test saw
     context.close()

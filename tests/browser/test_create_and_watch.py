@@ -31,6 +31,16 @@ def slow(lab):
         yield SLOW_SETUP
 
 
+NAMELESS = """() => [...document.querySelectorAll('.jp-OutputArea :is(input, select, textarea, button)')]
+    .filter(e => e.offsetParent && !(e.labels?.length || e.textContent.trim() || e.title || e.ariaLabel))
+    .map(e => e.outerHTML)"""
+
+
+NAMELESS = """() => [...document.querySelectorAll('.jp-OutputArea :is(input, select, textarea, button)')]
+    .filter(e => e.offsetParent && !(e.labels?.length || e.textContent.trim() || e.title || e.ariaLabel))
+    .map(e => e.outerHTML)"""
+
+
 def test_a_job_is_filled_in_created_watched_to_the_end_and_kept_in_the_saved_notebook(lab, page, slow) -> None:
     path = lab.write("form.ipynb", slow, "form = tb.job_form(ws, training=train, validation=valid)\nform")
     notebook = lab.open(page, "form.ipynb")
@@ -43,6 +53,16 @@ def test_a_job_is_filled_in_created_watched_to_the_end_and_kept_in_the_saved_not
     page.get_by_label("n_epochs").fill("3")
     page.wait_for_selector("pre:has-text('n_epochs=3')")
     page.wait_for_selector("button:has-text('Create job'):enabled")
+    assert page.evaluate(NAMELESS) == [], "fields without a label that a screen reader can say"
+    page.get_by_label("n_epochs").focus()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.placeholder") == "auto"  # batch_size: the order of reading
+    assert page.evaluate(NAMELESS) == [], "fields without a label that a screen reader can say"
+    page.get_by_label("n_epochs").focus()
+    page.keyboard.press("Tab")
+    page.keyboard.type("2")  # into the next field in the order of reading
+    page.wait_for_selector("pre:has-text('batch_size=2')")
+    page.get_by_label("batch_size").fill("")
     notebook.shoot("form_light")
     notebook.theme("JupyterLab Dark")
     notebook.shoot("form_dark")

@@ -1,5 +1,7 @@
 """The door against the real service over HTTP: upload, create, follow, results, errors."""
 
+import asyncio
+
 import openai
 import pytest
 
@@ -7,7 +9,7 @@ from tunebook.analysis import Run
 from tunebook.data import read_dataset
 from tunebook.errors import DataError, JobNotFinished, RequestError, ServiceError
 from tunebook.service import JobRequest, connect, follow
-from tunebook.service.jobs import as_json
+from tunebook.service.jobs import Job, as_json
 
 EXAMPLES = [
     {"messages": [{"role": "user", "content": f"Say {n}"}, {"role": "assistant", "content": f"{n} it is."}]}
@@ -159,6 +161,20 @@ def test_following_ends_with_the_last_job_and_pictures_tell_step_and_epoch(finis
     last = pictures[-1][finished.id]
     assert (last.ended, last.step, last.total_steps, last.epoch) == (True, 8, 8, 2.0)
     assert last.status_text == "Done. The model and its checkpoints can be deployed."
+
+
+def test_watched_waits_without_holding_the_event_loop(finished):
+    job = asyncio.run(finished.workspace.jobs.retrieve(finished.id).watched(timeout_s=30))
+
+    assert job.status == "succeeded"
+
+
+def test_what_the_service_accepted_otherwise_than_asked_is_told(finished):
+    asked = JobRequest(model="gpt-4.1-nano", training_file="file-1", n_epochs=4, batch_size=3, suffix="tiny", seed=1)
+
+    assert Job(finished.workspace, finished.job, asked=asked).differences == (
+        "n_epochs: asked for 4, the service accepted 2.",
+    )
 
 
 def test_a_wrong_key_is_the_sdks_own_error(service):

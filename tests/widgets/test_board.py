@@ -121,6 +121,18 @@ def test_picked_jobs_are_ranked(board) -> None:
     assert "board.comparison" in texts(board.widget)
 
 
+def test_a_board_of_several_resources_names_the_resource_in_each_row(workspace) -> None:
+    other = type(workspace)()
+    other.name = "fabrikam"
+    both = Board((workspace, other), clock=lambda: T0 + 200.0, spawn=at_once)
+    both.receive(workspace, {"ftjob-1": Entry(picture(job_id="ftjob-1"))})
+    both.receive(other, {"ftjob-1": Entry(picture(job_id="ftjob-1"))})
+
+    assert {row.resource for row in both.rows} == {"contoso", "fabrikam"}
+    both.draw()
+    assert '<span class="tb-muted">fabrikam</span>' in both._table.value
+
+
 def test_a_job_gone_from_the_service_leaves_the_table(board, workspace) -> None:
     board.receive(workspace, {"ftjob-0": next(iter(board._entries.values()))[1]})
 

@@ -100,6 +100,31 @@ def test_only_methods_of_the_model_are_offered(workspace) -> None:
     assert form._rows["grader"].layout.display == ""
 
 
+def test_only_training_types_of_the_region_are_offered(workspace) -> None:
+    near, far = form_of(workspace, region="North Central US"), form_of(workspace, region="West US")
+
+    assert ("Standard", "Standard") in near.fields["training_type"].options
+    assert [value for _, value in far.fields["training_type"].options] == ["GlobalStandard", "Developer"]
+    assert far.request.training_type == "GlobalStandard"
+
+
+def test_what_was_accepted_otherwise_than_asked_is_said_in_the_live_cell(workspace) -> None:
+    make = workspace.jobs.create
+
+    def create(request):
+        job = make(request)
+        job.differences = ("n_epochs: asked for 2, the service accepted <3>.",)
+        return job
+
+    workspace.jobs.create = create
+    form = form_of(workspace, n_epochs="2")
+
+    form.create_button.click()
+    assert form.live.ended.wait(10)
+
+    assert "asked for 2, the service accepted &lt;3&gt;." in texts(form.live.widget)
+
+
 def test_an_unknown_model_is_allowed_with_a_warning(workspace) -> None:
     form = form_of(workspace)
 

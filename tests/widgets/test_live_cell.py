@@ -126,6 +126,25 @@ def test_an_error_while_watching_is_shown_and_the_last_picture_stays(workspace) 
     assert "step 3 of 30" in texts(cell.widget)
 
 
+def test_refresh_looks_again_after_the_watching_has_failed(workspace) -> None:
+    ticks = iter([RuntimeError("lost"), picture("succeeded", steps=30)])
+
+    def follow(*_, **__):
+        tick = next(ticks)
+        if isinstance(tick, Exception):
+            raise tick
+        yield {tick.job_id: tick}
+
+    cell = LiveCell(workspace, "ftjob-abc", follow=follow, clock=lambda: T0 + 101.0, spawn=at_once)
+    watch_to_the_end(cell)
+    assert "ftjob-abc could not be read" in texts(cell.widget)
+
+    cell.refresh_button.click()
+    assert cell.ended.wait(10)
+
+    assert "Succeeded" in texts(cell.widget)
+
+
 def test_closing_while_a_request_is_under_way_is_quiet(workspace) -> None:
     cell = cell_of(workspace)
     cell.show_snapshot(picture())

@@ -194,17 +194,17 @@ class JobForm:
 
     def _offer_pairs(self, model: str, method: str, training_type: str) -> None:
         """Only methods and tiers this model has; a choice it does not have falls back to the first it has."""
-        state = resolve(FormValues(model=model), self.catalogue, today=self._today())
+        state = resolve(FormValues(model=model, region=self._region), self.catalogue, today=self._today())
         tier = self.catalogue.training_type(training_type) if training_type else None
+        tiers = [(tier_id, tier_id) for tier_id in state.training_types]
+        if "Standard" in state.training_types:
+            tiers.insert(0, ("left to the service (Standard)", ""))
         settling, self._settling = self._settling, True
         try:
             self.fields["method"].options = state.methods
             self.fields["method"].value = method if method in state.methods else state.methods[0]
-            self.fields["training_type"].options = [
-                ("left to the service (Standard)", ""),
-                *((tier_id, tier_id) for tier_id in state.training_types),
-            ]
-            kept = tier.id if tier is not None and tier.id in state.training_types else ""
+            self.fields["training_type"].options = tiers
+            kept = tier.id if tier is not None and tier.id in state.training_types else tiers[0][1]
             self.fields["training_type"].value = kept
         finally:
             self._settling = settling

@@ -22,11 +22,15 @@ def note_model(values: FormValues, model: Model | None, facts: Catalogue, today:
             notes.append(Note(f"Retired on {model.retires}: the service may refuse it.", "wait"))
         elif days <= RETIRES_SOON_DAYS:
             notes.append(Note(f"Retires on {model.retires}, in {days} days; what is tuned from it goes too.", "wait"))
-    region = values.region.lower().replace(" ", "")
     standard = values.training_type in ("", "Standard")
-    if region and standard and region not in model.regions:
+    if values.region and standard and not offered_in(model, values.region):
         where = ", ".join(model.regions) or "no region"
         notes.append(Note(f"Standard training of it is offered in {where}, not in {values.region}.", "wait"))
+
+
+def offered_in(model: Model, region: str) -> bool:
+    """Whether Standard training of the model is offered in a region, written `West US` or `westus`."""
+    return region.lower().replace(" ", "") in model.regions
 
 
 def note_tier(values: FormValues, facts: Catalogue, notes: list[Note]) -> None:

@@ -12,7 +12,7 @@ from datetime import date
 
 from tunebook.catalogue import Catalogue
 from tunebook.service.request import HYPERPARAMETERS, JobRequest
-from tunebook.widgets.form_notes import note_files, note_model, note_numbers, note_tier
+from tunebook.widgets.form_notes import note_files, note_model, note_numbers, note_tier, offered_in
 from tunebook.widgets.form_values import FormValues, Note, metadata_of, number_or_text
 from tunebook.widgets.markup import amount, count
 
@@ -74,6 +74,8 @@ def resolve(
     model = catalogue.model(values.model)
     methods = model.methods if model else METHODS
     types = model.training_types if model else tuple(t.id for t in catalogue.training_types)
+    if model and values.region and not offered_in(model, values.region):
+        types = tuple(tier for tier in types if tier != "Standard") or types
     typed = _request(values, notes)
     unreadable = any(note.tone == "bad" for said in notes.values() for note in said)
     for problem in typed.problems(catalogue):
