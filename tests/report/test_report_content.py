@@ -1,5 +1,6 @@
 """What a report says, before anything is drawn or written."""
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -35,6 +36,17 @@ def test_the_answer_names_the_winner_its_checkpoint_and_the_model_to_deploy(comp
     assert answer.headline == "Deploy the final model of try-1."
     assert answer.model == "gpt-4.1-2025-04-14.ft-1-try-1"
     assert "of 4 jobs" in answer.because
+
+
+def test_a_job_whose_best_point_was_not_kept_is_trained_again_before_it_is_deployed(make_run):
+    answer = built(compare([make_run(1, n_epochs=6, rise=4.0), make_run(2, n_epochs=6, low=0.9, rise=4.0)])).answer
+
+    assert re.fullmatch(
+        r"Train again before deploying: try-1 was best at step \d+, where nothing was kept.", answer.headline
+    )
+    assert "worse than its lowest point" in answer.because
+    assert answer.steps[0].startswith("For the next round of try-1")
+    assert answer.naming == "Best model so far"
 
 
 def test_an_overfitting_winner_gets_an_earlier_checkpoint_and_the_reason(make_run):

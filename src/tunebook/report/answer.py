@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from tunebook.analysis.comparison import Comparison
 from tunebook.analysis.run import Run
@@ -17,6 +18,10 @@ CLEAR = 0.9
 EVEN = 0.5
 # Below half a per cent a difference between two checkpoints is not worth a reader's time.
 WORTH_SAYING = 0.005
+
+# A kept checkpoint that is this much worse than the job's lowest point came too late: more than `diagnose` lets the
+# loss of a healthy run rise (its `healthy_rise`).
+TOO_LATE = 0.15
 
 # What the embedded service writes into each job's events, so that practice is never taken for the real thing.
 _STAND_IN = "embedded stand-in"
@@ -35,13 +40,15 @@ def write_answer(comparison: Comparison, jobs: Sequence[Job], evaluation: Evalua
             caution=stand_in_note(comparison.runs),
         )
     refused = evaluation is not None and evaluation.shows_a_gain is False
+    missed = _missed(comparison, winner, evaluation)
     return Answer(
-        headline=_not_yet(evaluation) if refused else _deploy(winner, comparison.run(winner.id)),
-        because=" ".join(filter(None, (_sureness(comparison, jobs, winner), _curve(comparison, winner)))),
+        headline=_not_yet(evaluation) if refused else _deploy(winner, comparison.run(winner.id), missed),
+        because=" ".join(filter(None, (_sureness(comparison, jobs, winner), _curve(comparison, winner, missed)))),
         facts=facts,
-        steps=_steps(comparison, jobs, winner, evaluation),
+        steps=_steps(comparison, jobs, winner, evaluation, missed),
         model=winner.checkpoint_name,
         caution=stand_in_note(comparison.runs),
+        naming="Best model so far" if refused or missed else "Model to deploy",
     )
 
 
@@ -57,7 +64,32 @@ def stand_in_note(runs: Sequence[Run]) -> str:
     )
 
 
-def _deploy(winner: Job, run: Run) -> str:
+@dataclass(frozen=True)
+class _Missed:
+    """The best point of a job of which no checkpoint was kept: its step, and by what fraction the kept one is worse."""
+
+    step: int
+    excess: float
+
+
+def _missed(comparison: Comparison, winner: Job, evaluation: Evaluation | None) -> _Missed | None:
+    """Where the winner was best, if what was kept came too late. An evaluation that shows a gain outweighs it."""
+    diagnosis = comparison.diagnoses.get(winner.id)
+    if diagnosis is None or diagnosis.checkpoint is None or winner.verdict != "overfitting":
+        return None
+    curve = diagnosis.curve.dropna(subset=["valid_smooth"])
+    if curve.empty or comparison.measure != "loss" or (evaluation is not None and evaluation.shows_a_gain):
+        return None
+    losses = curve["valid_smooth"].to_numpy(float)
+    low = int(losses.argmin())
+    kept = int((curve["step"] - diagnosis.checkpoint["step"]).abs().to_numpy().argmin())
+    excess = losses[kept] / losses[low] - 1 if losses[low] > 0 else 0.0
+    return _Missed(int(curve["step"].iloc[low]), float(excess)) if excess > TOO_LATE else None
+
+
+def _deploy(winner: Job, run: Run, missed: _Missed | None) -> str:
+    if missed is not None:
+        return f"Train again before deploying: {winner.label} was best at step {missed.step}, where nothing was kept."
     last = not winner.checkpoint or winner.checkpoint_name == run.fine_tuned_model
     where = "the final model" if last else f"the checkpoint at {winner.checkpoint}"
     return f"Deploy {where} of {winner.label}."
@@ -88,8 +120,13 @@ def _sureness(comparison: Comparison, jobs: Sequence[Job], winner: Job) -> str:
     )
 
 
-def _curve(comparison: Comparison, winner: Job) -> str:
+def _curve(comparison: Comparison, winner: Job, missed: _Missed | None) -> str:
     """What the winner's own curve means for the choice of the checkpoint, in one sentence."""
+    if missed is not None:
+        return (
+            f"It overfits from early on: the best checkpoint that was kept, at {winner.checkpoint}, is "
+            f"{percent(missed.excess)} worse than its lowest point."
+        )
     diagnosis = comparison.diagnoses.get(winner.id)
     kept = diagnosis.checkpoint if diagnosis else None
     excess = kept["excess_of_last"] if kept else 0.0
@@ -165,14 +202,22 @@ def _overfitting(jobs: Sequence[Job]) -> Fact:
     return Fact("Jobs that overfit", f"{found} of {len(judged)}", "trained past their best point" if found else "")
 
 
-def _steps(comparison: Comparison, jobs: Sequence[Job], winner: Job, evaluation: Evaluation | None) -> tuple[str, ...]:
-    steps = []
+def _steps(
+    comparison: Comparison, jobs: Sequence[Job], winner: Job, evaluation: Evaluation | None, missed: _Missed | None
+) -> tuple[str, ...]:
+    steps: list[str] = []
+    next_round: list[str] = []
+    diagnosis = comparison.diagnoses.get(winner.id)
+    if diagnosis is not None and diagnosis.advice and winner.verdict != "healthy":
+        next_round.append(f"For the next round of {winner.label}: {_lower(diagnosis.advice[0])}")
+    if missed is not None:
+        steps.extend(next_round)
     practice = bool(stand_in_note(comparison.runs))
     if practice:
         steps.append(
             "Run the same jobs on Azure OpenAI before deciding anything: the same code, with AZURE_OPENAI_ENDPOINT set."
         )
-    elif evaluation is None or evaluation.shows_a_gain is not False:
+    elif missed is None and (evaluation is None or evaluation.shows_a_gain is not False):
         steps.append(_hosting())
     if evaluation is None:
         steps.append(
@@ -190,9 +235,8 @@ def _steps(comparison: Comparison, jobs: Sequence[Job], winner: Job, evaluation:
         steps.append(
             f"Before a costly decision, train {best} again with 2 or 3 seeds: how much is luck is not measured yet."
         )
-    diagnosis = comparison.diagnoses.get(winner.id)
-    if diagnosis is not None and diagnosis.advice and winner.verdict != "healthy":
-        steps.append(f"For the next round of {winner.label}: {_lower(diagnosis.advice[0])}")
+    if missed is None:
+        steps.extend(next_round)
     if not practice and (note := _retirement(comparison, winner)):
         steps.append(note)
     return tuple(steps)

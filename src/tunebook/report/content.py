@@ -30,9 +30,10 @@ class Fact:
 
 @dataclass(frozen=True)
 class Answer:
-    """`headline` is one sentence; `because` a short paragraph; `model` the name to deploy, "" for none.
+    """`headline` is one sentence; `because` a short paragraph; `model` a name to copy, "" for none.
 
-    `steps` are what to do next, in order; `caution` is what a reader must not overlook, or "".
+    `naming` says what `model` is: the one to deploy, or the best one so far. `steps` are what to do next, in order;
+    `caution` is what a reader must not overlook, or "".
     """
 
     headline: str
@@ -41,6 +42,7 @@ class Answer:
     steps: tuple[str, ...]
     model: str = ""
     caution: str = ""
+    naming: str = "Model to deploy"
 
 
 @dataclass(frozen=True)
