@@ -49,7 +49,7 @@ class LineChecker:
 
     def check(self, line: bytes) -> tuple[bool, bool, list[Problem]]:
         """(whether the line holds a record, whether that has images, findings) of one line."""
-        if not suspicious(line):
+        if len(line) <= LONGEST_LINE and not suspicious(line):
             if self.method == "supervised" and len(line) <= self.longest_quick:
                 try:
                     if plain_keys(self.plain(line).messages) is not None:
