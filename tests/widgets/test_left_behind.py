@@ -39,10 +39,10 @@ def test_eight_simulated_hours_of_watching_keep_objects_threads_and_figures_clea
     events = events_of(400, 400)
 
     def follow(*_, **__):
-        for tick in range(480):  # a look a minute, as the poller slows down to
-            now[0] += 60.0
-            if tick % 24 == 0:
-                last = picture(steps=0, events=events[: 2 + tick // 24 * 20])
+        for tick in range(240):
+            now[0] += 120.0
+            if tick % 12 == 0:
+                last = picture(steps=0, events=events[: 2 + tick // 12 * 20])
             yield {"ftjob-abc": last}
         yield {"ftjob-abc": picture("succeeded", events=events)}
 
@@ -57,7 +57,7 @@ def test_eight_simulated_hours_of_watching_keep_objects_threads_and_figures_clea
     threads, objects = threading.active_count(), len(gc.get_objects())
     watched()
 
-    assert len(gc.get_objects()) - objects < 480  # one object a look would show
+    assert len(gc.get_objects()) - objects < 240  # one object a look would show
     assert threading.active_count() == threads
     pyplot = sys.modules.get("matplotlib.pyplot")
     assert pyplot is None or not pyplot.get_fignums()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 
 import nbformat
@@ -79,3 +80,18 @@ def test_an_export_to_html_shows_the_pictures_without_scripts_of_ours(saved) -> 
     # The widget state is JSON that no browser runs; a file name may stand in it as it is, its end tag escaped.
     running = re.sub(r'<script type="application/vnd.jupyter.widget-state\+json">.*?</script>', "", page, flags=re.S)
     assert "<script>alert" not in running
+
+
+@pytest.mark.parametrize("template", ["lab", "classic"])
+def test_without_widget_state_the_pictures_are_all_that_is_shown(saved, template) -> None:
+    """VS Code and GitHub keep no widget state, and who cleans a notebook takes it out."""
+    from nbconvert import HTMLExporter
+
+    bare = nbformat.from_dict(copy.deepcopy(saved))
+    bare.metadata.pop("widgets", None)
+
+    page, _ = HTMLExporter(template_name=template).from_notebook_node(bare)
+
+    assert page.count("Succeeded") >= 3
+    assert "suffix=&#x27;again&#x27;" in page
+    assert "application/vnd.jupyter.widget-view+json" not in page

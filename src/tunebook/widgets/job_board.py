@@ -185,10 +185,9 @@ class Board:
         results = entry.snapshot.results
         size = len(results) if results is not None else 0
         if size and self._diagnoses.get(key, (0, None))[0] != (size, entry.snapshot.ended):
-            from tunebook.analysis import Run, diagnose
+            from tunebook.analysis import diagnose
 
-            run = Run(entry.snapshot.job, results, entry.snapshot.checkpoints, entry.snapshot.events)
-            self._diagnoses[key] = ((size, entry.snapshot.ended), diagnose(run))
+            self._diagnoses[key] = ((size, entry.snapshot.ended), diagnose(entry.snapshot.run()))
         row = board_view.row_of(
             entry.snapshot,
             resource=workspace.name,
@@ -275,11 +274,11 @@ class Board:
         self._words.value = ""
 
     def _compare(self) -> str | None:
-        from tunebook.analysis import Run, compare
+        from tunebook.analysis import compare
 
         with self._lock:
             chosen = [self._entries[key][1].snapshot for key in self.pick.value if key in self._entries]
-        runs = [Run(s.job, s.results, s.checkpoints, s.events) for s in chosen]
+        runs = [snapshot.run() for snapshot in chosen]
         self.comparison = compare(runs)
         left = "".join(note(f"{job_id}: {why}", "wait") for job_id, why in self.comparison.left_out.items())
         self._words.value = wrap(f"<p>{esc(self.comparison.sentence)}</p>{left}{note('In code: board.comparison')}")

@@ -270,10 +270,9 @@ class LiveCell:
         if new == self._judged or (began < self._judge_again_at and not snapshot.ended):
             return
         self._judged = new
-        from tunebook.analysis import Run, diagnose
+        from tunebook.analysis import diagnose
 
-        run = Run(snapshot.job, snapshot.results, snapshot.checkpoints, snapshot.events)
-        self.diagnosis = diagnose(run)
+        self.diagnosis = diagnose(snapshot.run())
         took = time.perf_counter() - began
         self._judge_again_at = began + _DIAGNOSIS_SHARE * took
 

@@ -104,9 +104,9 @@ def _print_lines(workspace: Workspace, job_id: str, say: Callable[[str], object]
         say(f"Stopped watching; {job_id} goes on. tb.watch('{job_id}') watches it again.")
     if last is None:
         return Picture(None, "", f"{job_id} at {workspace.name}: not read.")
-    from tunebook.analysis import Run, diagnose
+    from tunebook.analysis import diagnose
 
-    diagnosis = diagnose(Run(last.job, last.results, last.checkpoints, last.events)) if last.results else None
+    diagnosis = diagnose(last.run()) if last.results else None
     seen = live_view.parts(last, diagnosis=diagnosis, resource=workspace.name, now=last.read_at)
     return Picture(last, seen.static(f"tb.watch('{job_id}')"), seen.plain)
 
