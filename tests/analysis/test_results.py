@@ -199,3 +199,17 @@ def test_foreign_text_is_escaped():
     html = load_results(FOUNDRY, name="<script>alert(1)</script>")._repr_html_()
 
     assert "<script>" not in html
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_lines_end_as_any_system_ends_them(end):
+    rows = ["step,train_loss", "1,0.5", "2,0.4", ""]
+
+    assert load_results(end.join(rows).encode()).frame["train_loss"].tolist() == [0.5, 0.4]
+    with pytest.raises(ResultsError, match="line 2: train_loss is 'bad'"):
+        load_results(end.join(["step,train_loss", "1,bad", ""]).encode())
+
+
+def test_bytes_with_stray_line_ends_are_refused_as_no_result_file():
+    with pytest.raises(ResultsError):
+        load_results(b"\x01\r\x01")

@@ -1,9 +1,13 @@
 """Runs as folders: whole ones are read, bare ones too, damaged ones named."""
 
 import json
+import shutil
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from tunebook.analysis import compare
 from tunebook.data import read_dataset
 from tunebook.errors import ResultsError
 from tunebook.experiments import archive, read_run, read_runs
@@ -110,3 +114,36 @@ def test_a_job_that_has_ended_is_not_read_again_before_it_is_archived(ws, tmp_pa
 
     assert sum(path.endswith(job.id) for path in asked) == read
     assert json.loads((tmp_path / job.id / "job.json").read_text())["id"] == job.id
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+fields = st.sampled_from(
+    ["id", "model", "status", "seed", "hyperparameters", "method", "trained_tokens", "suffix", "error", "training_file"]
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    job=st.dictionaries(fields, json_values, max_size=6).map(json.dumps) | st.text(max_size=20),
+    part=st.sampled_from(["results.csv", "checkpoints.json", "events.jsonl"]),
+    content=st.binary(max_size=60) | json_values.map(lambda value: json.dumps(value).encode()),
+)
+def test_whatever_stands_in_one_folder_the_others_are_compared(tmp_path, job, part, content):
+    make_run(tmp_path, "a", hyperparameters={"n_epochs": 1}) if not (tmp_path / "a").exists() else None
+    odd = tmp_path / "odd"
+    shutil.rmtree(odd, ignore_errors=True)
+    odd.mkdir()
+    (odd / "results.csv").write_text(CSV)
+    (odd / "job.json").write_text(job, errors="replace")
+    (odd / part).write_bytes(content)
+
+    comparison = compare(read_runs(tmp_path))
+
+    assert "a" in set(comparison.frame["id"])
+    assert len(comparison.frame) + len([note for note in comparison.notes if "counted once" in note]) == 2
+    assert json.dumps(comparison.to_json(), allow_nan=False)
+    assert comparison._repr_html_()

@@ -183,8 +183,8 @@ def _from_base64(data: bytes) -> bytes | None:
 def _header(data: bytes, name: str) -> tuple[list[str], str]:
     """The names in the first line that has any, and the separator between them."""
     begin = len(data) - len(data.lstrip(b"\r\n "))
-    end = data.find(b"\n", begin)
-    first = data[begin : end if end >= 0 else None].decode("utf-8", errors="replace").rstrip("\r")
+    ends = [end for mark in (b"\n", b"\r") if (end := data.find(mark, begin)) >= 0]  # old files end lines with \r alone
+    first = data[begin : min(ends, default=None)].decode("utf-8", errors="replace")
     separator = max(",\t;", key=first.count)
     header = next(csv.reader([first], delimiter=separator))
     known = {canonical_name(column) for column in header}
@@ -257,7 +257,7 @@ def _mark_lost(columns: Columns, names: dict[str, str], data: bytes, separator: 
 
 def _line_of_row(data: bytes, separator: str, row: int) -> int:
     """The physical line (from 1) of a row (from 0), blank lines counted."""
-    reader = csv.reader(io.StringIO(data.decode("utf-8", errors="replace")), delimiter=separator)
+    reader = csv.reader(io.StringIO(data.decode("utf-8", errors="replace"), newline=None), delimiter=separator)
     seen = -1  # the header is row -1
     for record in reader:
         if record and any(cell.strip() for cell in record):

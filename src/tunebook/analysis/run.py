@@ -57,7 +57,8 @@ class Run:
 
     @property
     def seed(self) -> int | None:
-        return self.job.get("seed")
+        seed = self.job.get("seed")
+        return seed if _is_number(seed) else None
 
     @property
     def hyperparameters(self) -> dict[str, Any]:
@@ -76,11 +77,11 @@ class Run:
 
     @property
     def training_file(self) -> str | None:
-        return self.job.get("training_file") or None
+        return _text(self.job.get("training_file"))
 
     @property
     def validation_file(self) -> str | None:
-        return self.job.get("validation_file") or None
+        return _text(self.job.get("validation_file"))
 
     @property
     def trained_tokens(self) -> int | None:
@@ -89,12 +90,12 @@ class Run:
 
     @property
     def fine_tuned_model(self) -> str | None:
-        return self.job.get("fine_tuned_model") or None
+        return _text(self.job.get("fine_tuned_model"))
 
     @property
     def suffix(self) -> str | None:
         """The suffix of the model's name (Azure sends `suffix`, OpenAI `user_provided_suffix`)."""
-        return self.job.get("suffix") or self.job.get("user_provided_suffix") or None
+        return _text(self.job.get("suffix") or self.job.get("user_provided_suffix"))
 
     @property
     def ended(self) -> bool:
@@ -147,6 +148,10 @@ def _told(name: str, value: Any) -> bool:
     if _is_number(value):
         return bool(value != -1)
     return isinstance(value, str | bool) and value != "auto" and name not in USUAL
+
+
+def _text(value: Any) -> str | None:
+    return str(value) if value else None
 
 
 def _is_number(value: Any) -> bool:
