@@ -9,6 +9,7 @@ import ipywidgets
 import pytest
 
 from tunebook.errors import ServiceError
+from tunebook.service.connection import device_credential
 from tunebook.widgets.connecting import (
     ASKED,
     DEVICE,

@@ -184,3 +184,14 @@ def _entra_token(credential: Any) -> Callable[[], str]:
     from azure.identity import DefaultAzureCredential, get_bearer_token_provider
 
     return get_bearer_token_provider(credential or DefaultAzureCredential(), _ENTRA_SCOPE)
+
+
+def device_credential(show: Callable[[str, str, Any], None], tenant: str = "") -> Any:
+    """The credential that signs in with a code: `show(address, code, expires)` is called when there is one to type.
+
+    No file is written: the sign-in lasts as long as the kernel.
+    """
+    from azure.identity import DeviceCodeCredential
+
+    chosen: dict[str, Any] = {"tenant_id": tenant} if tenant else {}
+    return DeviceCodeCredential(prompt_callback=show, **chosen)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 
+from tunebook.service.connection import device_credential
 from tunebook.widgets.clicks import Clicks, in_thread
 from tunebook.widgets.markup import clock, esc, note, table
 from tunebook.widgets.outputs import Shown, all_widgets, static_picture, widget_view
@@ -43,17 +44,6 @@ def full_endpoint(text: str) -> str:
     """The address a resource name or address means: `contoso` is `https://contoso.openai.azure.com`."""
     text = text.strip()
     return f"https://{text}.openai.azure.com" if text and all(c.isalnum() or c == "-" for c in text) else text
-
-
-def device_credential(show: Callable[[str, str, Any], None], tenant: str = "") -> Any:
-    """The credential that signs in with a code: `show(address, code, expires)` is called when there is one to type.
-
-    No file is written: the sign-in lasts as long as the kernel.
-    """
-    from azure.identity import DeviceCodeCredential
-
-    chosen: dict[str, Any] = {"tenant_id": tenant} if tenant else {}
-    return DeviceCodeCredential(prompt_callback=show, **chosen)
 
 
 class ConnectForm:
