@@ -17,7 +17,6 @@ from tunebook.widgets.connecting import (
     ENTRA,
     VARIABLE,
     ConnectForm,
-    device_credential,
     full_endpoint,
 )
 from tunebook.widgets.outputs import all_widgets
