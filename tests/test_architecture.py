@@ -17,7 +17,10 @@ MAY_IMPORT = {
     "data": ("lazy errors catalogue", "msgspec numpy pandas scipy sklearn toktok tqdm"),
     "analysis": ("lazy errors catalogue", "numpy pandas scipy sklearn threadpoolctl"),
     "service": ("lazy errors catalogue data analysis", "openai azure platformdirs"),
-    "experiments": ("lazy errors catalogue data analysis service", "msgspec numpy openai optuna pandas sklearn scipy tqdm"),
+    "experiments": (
+        "lazy errors catalogue data analysis service",
+        "msgspec numpy openai optuna pandas sklearn scipy tqdm",
+    ),
     "plots": ("lazy errors analysis", "matplotlib numpy pandas"),
     "report": (
         "lazy errors catalogue analysis experiments plots",

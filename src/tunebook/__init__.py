@@ -37,6 +37,7 @@ _HOME = {
     "board": "tunebook.widgets",
     "cleanup": "tunebook.widgets",
     "compare": "tunebook.analysis",
+    "comparison_table": "tunebook.widgets",
     "connect": "tunebook.service",
     "connect_form": "tunebook.widgets",
     "diagnose": "tunebook.analysis",
@@ -64,7 +65,7 @@ if TYPE_CHECKING:
     from tunebook.experiments import Guard, Sweep, archive, evaluate, lineage, read_run, read_runs
     from tunebook.report import write_report
     from tunebook.service import JobRequest, connect
-    from tunebook.widgets import board, cleanup, connect_form, job_form, playground, watch
+    from tunebook.widgets import board, cleanup, comparison_table, connect_form, job_form, playground, watch
 
 
 def __getattr__(name: str) -> Any:

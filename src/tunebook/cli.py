@@ -128,7 +128,8 @@ def _lab(options: argparse.Namespace) -> int:
         print(f"The notebooks and their data are in {folder}.")
         home = folder
     notebook = home / "notebooks" / "01_quickstart.ipynb"
-    command = [sys.executable, "-m", "jupyterlab", f"--notebook-dir={home}", str(notebook), *options.arguments]
+    passed_on = options.arguments[1:] if options.arguments[:1] == ["--"] else options.arguments
+    command = [sys.executable, "-m", "jupyterlab", f"--notebook-dir={home}", str(notebook), *passed_on]
     return subprocess.run(command, check=False).returncode  # noqa: S603 - our own interpreter, no shell
 
 
@@ -199,6 +200,7 @@ def _sweep(options: argparse.Namespace) -> int:
     sweep = Sweep.open(options.folder) if known else _new_sweep(options, workspace)
     if options.plan:
         print(sweep.plan.to_string())
+        print(sweep.cost)
         return 0
     print(
         f"Sweep of {len(sweep.plan)} jobs in {sweep.folder}. Ctrl-C stops watching; --folder goes on.", file=sys.stderr

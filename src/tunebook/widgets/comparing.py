@@ -29,6 +29,11 @@ def comparison_table(comparison: Comparison) -> ComparisonTable:
     """The jobs of a comparison in one table: sort, filter, pick rows to see their curves over each other.
 
     Shown when it is the last line of a cell; where cells run unattended, and in a saved notebook, it is a picture.
+
+    >>> table = tb.comparison_table(tb.compare(tb.read_runs("runs")))
+    >>> table.find.value = "n_epochs=2"
+    >>> table
+    <ComparisonTable of 4 jobs>
     """
     return ComparisonTable(comparison)
 
