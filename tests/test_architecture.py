@@ -123,3 +123,15 @@ def test_the_top_level_holds_what_was_agreed_and_dotfiles():
         "tests",
         "data",
     }
+
+
+def test_no_signature_holds_the_environment_whose_keys_help_would_print():
+    defaults = [
+        ast.unparse(default)
+        for file in SOURCE.rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        for default in (*node.args.defaults, *filter(None, node.args.kw_defaults))
+    ]
+
+    assert not [default for default in defaults if "environ" in default]

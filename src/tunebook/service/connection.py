@@ -104,7 +104,7 @@ def connect(
     resource_group: str | None = None,
     resource_id: str | None = None,
     state: str | os.PathLike[str] | None = None,
-    environ: Mapping[str, str] = os.environ,
+    environ: Mapping[str, str] | None = None,
     say: Callable[[str], object] = print,
 ) -> Workspace:
     """Open a resource: `endpoint` if given, else the environment's, else the embedded service.
@@ -125,6 +125,7 @@ def connect(
     >>> tb.connect("https://contoso.openai.azure.com", api_key="…")
     <Workspace contoso: Azure OpenAI resource at https://contoso.openai.azure.com>
     """
+    environ = os.environ if environ is None else environ
     if endpoint is None:
         endpoint = environ.get("AZURE_OPENAI_ENDPOINT") or None
         if endpoint is None:

@@ -34,13 +34,13 @@ class Instance:
     api_key: str = field(repr=False)
 
 
-def state_folder(environ: Mapping[str, str] = os.environ) -> Path:
+def state_folder(environ: Mapping[str, str] | None = None) -> Path:
     """Where the embedded service keeps its state: `TUNEBOOK_STATE`, else the user's data folder."""
-    chosen = environ.get("TUNEBOOK_STATE")
+    chosen = (os.environ if environ is None else environ).get("TUNEBOOK_STATE")
     return Path(chosen) if chosen else user_data_path("tunebook", appauthor=False) / "service"
 
 
-def running_instance(state: Path | None = None, *, environ: Mapping[str, str] = os.environ) -> Instance:
+def running_instance(state: Path | None = None, *, environ: Mapping[str, str] | None = None) -> Instance:
     """The instance of this state folder, started if none lives. Raises ServiceError when it does not start."""
     folder = state or state_folder(environ)
     instance = _recorded(folder)

@@ -30,7 +30,7 @@ ENTRA, DEVICE = "Entra ID", "Entra ID, by a code in my browser"
 VARIABLE, ASKED = "a key in an environment variable", "a key I type, once"
 
 
-def connect_form(*, environ: Mapping[str, str] = os.environ) -> ConnectForm:
+def connect_form(*, environ: Mapping[str, str] | None = None) -> ConnectForm:
     """A form to connect to resources, one after the other: `form.workspace` is the newest of `form.workspaces`.
 
     >>> form = tb.connect_form()  # shown as the last line of a cell; filled in, form.workspace is the resource
@@ -52,14 +52,15 @@ class ConnectForm:
     def __init__(
         self,
         *,
-        environ: Mapping[str, str] = os.environ,
+        environ: Mapping[str, str] | None = None,
         spawn: Callable[[Callable[[], None]], None] = in_thread,
         open_workspace: Callable[..., Workspace] | None = None,
         sign_in_by_code: Callable[..., Any] = device_credential,
     ) -> None:
         self.workspaces: dict[str, Workspace] = {}
         self.workspace: Workspace | None = None
-        self._environ, self._open, self._by_code = environ, open_workspace, sign_in_by_code
+        self._environ: Mapping[str, str] = os.environ if environ is None else environ
+        self._open, self._by_code = open_workspace, sign_in_by_code
         # widgets
         self.where = ipywidgets.Dropdown(description="connect to", options=[AZURE, EMBEDDED])
         self.endpoint = ipywidgets.Text(

@@ -19,7 +19,7 @@ from tunebook.widgets.style import style_tag
 Mode = Literal["notebook", "batch", "script"]
 
 
-def mode(shell: Any = None, environ: Mapping[str, str] = os.environ) -> Mode:
+def mode(shell: Any = None, environ: Mapping[str, str] | None = None) -> Mode:
     """notebook: a person sees the cells and can click. batch: a notebook runs unattended. script: no cells at all.
 
     A kernel is driven unattended when the request to execute forbids input (`allow_stdin` false): nbclient, papermill
@@ -31,7 +31,7 @@ def mode(shell: Any = None, environ: Mapping[str, str] = os.environ) -> Mode:
         return "notebook"
     if kernel is None:
         return "script"
-    if any(name.startswith("VOILA_") for name in environ):
+    if any(name.startswith("VOILA_") for name in (os.environ if environ is None else environ)):
         return "notebook"
     try:
         content = kernel.get_parent().get("content", {})
