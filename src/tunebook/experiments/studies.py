@@ -98,11 +98,11 @@ def _distribution(name: str, values: Any) -> BaseDistribution:
 
 def _holds(kind: BaseDistribution, value: Any) -> bool:
     """Whether a job's value is one the study may hold."""
-    from optuna.distributions import CategoricalDistribution
+    from optuna.distributions import FloatDistribution, IntDistribution
 
-    if isinstance(kind, CategoricalDistribution):
-        return value in kind.choices
-    return isinstance(value, int | float) and kind.low <= value <= kind.high  # type: ignore[attr-defined]
+    if isinstance(kind, FloatDistribution | IntDistribution):
+        return isinstance(value, int | float) and kind.low <= value <= kind.high
+    return value in getattr(kind, "choices", ())
 
 
 def _key(settings: Mapping[str, Any]) -> frozenset[tuple[str, Any]]:
