@@ -14,7 +14,14 @@ def lazy_names(package: str, home: Mapping[str, str]) -> tuple[Callable[[str], A
     def load(name: str) -> Any:
         if name not in home:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        value = getattr(import_module(f"{package}.{home[name]}"), name)
+        try:
+            module = import_module(f"{package}.{home[name]}")
+        except ModuleNotFoundError as error:
+            advice = (
+                f"pip install {error.name}, and start the kernel again; `tunebook doctor` finds what else is missing"
+            )
+            raise ModuleNotFoundError(f"{package}.{name} needs {error.name}: {advice}.", name=error.name) from error
+        value = getattr(module, name)
         setattr(sys.modules[package], name, value)  # asked once
         return value
 
