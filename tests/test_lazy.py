@@ -17,7 +17,7 @@ def test_a_missing_package_is_named_with_what_to_do():
 
 
 def test_an_unknown_name_is_an_attribute_error():
-    with pytest.raises(AttributeError, match="module 'tunebook.widgets' has no attribute 'form_of_job'"):
+    with pytest.raises(AttributeError, match=r"module 'tunebook\.widgets' has no attribute 'form_of_job'"):
         tunebook.widgets.form_of_job  # noqa: B018 - asking for it is the test
 
 
