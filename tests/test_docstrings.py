@@ -11,6 +11,7 @@ import shutil
 from importlib import import_module
 
 import pytest
+from matplotlib import pyplot
 
 import tunebook as tb
 
@@ -90,7 +91,8 @@ def globs(desk, service, tuned, pair, monkeypatch):
     monkeypatch.setenv("AZURE_OPENAI_API_KEY", service.api_key)
     ws = tb.connect(service.endpoint, api_key=service.api_key)
     ws.poll_interval_s = (0.02, 0.2)
-    return {"tb": tb, "ws": ws, "job": ws.jobs.retrieve(tuned[0]), "base": pair[0], "tuned": pair[1]}
+    yield {"tb": tb, "ws": ws, "job": ws.jobs.retrieve(tuned[0]), "base": pair[0], "tuned": pair[1]}
+    pyplot.close("all")  # of the examples that draw
 
 
 @pytest.mark.parametrize("name", sorted(reference()))

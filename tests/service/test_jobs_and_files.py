@@ -1,6 +1,7 @@
 """The door against the real service over HTTP: upload, create, follow, results, errors."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 
 import openai
 import pytest
@@ -164,7 +165,9 @@ def test_following_ends_with_the_last_job_and_pictures_tell_step_and_epoch(finis
 
 
 def test_watched_waits_without_holding_the_event_loop(finished):
-    job = asyncio.run(finished.workspace.jobs.retrieve(finished.id).watched(timeout_s=30))
+    watched = finished.workspace.jobs.retrieve(finished.id).watched(timeout_s=30)
+    with ThreadPoolExecutor(1) as aside:  # Playwright, where it ran before, keeps a loop running in this thread
+        job = aside.submit(asyncio.run, watched).result()
 
     assert job.status == "succeeded"
 

@@ -58,8 +58,9 @@ class Descent:
 class Lineage:
     """Jobs in the order of their descent: each after the one whose model it continued. `place` names the resource.
 
-    >>> len(tb.lineage(ws, job.id).jobs)
-    1
+    >>> first = tb.lineage(ws, job.id).jobs[0]
+    >>> (first.job == job.id, first.parent, first.depth)
+    (True, None, 0)
     """
 
     place: str
