@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -28,6 +29,20 @@ def test_the_cell_ends_by_itself_and_leaves_no_thread(workspace) -> None:
     assert cell.snapshot.status == "succeeded"
     assert "Succeeded" in texts(cell.widget)
     assert not [t for t in threading.enumerate() if t.name.startswith("tunebook-watch")]
+
+
+def test_no_picture_comes_in_while_the_cell_is_being_displayed_and_gets_lost(workspace, monkeypatch) -> None:
+    cell = cell_of(workspace)
+    free = []
+
+    def display(*_, **__):
+        with ThreadPoolExecutor(1) as other:
+            free.append(other.submit(cell._lock.acquire, blocking=False).result())
+
+    monkeypatch.setattr("IPython.display.display", display)
+    cell.show()
+
+    assert free == [False, False]  # the picture, then the widget
 
 
 @pytest.mark.parametrize(

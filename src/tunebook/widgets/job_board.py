@@ -350,7 +350,8 @@ class Board:
 
             display(static_picture(*self._static()), raw=True)
             return
-        self._shown.show(*self._static())
+        with self._lock:  # as in the live cell: no picture may come in between
+            self._shown.show(*self._static())
         if not self._watchers:
             self.start()
 

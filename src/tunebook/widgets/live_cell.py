@@ -375,8 +375,8 @@ class LiveCell:
     def show(self) -> None:
         """Display the cell in the notebook cell that runs now."""
         self._shown_in = cell_and_count()[1]
-        html, plain = self._static()
-        self._shown.show(html, plain)
+        with self._lock:  # a picture that came while this one is being displayed would have no display to go to
+            self._shown.show(*self._static())
 
     def _static(self) -> tuple[str, str]:
         if self.snapshot is None:
