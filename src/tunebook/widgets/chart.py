@@ -335,6 +335,12 @@ def _legend(lines: Sequence[Line], left: int, right: int) -> str:
     return "".join(parts)
 
 
+def overlay_html(frames: Mapping[str, Any], *, empty: str) -> str:
+    """Curves of several jobs over each other and their key; the words `empty` where there are none."""
+    lines = overlay_chart(frames)
+    return svg(lines, width=860, height=300, empty=empty, legend=False) + (key_table(lines) if lines else "")
+
+
 def key_table(chart: Chart) -> str:
     """The lines of a chart as a table: sample, name, last and lowest value. The chart in numbers."""
     rows = []

@@ -13,7 +13,7 @@ from tunebook.experiments.inventory import ORDER, Inventory, Item, Plan, cost, g
 from tunebook.experiments.stocktaking import take_inventory
 from tunebook.widgets.clicks import Clicks, in_thread
 from tunebook.widgets.markup import esc, note, table
-from tunebook.widgets.outputs import Shown, all_widgets, free_from_cell, mode, static_picture, widget_view
+from tunebook.widgets.outputs import Shown, all_widgets, free_from_cell, mode, show_picture, static_picture, widget_view
 from tunebook.widgets.pieces import button, described, place, put
 from tunebook.widgets.style import style_tag
 
@@ -242,11 +242,9 @@ class CleanupPanel:
     def show(self) -> None:
         """Display the panel in the notebook cell that runs now; unattended, read once and left as a picture."""
         if mode() != "notebook":
-            from IPython.display import display
-
             if self.inventory is None:
                 self.inventory = self._read(self.workspace)
-            display(static_picture(*self._static()), raw=True)
+            show_picture(*self._static())
             return
         self._shown.show(*self._static())
         if self.inventory is None:

@@ -13,10 +13,11 @@ import pandas as pd
 
 from tunebook.widgets import chart
 from tunebook.widgets.clicks import Clicks
-from tunebook.widgets.comparison_view import ALL, arrange, choices, plain_table, shows, sorts, table_html
+from tunebook.widgets.comparison_view import arrange, choices, plain_table, shows, sorts, table_html
 from tunebook.widgets.markup import esc, note
-from tunebook.widgets.outputs import Shown, all_widgets, free_from_cell, mode, static_picture, widget_view
-from tunebook.widgets.pieces import described, place, put
+from tunebook.widgets.outputs import Shown, all_widgets, free_from_cell, mode, show_picture, static_picture, widget_view
+from tunebook.widgets.pick_table import PickTable
+from tunebook.widgets.pieces import place, put
 from tunebook.widgets.style import style_tag
 
 if TYPE_CHECKING:
@@ -47,7 +48,6 @@ class ComparisonTable:
         self.comparison = comparison
         self._runs: Mapping[str, Run] = dict(zip(run_ids(comparison.runs), comparison.runs, strict=True))
         self._closed = False
-        self._offering = False
         self._make_widgets()
         self._make_layout()
         self._connect()
@@ -56,33 +56,26 @@ class ComparisonTable:
     # ---- widgets
 
     def _make_widgets(self) -> None:
-        self._style, self._table, self._chart = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
-        self._message = ipywidgets.HTML()
-        self.find = ipywidgets.Text(description="find", placeholder="id, suffix, verdict, n_epochs=2")
-        self.show_only = ipywidgets.Dropdown(description="show", options=shows(self.comparison), value=ALL)
-        self.sort = ipywidgets.Dropdown(description="sort by", options=list(sorts(self.comparison)))
-        self.turn = ipywidgets.Checkbox(description="reverse", indent=False)
-        self.pick = ipywidgets.SelectMultiple(description="curves of", rows=6)
+        self._style, self._chart, self._message = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
+        self._look = PickTable(
+            placeholder="id, suffix, verdict, n_epochs=2",
+            shows=shows(self.comparison),
+            sorts=tuple(sorts(self.comparison)),
+            picks="curves of",
+            widths=("290px", "250px", "250px"),
+            label_widths=("56px", "66px"),
+        )
+        self.find, self.show_only, self.sort, self.turn, self.pick = self._look.fields
+        self._table = self._look.table
 
     # ---- layout
 
     def _make_layout(self) -> None:
         place(self._style, display="none")
-        for control, width in ((self.find, "290px"), (self.show_only, "250px"), (self.sort, "250px")):
-            described(control, "56px")
-            place(control, width=width, margin="2px 12px 2px 0")
-        place(self.turn, width="90px")
-        # The frame scrolls, not the HTML inside it: a redrawn table stays where someone has scrolled to.
-        frame = ipywidgets.VBox([self._table])
-        place(frame, max_height="440px", overflow="auto", margin="4px 0")
-        described(self.pick, "66px")
-        place(self.pick, width="100%", max_width="900px")
-        for part in (self._table, self._chart, self._message):
+        for part in (self._chart, self._message):
             place(part, margin="0", width="auto")
-        line = ipywidgets.Layout(flex_flow="row wrap", align_items="center")
-        controls = ipywidgets.HBox([self.find, self.show_only, self.sort, self.turn], layout=line)
         self.widget = ipywidgets.VBox(
-            [self._style, controls, frame, self.pick, self._chart, self._message],
+            [self._style, self._look.filters(), self._look.frame, self.pick, self._chart, self._message],
             layout=ipywidgets.Layout(overflow="hidden"),
         )
         self._shown = Shown(self.widget)
@@ -92,22 +85,14 @@ class ComparisonTable:
 
     def _connect(self) -> None:
         guard: Callable[..., Any] = Clicks(self._message, lambda _: None).guard
-        for control in (self.find, self.show_only, self.sort, self.turn):
-            control.observe(guard(lambda _: self.draw()), "value")
-        self.pick.observe(guard(lambda _: self._overlay()), "value")
+        self._look.connect(guard, draw=self.draw, picked=self._overlay)
 
     # ---- what is seen
 
     @property
     def rows(self) -> pd.DataFrame:
         """The rows of `comparison.frame` that are shown now, in order."""
-        return arrange(
-            self.comparison,
-            find=self.find.value,
-            show=self.show_only.value,
-            sort=self.sort.value,
-            turn=self.turn.value,
-        )
+        return arrange(self.comparison, **self._look.asked)
 
     @property
     def picked(self) -> tuple[str, ...]:
@@ -126,7 +111,8 @@ class ComparisonTable:
         rows = self.rows
         html = self._html(rows)
         put(self._table, html)
-        self._offer(choices(self.comparison, rows))
+        if self._look.offer(choices(self.comparison, rows)):
+            self._overlay()
         free_from_cell(self.widget)
         self._shown.keep(self._still(html), plain_table(self.comparison, rows))
 
@@ -137,23 +123,7 @@ class ComparisonTable:
     def _still(self, html: str) -> str:
         return f"{html}{note('Saved picture. comparison_table(comparison) sorts, filters and draws curves again.')}"
 
-    def _offer(self, options: list[tuple[str, str]]) -> None:
-        """The rows shown can be picked; what is picked stays picked while it is shown."""
-        if options == list(self.pick.options):
-            return
-        shown = {job_id for _, job_id in options}
-        kept = tuple(job_id for job_id in self.pick.value if job_id in shown)
-        self._offering = True  # new options empty the selection for a moment: nobody asked for that
-        try:
-            self.pick.options = options
-            self.pick.value = kept
-        finally:
-            self._offering = False
-        self._overlay()
-
     def _overlay(self) -> None:
-        if self._offering:
-            return
         labels = {job_id: label for label, job_id in self.pick.options}
         results = {
             labels[job_id]: run.results.frame
@@ -161,11 +131,9 @@ class ComparisonTable:
             if run.results is not None
         }
         frames = dict(list(results.items())[:_MOST_CURVES])
-        lines = chart.overlay_chart(frames) if frames else None
-        drawn = chart.svg(lines, width=860, height=300, empty="No curves for what is picked.", legend=False)
-        key = chart.key_table(lines) if lines else ""
+        drawn = chart.overlay_html(frames, empty="No curves for what is picked.")
         more = note(f"The first {len(frames)} of {len(results)} are drawn.") if len(results) > len(frames) else ""
-        put(self._chart, drawn + key + more if self.picked else "")
+        put(self._chart, drawn + more if self.picked else "")
 
     # ---- display
 
@@ -174,9 +142,7 @@ class ComparisonTable:
         if mode() == "notebook":
             self._shown.show(*self._static())
             return
-        from IPython.display import display
-
-        display(static_picture(*self._static()), raw=True)
+        show_picture(*self._static())
 
     def close(self) -> None:
         """Free the widgets; the saved picture stays."""

@@ -22,10 +22,12 @@ from tunebook.widgets.outputs import (
     cell_and_count,
     free_from_cell,
     mode,
+    show_picture,
     static_picture,
     widget_view,
 )
-from tunebook.widgets.pieces import button, described, place, put, wrap
+from tunebook.widgets.pick_table import PickTable
+from tunebook.widgets.pieces import button, place, put, wrap
 from tunebook.widgets.states import STATES
 from tunebook.widgets.style import style_tag
 from tunebook.widgets.watcher import Watcher, replace_watchers
@@ -79,7 +81,6 @@ class Board:
         self._drawn_at = 0.0
         self._watchers: list[Watcher] = []
         self._closed = False
-        self._offering = False
         self._make_widgets()
         self._make_layout()
         self._connect(spawn)
@@ -88,16 +89,19 @@ class Board:
 
     def _make_widgets(self) -> None:
         self._style, self._title = ipywidgets.HTML(), ipywidgets.HTML(wrap(self._heading()))
-        self._table = ipywidgets.HTML(wrap(note("Reading the list of jobs …")))
         self._chart, self._words, self._message = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
-        self.find = ipywidgets.Text(description="find", placeholder="name, id, model, verdict")
-        self.show_only = ipywidgets.Dropdown(
-            description="show", options=[board_view.ALL, board_view.GOING, *STATES], value=board_view.ALL
+        self._look = PickTable(
+            placeholder="name, id, model, verdict",
+            shows=(board_view.ALL, board_view.GOING, *STATES),
+            sorts=tuple(board_view.SORTS),
+            picks="compare",
+            widths=("250px", "190px", "200px"),
+            label_widths=("initial", "initial"),
         )
-        self.sort = ipywidgets.Dropdown(description="sort by", options=list(board_view.SORTS))
-        self.turn = ipywidgets.Checkbox(description="reverse", indent=False)
+        self.find, self.show_only, self.sort, self.turn, self.pick = self._look.fields
+        self._table = self._look.table
+        put(self._table, note("Reading the list of jobs …"))
         self.refresh_button = button("Refresh", "Look at the service now")
-        self.pick = ipywidgets.SelectMultiple(description="compare", rows=6)
         tip = "Compare with uncertainty: which is best, and is that sure?"
         self.compare_button = button("Rank the picked jobs", tip)
 
@@ -105,19 +109,8 @@ class Board:
 
     def _make_layout(self) -> None:
         place(self._style, display="none")
-        for control, width in ((self.find, "250px"), (self.show_only, "190px"), (self.sort, "200px")):
-            described(control, "initial")
-            place(control, width=width, margin="2px 12px 2px 0")
-        place(self.turn, width="90px")
-        # The frame scrolls, not the HTML inside it: a redrawn table stays where someone has scrolled to.
-        frame = ipywidgets.VBox([self._table])
-        place(frame, max_height="440px", overflow="auto", margin="4px 0")
-        place(self._table, margin="0", width="auto")
-        described(self.pick, "initial")
-        place(self.pick, width="100%", max_width="900px")
         for part in (self._title, self._chart, self._words, self._message):
             place(part, margin="0", width="auto")
-        filters = [self.find, self.show_only, self.sort, self.turn, self.refresh_button]
         line = ipywidgets.Layout(flex_flow="row wrap", align_items="center")
         hint = ipywidgets.HTML(
             wrap(note("Pick two or more (with Ctrl or ⌘, or Shift) to lay their curves over each other."))
@@ -130,8 +123,8 @@ class Board:
             [
                 self._style,
                 self._title,
-                ipywidgets.HBox(filters, layout=line),
-                frame,
+                self._look.filters(self.refresh_button),
+                self._look.frame,
                 self._picking,
                 self._chart,
                 self._words,
@@ -146,9 +139,7 @@ class Board:
 
     def _connect(self, spawn: Callable[[Callable[[], None]], None]) -> None:
         self._clicks = Clicks(self._message, self._busy, spawn)
-        for control in (self.find, self.show_only, self.sort, self.turn):
-            control.observe(self._clicks.guard(lambda _: self.draw()), "value")
-        self.pick.observe(self._clicks.guard(lambda _: self._overlay()), "value")
+        self._look.connect(self._clicks.guard, draw=self.draw, picked=self._overlay)
         self.refresh_button.on_click(self._clicks.guard(lambda _: self.refresh()))
         self.compare_button.on_click(self._clicks.guard(lambda _: self._clicks.do("Comparing …", self._compare)))
         self._busy(False)
@@ -203,13 +194,7 @@ class Board:
         """What is shown now, in order."""
         with self._lock:
             every = [row for _, row in self._rows.values()]
-        return board_view.arrange(
-            every,
-            find=self.find.value,
-            show=self.show_only.value,
-            sort=self.sort.value,
-            turn=self.turn.value,
-        )
+        return board_view.arrange(every, **self._look.asked)
 
     @property
     def picked(self) -> tuple[str, ...]:
@@ -227,7 +212,7 @@ class Board:
             rows = self.rows
             html = self._html(rows)
             put(self._table, html)
-            self._offer(rows)
+            self._look.offer([(board_view.choice_label(row), row.key) for row in rows])
             self._picking.layout.display = "" if len(self._rows) > 1 else "none"
             free_from_cell(self.widget)
             self._shown.keep(f"{self._heading()}{html}{self._again()}", board_view.plain_table(rows))
@@ -243,22 +228,7 @@ class Board:
     def _again(self) -> str:
         return note("Saved picture. tb.board(ws) shows the jobs live again.")
 
-    def _offer(self, rows: list[board_view.Row]) -> None:
-        """The rows shown can be picked; what is picked stays picked while it is shown."""
-        options = [(board_view.choice_label(row), row.key) for row in rows]
-        if options == list(self.pick.options):
-            return
-        kept = tuple(key for key in self.pick.value if key in {row.key for row in rows})
-        self._offering = True  # new options empty the selection for a moment: nobody asked for that
-        try:
-            self.pick.options = options
-            self.pick.value = kept
-        finally:
-            self._offering = False
-
     def _overlay(self) -> None:
-        if self._offering:
-            return
         self._busy(self._clicks.active)
         with self._lock:
             chosen = [key for key in self.pick.value if key in self._entries][:_MOST_COMPARED]
@@ -268,9 +238,8 @@ class Board:
                 row = self._rows[key][1]
                 if entry.snapshot.results is not None:
                     frames[f"{row.name or row.job_id[:14]} {row.settings}".strip()] = entry.snapshot.results.frame
-        lines = chart.overlay_chart(frames)
-        drawn = chart.svg(lines, width=860, height=300, empty="No curves yet for what is picked.", legend=False)
-        self._chart.value = wrap(drawn + (chart.key_table(lines) if lines else "")) if chosen else ""
+        drawn = chart.overlay_html(frames, empty="No curves yet for what is picked.") if chosen else ""
+        self._chart.value = wrap(drawn)
         self._words.value = ""
 
     def _compare(self) -> str | None:
@@ -346,9 +315,7 @@ class Board:
         """Display the board in the notebook cell that runs now and begin to read; unattended, read once."""
         if mode() != "notebook":
             self.read_once()
-            from IPython.display import display
-
-            display(static_picture(*self._static()), raw=True)
+            show_picture(*self._static())
             return
         with self._lock:  # as in the live cell: no picture may come in between
             self._shown.show(*self._static())

@@ -86,6 +86,13 @@ def static_picture(html: str, plain: str) -> dict[str, str]:
     return {"text/html": f'{style_tag()}<div class="tb">{html}</div>', "text/plain": plain}
 
 
+def show_picture(html: str, plain: str) -> None:
+    """Display the static picture alone, where cells run unattended."""
+    from IPython.display import display
+
+    display(static_picture(html, plain), raw=True)
+
+
 def widget_view(widget: Any) -> dict[str, Any]:
     """The widget itself, as a MIME bundle."""
     view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}

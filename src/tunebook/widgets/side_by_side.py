@@ -18,7 +18,7 @@ from tunebook.errors import RequestError, TunebookError
 from tunebook.widgets import trials
 from tunebook.widgets.clicks import Clicks, in_thread, said
 from tunebook.widgets.markup import esc, note
-from tunebook.widgets.outputs import Shown, all_widgets, free_from_cell, mode, static_picture, widget_view
+from tunebook.widgets.outputs import Shown, all_widgets, free_from_cell, mode, show_picture, static_picture, widget_view
 from tunebook.widgets.pieces import button, described, place, put
 from tunebook.widgets.style import style_tag
 from tunebook.widgets.trials import Reply, Settings, Turn
@@ -350,9 +350,7 @@ class Playground:
     def show(self) -> None:
         """Display the playground in the notebook cell that runs now; unattended, a picture of what was tried."""
         if mode() != "notebook":
-            from IPython.display import display
-
-            display(static_picture(*self._static()), raw=True)
+            show_picture(*self._static())
             return
         self._shown.show(*self._static())
         if self._given_system is None and not self.system.value:
