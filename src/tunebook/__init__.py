@@ -18,44 +18,47 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from tunebook.lazy import lazy_names
+
 # Public name -> the module it lives in, loaded on first use: `import tunebook` itself loads nothing heavy.
 _HOME = {
-    "Comparison": "tunebook.analysis",
-    "DataError": "tunebook.errors",
-    "Dataset": "tunebook.data",
-    "Diagnosis": "tunebook.analysis",
-    "Guard": "tunebook.experiments",
-    "JobRequest": "tunebook.service",
-    "RequestError": "tunebook.errors",
-    "Results": "tunebook.analysis",
-    "ResultsError": "tunebook.errors",
-    "Run": "tunebook.analysis",
-    "ServiceError": "tunebook.errors",
-    "Sweep": "tunebook.experiments",
-    "TunebookError": "tunebook.errors",
-    "archive": "tunebook.experiments",
-    "board": "tunebook.widgets",
-    "cleanup": "tunebook.widgets",
-    "compare": "tunebook.analysis",
-    "comparison_table": "tunebook.widgets",
-    "connect": "tunebook.service",
-    "connect_form": "tunebook.widgets",
-    "diagnose": "tunebook.analysis",
-    "evaluate": "tunebook.experiments",
-    "job_form": "tunebook.widgets",
-    "lineage": "tunebook.experiments",
-    "load_results": "tunebook.analysis",
-    "playground": "tunebook.widgets",
-    "read_dataset": "tunebook.data",
-    "read_run": "tunebook.experiments",
-    "read_runs": "tunebook.experiments",
-    "suggest": "tunebook.analysis",
-    "watch": "tunebook.widgets",
-    "write_report": "tunebook.report",
+    "Comparison": "analysis",
+    "DataError": "errors",
+    "Dataset": "data",
+    "Diagnosis": "analysis",
+    "Guard": "experiments",
+    "JobRequest": "service",
+    "RequestError": "errors",
+    "Results": "analysis",
+    "ResultsError": "errors",
+    "Run": "analysis",
+    "ServiceError": "errors",
+    "Sweep": "experiments",
+    "TunebookError": "errors",
+    "archive": "experiments",
+    "board": "widgets",
+    "cleanup": "widgets",
+    "compare": "analysis",
+    "comparison_table": "widgets",
+    "connect": "service",
+    "connect_form": "widgets",
+    "diagnose": "analysis",
+    "evaluate": "experiments",
+    "job_form": "widgets",
+    "lineage": "experiments",
+    "load_results": "analysis",
+    "playground": "widgets",
+    "read_dataset": "data",
+    "read_run": "experiments",
+    "read_runs": "experiments",
+    "suggest": "analysis",
+    "watch": "widgets",
+    "write_report": "report",
 }
 _ROOMS = ("analysis", "data", "errors", "experiments", "plots", "report", "service", "widgets")
 
 __all__ = sorted([*_HOME, *_ROOMS])
+_load, _ = lazy_names(__name__, _HOME)
 
 if TYPE_CHECKING:
     from tunebook import analysis, data, errors, experiments, plots, report, service, widgets
@@ -69,18 +72,13 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        value = getattr(import_module(_HOME[name]), name)
-    elif name in _ROOMS:
-        value = import_module(f"tunebook.{name}")
-    elif name == "__version__":
+    if name in _ROOMS:
+        return import_module(f"tunebook.{name}")
+    if name == "__version__":
         from importlib.metadata import version
 
-        value = version("tunebook")
-    else:
-        raise AttributeError(f"module 'tunebook' has no attribute {name!r}")
-    globals()[name] = value
-    return value
+        return version("tunebook")
+    return _load(name)
 
 
 def __dir__() -> list[str]:

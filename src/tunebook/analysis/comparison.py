@@ -13,13 +13,12 @@ from tunebook.analysis.diagnosis import Diagnosis
 from tunebook.analysis.importance import Importance, importance
 from tunebook.analysis.many import diagnose_many
 from tunebook.analysis.ranking import Ranking, noise_sentence, rank_jobs, show_share
-from tunebook.analysis.run import USUAL, Run
+from tunebook.analysis.run import NEEDED, USUAL, Run
 from tunebook.analysis.score import RunScore, score_run
 from tunebook.catalogue import load_catalogue
 
 # US dollars per million trained tokens: one number, or by base model and training type.
 Price = float | Callable[[str, str], float | None]
-_NEEDED = ("job.json", "results.csv")  # parts of a run's folder it cannot be ranked without
 
 
 @dataclass(frozen=True)
@@ -208,7 +207,7 @@ def compare(
         )
     if groups:
         notes.append(noise_sentence(groups[0].ranking))
-    notes += [told for run in runs for part, told in run.problems.items() if part not in _NEEDED]
+    notes += [told for run in runs for part, told in run.problems.items() if part not in NEEDED]
     return Comparison(
         frame=frame,
         winner=groups[0].winner if groups else None,
@@ -243,7 +242,7 @@ def _distinct(runs: Iterable[Run]) -> tuple[tuple[Run, ...], list[str]]:
 
 
 def _not_ranked(run: Run) -> str:
-    if damaged := [run.problems[part] for part in _NEEDED if part in run.problems]:
+    if damaged := [run.problems[part] for part in NEEDED if part in run.problems]:
         return " ".join(damaged)
     if run.status in ("failed", "cancelled"):
         return f"{run.status}{_error_of(run)}"

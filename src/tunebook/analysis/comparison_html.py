@@ -60,22 +60,22 @@ def table_html(comparison: Comparison, *, most_rows: int = 60) -> str:
 def _row(row: Mapping[Any, Any], names: list[str], several: bool, priced: bool, winner: str | None) -> str:
     low, high = row["rank_low"], row["rank_high"]
     place = f"{row['rank']}" if low == high else f"{row['rank']} ({low}–{high})"
-    standing = "★ " if row["id"] == winner else "≈ " if row["indistinguishable"] else ""
+    standing = standing_mark(row, winner)
     job = job_html(str(row["id"]), row["suffix"])
     verdict = str(row["verdict"] or "")
     texts = [
         *([escape(str(row["group"]))] if several else []),
         f"{standing}{place}",
         None,
-        *(escape("not told" if _missing(row[name]) else show_value(row[name])) for name in names),
+        *(escape("not told" if missing(row[name]) else show_value(row[name])) for name in names),
         f"{row['loss']:#.4g} <small>{row['loss_low']:#.4g}–{row['loss_high']:#.4g}</small>",
         "" if row["id"] == winner else f"{row['behind']:+.1%}",
         _bar(row["p_best"]),
         f"{row['observed']:#.4g}",
-        "" if _missing(row["accuracy"]) else f"{row['accuracy']:.1%}",
+        "" if missing(row["accuracy"]) else f"{row['accuracy']:.1%}",
         f"{SYMBOLS.get(verdict, '')} {escape(verdict.replace('_', ' '))}",
-        "" if _missing(row["recommended_step"]) else f"{row['recommended_step']:g}",
-        "" if _missing(row["trained_tokens"]) else f"{row['trained_tokens']:,.0f}",
+        "" if missing(row["recommended_step"]) else f"{row['recommended_step']:g}",
+        "" if missing(row["trained_tokens"]) else f"{row['trained_tokens']:,.0f}",
         *([show_money(row["cost_usd"])] if priced else []),
     ]
     cells = "".join(
@@ -93,6 +93,11 @@ def _bar(share: float) -> str:
     )
 
 
+def standing_mark(row: Mapping[Any, Any], winner: str | None) -> str:
+    """★ for the best guess, ≈ for what cannot be told from it."""
+    return "★ " if row["id"] == winner else "≈ " if row["indistinguishable"] else ""
+
+
 def job_html(job_id: str, suffix: str | None) -> str:
     """The job's suffix and its id, of which a long one is cut: the whole of it is in its title."""
     short = job_id if len(job_id) <= _LONGEST_ID else f"{job_id[: _LONGEST_ID - 2]}…"
@@ -102,7 +107,7 @@ def job_html(job_id: str, suffix: str | None) -> str:
 
 def show_money(usd: float) -> str:
     """US dollars as people write them: cents, and more digits below a dollar; nothing where it is not known."""
-    if _missing(usd):
+    if missing(usd):
         return ""
     return f"${usd:,.2f}" if usd >= 1 or usd == 0 else f"${usd:.2g}"
 
@@ -111,7 +116,8 @@ def _count(number: int, thing: str) -> str:
     return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
 
 
-def _missing(value: Any) -> bool:
+def missing(value: Any) -> bool:
+    """Whether a cell of the frame is empty: None, NaN, NaT or NA."""
     return value is None or bool(pd.isna(value))
 
 

@@ -28,7 +28,7 @@ WORTH_PROCESSES = 200
 
 def diagnose_many(runs: Sequence[Run], *, workers: int | None = None, seed: int = 0) -> list[Diagnosis]:
     """`diagnose` of each run, in order; the same answers however many processes work (`workers`, see `_spread`)."""
-    return list(_spread(partial(diagnose, seed=seed), runs, workers, _light))
+    return list(_spread(partial(diagnose, seed=seed), [_light(run) for run in runs], workers))
 
 
 def diagnose_files(files: Sequence[str | Path], *, workers: int | None = None) -> Iterator[dict[str, Any]]:
@@ -46,13 +46,8 @@ def _diagnose_file(file: str | Path) -> dict[str, Any]:
         return {"file": str(file), "error": str(error)}
 
 
-def _spread(
-    task: Callable[[Item], Answer],
-    items: Sequence[Item],
-    workers: int | None,
-    light: Callable[[Item], Item] = lambda item: item,
-) -> Iterator[Answer]:
-    """`task` of each item, in order; `light` makes of an item what a process is sent.
+def _spread(task: Callable[[Item], Answer], items: Sequence[Item], workers: int | None) -> Iterator[Answer]:
+    """`task` of each item, in order.
 
     `workers` None takes all cores for 200 items or more, where starting processes cannot run the caller's program
     again (a notebook, a prompt, `python -m`, a script that works under `if __name__ == "__main__"`); else one.
@@ -65,7 +60,7 @@ def _spread(
             # Fresh processes: a forked kernel would take its threads' locks along and could wait for ever.
             with ProcessPoolExecutor(min(workers, len(items)), mp_context=get_context("spawn")) as pool:
                 # Chunks large enough to be worth sending, small enough that the first answers come soon.
-                for answer in pool.map(task, map(light, items), chunksize=min(16, -(-len(items) // workers))):
+                for answer in pool.map(task, items, chunksize=min(16, -(-len(items) // workers))):
                     yield answer
                     done += 1
         except (BrokenProcessPool, OSError):

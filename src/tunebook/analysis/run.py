@@ -12,6 +12,8 @@ from tunebook.analysis.results import Results
 
 # Status is an open vocabulary: what is not one of these is still going.
 TERMINAL = frozenset({"succeeded", "failed", "cancelled"})
+# Parts of a run's folder it cannot be ranked without.
+NEEDED = ("job.json", "results.csv")
 USUAL = ("n_epochs", "batch_size", "learning_rate_multiplier")
 
 
@@ -20,8 +22,9 @@ class Run:
     """A fine-tuning job and its results.
 
     `job` is the job object as the service sent it (JSON), `checkpoints` and `events` likewise; `results` is None when
-    the job left none. `problems` maps a part of its folder (`job.json`, …) to why that could not be read. Properties
-    read the job object in any of the service's dialects and give None for what it does not say.
+    the job left none. `problems` maps a part of its folder (`job.json`, …) to why that could not be read;
+    `planned_steps` is what else is known of the length of a job that still trains. Properties read the job object in
+    any of the service's dialects and give None for what it does not say.
 
     >>> run = tb.read_run("runs/ftjob-long")
     >>> run.suffix, run.hyperparameters["n_epochs"], run.trained_tokens, len(run.checkpoints)
@@ -33,6 +36,7 @@ class Run:
     checkpoints: tuple[Mapping[str, Any], ...] = ()
     events: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
     problems: Mapping[str, str] = field(default_factory=dict, repr=False)
+    planned_steps: int | None = None
 
     @property
     def id(self) -> str:
@@ -104,14 +108,14 @@ class Run:
 
     @property
     def total_steps(self) -> int | None:
-        """Steps of the whole job: its last step when it succeeded, else what its events announce, else None."""
+        """Steps of the whole job: the last one when it succeeded, else what its events announce, else as planned."""
         if self.status == "succeeded" and self.results is not None and len(self.results):
             return int(self.results.frame["step"].iloc[-1])
         for event in self.events:
             data = event.get("data") if isinstance(event, Mapping) else None
             if isinstance(data, Mapping) and isinstance(data.get("total_steps"), int | float):
                 return int(data["total_steps"])
-        return None
+        return self.planned_steps
 
     def __repr__(self) -> str:
         steps = f"{len(self.results)} steps" if self.results is not None else "no results"

@@ -48,7 +48,13 @@ class Comparability:
     @property
     def differences(self) -> tuple[str, ...]:
         """What differs, in words."""
-        found = [f"the answers are formatted differently: {'; '.join(self.formats)}"] if self.formats else []
+        written = f"the answers are formatted differently: {'; '.join(self.formats)}"
+        return (*([written] if self.formats else []), *self.content_differences)
+
+    @property
+    def content_differences(self) -> tuple[str, ...]:
+        """What differs in lengths, answers and words, however the answers are written."""
+        found = []
         if self.length_p is not None and self.length_p < DOUBT and (self.length_gap or 1) >= MATTERS:
             found.append(f"lengths differ (median {self.lengths[0]:,} and {self.lengths[1]:,} characters)")
         gap = max((abs(here - there) for here, there in (self.label_shares or {}).values()), default=0.0)

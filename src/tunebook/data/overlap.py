@@ -221,7 +221,7 @@ def _different(dataset: Dataset, validation: Dataset) -> Iterator[tuple[Problem,
             ),
             1,
         )
-    if others := compared.differences[bool(compared.formats) :]:
+    if others := compared.content_differences:
         yield (
             warning(
                 "",

@@ -23,12 +23,11 @@ import msgspec
 import openai
 
 from tunebook.analysis.results import load_results
-from tunebook.analysis.run import Run
+from tunebook.analysis.run import NEEDED, Run
 from tunebook.errors import ResultsError, TunebookError
 from tunebook.service.jobs import Job, as_json
 
-_NEEDED = ("job.json", "results.csv")
-_PARTS = (*_NEEDED, "checkpoints.json", "events.jsonl")
+_PARTS = (*NEEDED, "checkpoints.json", "events.jsonl")
 
 
 def archive(jobs: Job | Iterable[Job], folder: str | os.PathLike[str]) -> list[Path]:
@@ -65,8 +64,8 @@ def read_run(folder: str | os.PathLike[str]) -> Run:
     {'n_epochs': 3, 'batch_size': 4, 'learning_rate_multiplier': 0.1}
     """
     path = Path(folder)
-    if not any((path / part).is_file() for part in _NEEDED):
-        raise ResultsError(f"{path}: no run is here; a run folder holds {' and '.join(_NEEDED)}.")
+    if not any((path / part).is_file() for part in NEEDED):
+        raise ResultsError(f"{path}: no run is here; a run folder holds {' and '.join(NEEDED)}.")
     run = _read(path)
     if run.problems:
         raise ResultsError(" ".join(run.problems.values()))
@@ -85,13 +84,13 @@ def read_runs(folder: str | os.PathLike[str]) -> list[Run]:
     path = Path(folder)
     if not path.is_dir():
         raise ResultsError(f"{path}: there is no such folder. Name one that holds run folders.")
-    if any((path / part).is_file() for part in _NEEDED):
+    if any((path / part).is_file() for part in NEEDED):
         return [read_run(path)]
     for place in (path, path / "runs"):
         found = sorted({file.parent for part in _PARTS for file in place.glob(f"*/{part}")})
         if found := [run for run in found if not run.name.startswith(".")]:
             return [_read(run) for run in found]
-    raise ResultsError(f"{path}: no run folders are here; each holds {' and '.join(_NEEDED)}.")
+    raise ResultsError(f"{path}: no run folders are here; each holds {' and '.join(NEEDED)}.")
 
 
 def _read(path: Path) -> Run:
@@ -118,8 +117,8 @@ def _read(path: Path) -> Run:
         events=tuple(part("events.jsonl", _read_lines, [])),
         problems=problems,
     )
-    if not any((path / needed).is_file() for needed in _NEEDED):
-        problems["results.csv"] = f"{path}: {' and '.join(_NEEDED)} are missing. Archive the job again."
+    if not any((path / needed).is_file() for needed in NEEDED):
+        problems["results.csv"] = f"{path}: {' and '.join(NEEDED)} are missing. Archive the job again."
     return run
 
 

@@ -62,11 +62,10 @@ def write_report(
     browser = find_chromium(chromium) if target.suffix.lower() == ".pdf" else ""
 
     # Drawing loads matplotlib: only once it is clear that there is something to draw and a place for it.
-    from tunebook.report.building import build_report
     from tunebook.report.figures import draw_pictures
 
     comparison = read_comparison(source)
-    report = build_report(comparison, made=made or datetime.now(UTC), title=title, evaluation=evaluation, files=files)
+    report = summarise(comparison, title=title, evaluation=evaluation, files=files, made=made)
     pictures = draw_pictures(comparison)
     if target.suffix.lower() == ".md":
         from tunebook.report.markdown import to_markdown

@@ -147,14 +147,8 @@ class JobSnapshot:
         return Run(job=self.job).hyperparameters
 
     def run(self) -> Run:
-        """The job so far as a Run, for the analysis.
-
-        A job that still trains has made a part of its steps: where the service's events do not tell how many there
-        will be, one more event does, so that no epoch is counted from the last step seen.
-        """
-        total = self.total_steps
-        known = ({"message": f"{total} steps in all.", "data": {"total_steps": total}},) if total else ()
-        return Run(self.job, self.results, self.checkpoints, (*self.events, *known))
+        """The job so far as a Run, for the analysis: with the steps it will have, for it has made a part of them."""
+        return Run(self.job, self.results, self.checkpoints, self.events, planned_steps=self.total_steps)
 
     def line(self) -> str:
         """The picture in one line, for a terminal."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from tunebook.analysis import wording
-from tunebook.analysis.comparison_html import job_html, show_money
+from tunebook.analysis.comparison_html import job_html, missing, show_money, standing_mark
 from tunebook.analysis.importance import show_value
 from tunebook.analysis.ranking import show_share
 from tunebook.widgets.markup import count, esc, number
@@ -93,7 +93,7 @@ def _asked_for(comparison: Comparison, show: str) -> pd.Series:
 def _fits(row: dict[Any, Any], word: str, comparison: Comparison) -> bool:
     name, equals, value = word.partition("=")
     if equals and name in (*comparison.hyperparameters, "seed"):
-        return not _missing(row[name]) and show_value(row[name]).lower().removesuffix(".0") == value
+        return not missing(row[name]) and show_value(row[name]).lower().removesuffix(".0") == value
     texts = (row["id"], row["suffix"], row["model"], row["status"], row["verdict"], comparison.left_out.get(row["id"]))
     return any(word in str(text).lower() for text in texts if text)
 
@@ -131,18 +131,18 @@ def _row(row: dict[Any, Any], align: list[str], cells: list[str], comparison: Co
 
 def _cells(row: dict[Any, Any], comparison: Comparison, names: list[str], *, several: bool, priced: bool) -> list[str]:
     """Every cell of a row but the job's own, as safe HTML."""
-    ranked = not _missing(row["rank"])
+    ranked = not missing(row["rank"])
     value = f"{row['loss']:#.4g} <small>{row['loss_low']:#.4g}–{row['loss_high']:#.4g}</small>" if ranked else "–"
     verdict = row["verdict"] if isinstance(row["verdict"], str) else ""
     return [
         _standing(row, comparison),
-        *([esc("" if _missing(row["group"]) else row["group"])] if several else []),
-        *(esc("–" if _missing(row[name]) else show_value(row[name])) for name in names),
-        esc("–" if _missing(row["seed"]) else show_value(row["seed"]).removesuffix(".0")),
+        *([esc("" if missing(row["group"]) else row["group"])] if several else []),
+        *(esc("–" if missing(row[name]) else show_value(row[name])) for name in names),
+        esc("–" if missing(row["seed"]) else show_value(row["seed"]).removesuffix(".0")),
         value,
         f"{row['behind']:+.1%}" if ranked and row["id"] != comparison.winner else "",
         esc(show_share(row["p_best"])) if ranked else "",
-        "–" if _missing(row["accuracy"]) else f"{row['accuracy']:.1%}",
+        "–" if missing(row["accuracy"]) else f"{row['accuracy']:.1%}",
         esc(f"{wording.SYMBOLS.get(verdict, '?')} {wording.title(verdict)}" if verdict else "–"),
         count(row["trained_tokens"]),
         *([esc(show_money(row["cost_usd"])) or "–"] if priced else []),
@@ -150,11 +150,12 @@ def _cells(row: dict[Any, Any], comparison: Comparison, names: list[str], *, sev
 
 
 def _standing(row: dict[Any, Any], comparison: Comparison) -> str:
-    if _missing(row["rank"]):
+    if missing(row["rank"]):
         return "–"
-    mark = "★ " if row["id"] == comparison.winner else "≈ " if row["indistinguishable"] else ""
     low, high = row["rank_low"], row["rank_high"]
-    return f"{mark}{row['rank']}" + (f" <small>({low}–{high})</small>" if low != high else "")
+    return f"{standing_mark(row, comparison.winner)}{row['rank']}" + (
+        f" <small>({low}–{high})</small>" if low != high else ""
+    )
 
 
 def choices(comparison: Comparison, rows: pd.DataFrame) -> list[tuple[str, str]]:
@@ -162,8 +163,8 @@ def choices(comparison: Comparison, rows: pd.DataFrame) -> list[tuple[str, str]]
     names = varied(comparison)
     made = []
     for row in rows.to_dict("records"):
-        settings = ", ".join(f"{name} {show_value(row[name])}" for name in names if not _missing(row[name]))
-        seed = "" if _missing(row["seed"]) else f"seed {show_value(row['seed']).removesuffix('.0')}"
+        settings = ", ".join(f"{name} {show_value(row[name])}" for name in names if not missing(row[name]))
+        seed = "" if missing(row["seed"]) else f"seed {show_value(row['seed']).removesuffix('.0')}"
         said = ", ".join(part for part in (settings, seed) if part)
         made.append((f"{row['suffix'] or row['id']}  {said}  {row['id'] if row['suffix'] else ''}".rstrip(), row["id"]))
     return made
@@ -173,13 +174,9 @@ def plain_table(comparison: Comparison, rows: pd.DataFrame) -> str:
     """The rows in text, for terminals and diffs."""
     lines = [comparison.sentence, f"{'rank':>5} {'job':<30} {comparison.measure:>8} {'P(best)':>8}  verdict"]
     for row in rows.to_dict("records"):
-        place = "–" if _missing(row["rank"]) else str(row["rank"])
-        chance = "" if _missing(row["p_best"]) else show_share(row["p_best"])
+        place = "–" if missing(row["rank"]) else str(row["rank"])
+        chance = "" if missing(row["p_best"]) else show_share(row["p_best"])
         value = number(row["loss"]) if place != "–" else "–"
         said = comparison.left_out.get(row["id"]) or row["verdict"] or ""
         lines.append(f"{place:>5} {row['id']!s:<30} {value:>8} {chance:>8}  {said}")
     return "\n".join(lines)
-
-
-def _missing(value: Any) -> bool:
-    return value is None or bool(pd.isna(value))

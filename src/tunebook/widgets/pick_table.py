@@ -1,4 +1,4 @@
-"""A table to look around in: filter, sort, pick rows. The board of jobs and the table of a comparison are made of it."""
+"""A table to look around in: filter, sort, pick rows. The board and the table of a comparison are made of it."""
 
 from __future__ import annotations
 
