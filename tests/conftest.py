@@ -85,8 +85,8 @@ def until(condition, *, within=30.0):
 
 
 def start_service(state, *options):
-    """Start `python -m tunebook.local` on this folder and wait for its line."""
-    command = [sys.executable, "-m", "tunebook.local", "--state", str(state), "--json", *map(str, options)]
+    """Start `python -m tunebook_local` on this folder and wait for its line."""
+    command = [sys.executable, "-m", "tunebook_local", "--state", str(state), "--json", *map(str, options)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
     line = process.stdout.readline()
     process.stdout.close()

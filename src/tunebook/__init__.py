@@ -10,7 +10,7 @@ Check the data, start the jobs, watch them live, see which one overfits, pick th
 
 The rooms: `tunebook.data` (training files), `tunebook.analysis` (what the numbers say), `tunebook.service`
 (the door to Azure), `tunebook.experiments` (what runs over time), `tunebook.plots`, `tunebook.widgets`,
-`tunebook.report`, `tunebook.local` (the embedded service, reached over HTTP alone).
+`tunebook.report`, `tunebook_local` (the embedded service, reached over HTTP alone).
 """
 
 from __future__ import annotations

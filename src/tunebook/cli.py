@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments[:1] == ["serve"]:  # the embedded service reads its own options
-        from tunebook.local.server import main as serve
+        from tunebook_local.server import main as serve
 
         return serve(arguments[1:])
     options = _parser().parse_args(arguments)
@@ -159,7 +159,7 @@ def _check(options: argparse.Namespace) -> int:
 def _diagnose(options: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from tunebook.analysis.many import diagnose_files
+    from tunebook.analysis.curves.many import diagnose_files
 
     found: list[dict[str, Any]] = []
     bar = tqdm(diagnose_files(options.files), total=len(options.files), unit="file", delay=1, leave=False, disable=None)

@@ -6,7 +6,7 @@ from types import ModuleType
 import pytest
 from sweeps import simulated_sweep
 
-from tunebook.analysis import many
+from tunebook.analysis.curves import many
 
 
 def test_two_processes_give_the_answers_one_gives():

@@ -4,7 +4,7 @@ import pytest
 from sweeps import simulated_run
 
 from tunebook.analysis import compare
-from tunebook.analysis.pareto import pareto
+from tunebook.analysis.sweeps.pareto import pareto
 
 
 def runs(losses_and_tokens):

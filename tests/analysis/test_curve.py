@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tunebook.analysis.curve import calmed, draw_curve, draw_few
-from tunebook.analysis.signals import series
-from tunebook.analysis.smoothing import resample, smooth
-from tunebook.analysis.valley import fit_valley
+from tunebook.analysis.curves.curve import calmed, draw_curve, draw_few
+from tunebook.analysis.curves.signals import series
+from tunebook.analysis.curves.smoothing import resample, smooth
+from tunebook.analysis.curves.valley import fit_valley
 
 N = 40
 T = np.arange(1.0, N + 1)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tunebook.analysis.cycles import find_period, without_batches
+from tunebook.analysis.curves.cycles import find_period, without_batches
 
 
 def cyclic(length, n, noise=0.02, seed=0):

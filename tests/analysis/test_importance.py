@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tunebook.analysis.importance import measure_importance
+from tunebook.analysis.sweeps.importance import measure_importance
 
 
 def sweep(n=20, noise=0.005, seed=0, **columns):

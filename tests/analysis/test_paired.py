@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from tunebook.analysis.paired import (
+from tunebook.experiments.evaluation.paired import (
     agresti_min_interval,
     bootstrap_t,
     compare_scores,

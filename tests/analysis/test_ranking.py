@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tunebook.analysis.ranking import Measure, rank_jobs
+from tunebook.analysis.sweeps.ranking import Measure, rank_jobs
 
 
 def jobs(losses, rates=None, ids=None):

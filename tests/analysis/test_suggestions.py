@@ -6,7 +6,7 @@ from scipy.stats import loguniform
 from sweeps import simulated_run
 
 from tunebook.analysis import compare
-from tunebook.analysis.suggestions import suggest, suggest_from
+from tunebook.analysis.sweeps.suggestions import suggest, suggest_from
 from tunebook.errors import RequestError
 
 RATES = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0]

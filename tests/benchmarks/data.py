@@ -215,7 +215,7 @@ def timed(run: Callable[[], object]) -> float:
 
 def measure_near(rows: int, others: int) -> dict[str, float]:
     """One in ten of the others is a copy, whole, or with one word in twenty replaced; how many of those are found."""
-    from tunebook.data.near import near_pairs
+    from tunebook.data.likeness.near import near_pairs
 
     chance = random.Random(2)
     pool = sentences(130_000, chance)

@@ -9,7 +9,7 @@ import numpy as np
 import simulator
 
 from tunebook.analysis import Results
-from tunebook.experiments.guard import Guard
+from tunebook.experiments.sweeps.guard import Guard
 
 _LOOKS = 25
 

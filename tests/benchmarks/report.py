@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "report"))
 from conftest import make_run
-from tunebook.analysis.comparison import compare
+from tunebook.analysis.sweeps.comparison import compare
 from tunebook.report import write_report
 from tunebook.report.printing import find_chromium
 

@@ -54,7 +54,7 @@ def serving(*options):
     """A fresh service; (endpoint, process, seconds it took to answer)."""
     with tempfile.TemporaryDirectory() as state:
         began = time.perf_counter()
-        command = [sys.executable, "-m", "tunebook.local", "--state", state, "--key", KEY, "--json", *options]
+        command = [sys.executable, "-m", "tunebook_local", "--state", state, "--key", KEY, "--json", *options]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         endpoint = json.loads(process.stdout.readline())["endpoint"]
         try:
@@ -174,7 +174,7 @@ def measure_crowd(seconds):
 
 
 def measure_overhead(count, epochs):
-    from tunebook.local.trainer import Training, resolve_hyperparameters
+    from tunebook_local.model.trainer import Training, resolve_hyperparameters
 
     settings = {"n_epochs": epochs, "batch_size": 8}
     with serving() as (endpoint, _, _):

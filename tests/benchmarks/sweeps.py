@@ -24,9 +24,9 @@ import pandas as pd
 from scipy.stats import kendalltau, qmc
 
 from tunebook.analysis import Results, Run, compare
-from tunebook.analysis.importance import measure_importance
-from tunebook.analysis.ranking import rank_jobs
-from tunebook.analysis.suggestions import suggest_from
+from tunebook.analysis.sweeps.importance import measure_importance
+from tunebook.analysis.sweeps.ranking import rank_jobs
+from tunebook.analysis.sweeps.suggestions import suggest_from
 from tunebook.experiments import read_runs
 
 SPACE = {
@@ -342,7 +342,7 @@ def archive_of(folder: Path, jobs: int, steps: int = 500) -> None:
 
 def speed_table(_: int) -> None:
     """Seconds to read and compare archived runs of 500 steps, and to draw the tables anew; wall and processor time."""
-    from tunebook.widgets.comparing import comparison_table
+    from tunebook.widgets.tables.comparing import comparison_table
 
     print("\nSpeed, archived runs of 500 steps; processor seconds are of this process and its workers")
     print("jobs | read, s | compare, s | together, s | processor, s | table, s | sorted anew, s")

@@ -18,8 +18,8 @@ import numpy as np
 from sklearn.neural_network import MLPClassifier
 from threadpoolctl import threadpool_limits
 
-from tunebook.local.language_model import HIDDEN, LanguageModel
-from tunebook.local.trainer import Training
+from tunebook_local.model.language_model import HIDDEN, LanguageModel
+from tunebook_local.model.trainer import Training
 
 DATA = Path(__file__).parents[2] / "data" / "support_tickets.jsonl"
 

@@ -72,7 +72,7 @@ def spread(values: list[float]) -> str:
 
 
 def live_cell_ticks(n: int = 40) -> tuple[str, bool]:
-    from tunebook.widgets.live_cell import LiveCell
+    from tunebook.widgets.live.cell import LiveCell
 
     rng, total = np.random.default_rng(0), 2000
     events = tuple(event(step, total, rng) for step in range(1, total + 1))
@@ -90,8 +90,8 @@ def live_cell_ticks(n: int = 40) -> tuple[str, bool]:
 
 
 def board_ticks(n: int = 40) -> tuple[str, bool]:
-    from tunebook.widgets.board_feed import Entry
-    from tunebook.widgets.job_board import Board
+    from tunebook.widgets.tables.board_feed import Entry
+    from tunebook.widgets.tables.job_board import Board
 
     rng = np.random.default_rng(0)
     long = tuple(event(step, 400, rng) for step in range(1, 401))
@@ -186,7 +186,7 @@ def eight_hours(tick_s: float = 5.0) -> tuple[str, bool]:
     """A 2,000-step job watched for eight hours of simulated time, a look every five seconds."""
     import ipywidgets
 
-    from tunebook.widgets.live_cell import LiveCell
+    from tunebook.widgets.live.cell import LiveCell
 
     rng, total, ticks = np.random.default_rng(0), 2000, int(8 * 3600 / tick_s)
     events = tuple(event(step, total, rng) for step in range(1, total + 1))

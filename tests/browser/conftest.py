@@ -58,7 +58,7 @@ def lab(browser, tmp_path_factory) -> Iterator[Lab]:
 @contextmanager
 def serving(folder: Path, environment: Mapping[str, str], pace: float) -> Iterator[Path]:
     """An embedded service on `folder` that takes `pace` seconds a step: a page sees each state, however busy it is."""
-    command = [sys.executable, "-m", "tunebook.local", "--state", str(folder), "--pace", str(pace), "--json"]
+    command = [sys.executable, "-m", "tunebook_local", "--state", str(folder), "--pace", str(pace), "--json"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
     try:
         assert process.stdout.readline()

@@ -67,7 +67,7 @@ def prepare(folder, version):
 
 def run(source, python, state, base, tests):
     """Run the tests under one base URL; whether any failed."""
-    command = [sys.executable, "-m", "tunebook.local", "--state", state, "--json", "--key", "My API Key"]
+    command = [sys.executable, "-m", "tunebook_local", "--state", state, "--json", "--key", "My API Key"]
     service = subprocess.Popen(
         [*command, "--dialect", "openai", "--conformance", "--limit", "files_per_resource=100000"],
         stdout=subprocess.PIPE,

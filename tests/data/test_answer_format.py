@@ -5,7 +5,7 @@ import json
 import pytest
 
 import tunebook as tb
-from tunebook.data.answer_format import answers_of, format_differences
+from tunebook.data.likeness.answer_format import answers_of, format_differences
 
 
 def chat(asked, said):

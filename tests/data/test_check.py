@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 import tunebook as tb
 from tunebook.data import checking
-from tunebook.data.file_rules import job_size_problem
 from tunebook.data.lines import MemoryLines
-from tunebook.data.rules import check_lines
+from tunebook.data.rules.files import job_size_problem
+from tunebook.data.rules.gate import check_lines
 
 
 def chat(asked, said, system="Be brief."):

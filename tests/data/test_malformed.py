@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import tunebook as tb
 from tunebook.data.malformed import explain_line, explain_shape, split_values
-from tunebook.data.rules import check_lines
+from tunebook.data.rules.gate import check_lines
 
 GOOD = b'{"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b"}]}'
 

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tunebook as tb
-from tunebook.data.near import components, near_pairs
-from tunebook.data.shingles import normalised, tfidf, without_templates
+from tunebook.data.likeness.near import components, near_pairs
+from tunebook.data.likeness.shingles import normalised, tfidf, without_templates
 
 SENTENCE = "the parcel never came although the tracking page says that it was left with a neighbour on tuesday morning"
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tunebook.data.records import record_keys
-from tunebook.data.rules import LineChecker
+from tunebook.data.rules.gate import LineChecker
 
 SYSTEM = {"role": "system", "content": "Be kind."}
 USER = {"role": "user", "content": "Where is order 7?"}

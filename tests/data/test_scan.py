@@ -3,8 +3,8 @@
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tunebook.data.scan import suspects
-from tunebook.data.text_rules import suspicious
+from tunebook.data.rules.scan import suspects
+from tunebook.data.rules.texts import suspicious
 
 TELLING = [
     b"sk-abcdefghijklmnopqrst",

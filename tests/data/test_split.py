@@ -9,8 +9,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import tunebook as tb
-from tunebook.data.comparability import compare_parts
-from tunebook.data.split import choose
+from tunebook.data.likeness.comparability import compare_parts
+from tunebook.data.likeness.split import choose
 from tunebook.errors import DataError
 
 WORDS = [

@@ -3,7 +3,7 @@
 import pytest
 
 from tunebook.errors import RequestError
-from tunebook.experiments.ancestry import lineage, trace
+from tunebook.experiments.stock.ancestry import lineage, trace
 
 A, B, C, D = (f"ftjob-{letter * 32}" for letter in "abcd")
 BASE = "gpt-4.1-nano-2025-04-14"

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tunebook.errors import RequestError
-from tunebook.experiments.answers import AnswerLog, identity
+from tunebook.experiments.evaluation.answers import AnswerLog, identity
 
 HEADER = {"identity": "abc", "dataset": "d", "examples": 3, "models": {"base": "m"}, "settings": {}}
 

@@ -1,7 +1,7 @@
 """What examples of each method ask, and what they expect."""
 
 from tunebook.data import read_dataset
-from tunebook.experiments.cases import conversation_key, message_text, read_case, read_cases, read_example
+from tunebook.experiments.evaluation.cases import conversation_key, message_text, read_case, read_cases, read_example
 
 USER = {"role": "user", "content": "What colour?"}
 SYSTEM = {"role": "system", "content": "Be brief."}

@@ -5,8 +5,8 @@ import json
 import pytest
 from openai import NotFoundError
 
-from tunebook.experiments.clearing import cleanup_plan, clear
-from tunebook.experiments.stocktaking import take_inventory
+from tunebook.experiments.stock.clearing import cleanup_plan, clear
+from tunebook.experiments.stock.stocktaking import take_inventory
 from tunebook.service import JobRequest, connect
 
 

@@ -48,7 +48,7 @@ def test_the_scores_are_those_of_the_answers_in_the_file(ws, pair, tmp_path):
 
     found = evaluate(ws, EXAMPLES, pair, score="token_f1", path=path, **QUICK)
 
-    from tunebook.experiments.scores import token_f1
+    from tunebook.experiments.evaluation.scores import token_f1
 
     for record in lines(path)[1:]:
         expected = token_f1(record["answer"], f"{NEW[record['example']]}!")
@@ -83,7 +83,7 @@ def test_an_interrupted_evaluation_goes_on_where_it_stopped(mishap, pair, tmp_pa
 
 
 def test_ctrl_c_keeps_what_was_answered(mishap, pair, tmp_path, monkeypatch):
-    from tunebook.experiments import asking
+    from tunebook.experiments.evaluation.evaluation import asking
 
     path = tmp_path / "answers.jsonl"
     real, count = asking.ask, iter(range(100))
@@ -151,7 +151,7 @@ def test_what_would_fail_for_every_call_is_raised_at_once(ws, pair, tmp_path):
 
 
 def test_a_service_that_goes_down_stops_it_with_what_is_kept(mishap, pair, tmp_path, monkeypatch):
-    from tunebook.experiments import asking
+    from tunebook.experiments.evaluation.evaluation import asking
 
     monkeypatch.setattr(asking, "_SDK_RETRIES", 0)
     mishap.ws.client.max_retries = 0

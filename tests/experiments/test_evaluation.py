@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tunebook.experiments.evaluation import summarise
-from tunebook.experiments.held_out import HeldOut, Overlap
+from tunebook.experiments.evaluation.evaluation import summarise
+from tunebook.experiments.evaluation.held_out import HeldOut, Overlap
 from tunebook.report.evaluation import read_evaluation
 
 HELD_OUT = HeldOut(looked_at=("file-1",))

@@ -6,7 +6,7 @@ import pytest
 
 from tunebook.analysis import Results
 from tunebook.errors import RequestError
-from tunebook.experiments.guard import Guard
+from tunebook.experiments.sweeps.guard import Guard
 from tunebook.service.watching import JobSnapshot
 
 STEPS = np.arange(1, 101)

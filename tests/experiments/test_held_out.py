@@ -2,8 +2,8 @@
 
 import pytest
 
-from tunebook.experiments.cases import conversation_key
-from tunebook.experiments.held_out import HeldOut, job_of, look_for
+from tunebook.experiments.evaluation.cases import conversation_key
+from tunebook.experiments.evaluation.held_out import HeldOut, job_of, look_for
 from tunebook.service import JobRequest
 
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tunebook.errors import RequestError
-from tunebook.experiments.inventory import ORDER
-from tunebook.experiments.stocktaking import build_inventory, needs_of_running_jobs
+from tunebook.experiments.stock.inventory import ORDER
+from tunebook.experiments.stock.stocktaking import build_inventory, needs_of_running_jobs
 from tunebook.service.surveying import last_days
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from tunebook.errors import TunebookError
-from tunebook.experiments.manifest import FILE, Entry, Manifest, read_manifest
-from tunebook.experiments.plan import trials
+from tunebook.experiments.sweeps.manifest import FILE, Entry, Manifest, read_manifest
+from tunebook.experiments.sweeps.plan import trials
 from tunebook.service.request import JobRequest
 
 

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import loguniform
 
 from tunebook.errors import RequestError
-from tunebook.experiments.plan import check_budget, draw, grid, plan_frame, trials
+from tunebook.experiments.sweeps.plan import check_budget, draw, grid, plan_frame, trials
 from tunebook.service.request import JobRequest
 
 BASE = JobRequest(model="gpt-4.1", training_file="file-1", seed=5, suffix="tone", training_type="GlobalStandard")

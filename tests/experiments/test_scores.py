@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tunebook.errors import RequestError
-from tunebook.experiments.cases import read_case
-from tunebook.experiments.scores import ModelGrader, exact, json_fields, read_json, score_of, token_f1
+from tunebook.experiments.evaluation.cases import read_case
+from tunebook.experiments.evaluation.scores import ModelGrader, exact, json_fields, read_json, score_of, token_f1
 
 CASE = read_case(
     {

@@ -6,7 +6,7 @@ from scipy.stats import loguniform, norm, randint, uniform
 
 from tunebook.analysis import Results, Run, compare
 from tunebook.errors import RequestError
-from tunebook.experiments.studies import ask_study, tell_study
+from tunebook.experiments.sweeps.studies import ask_study, tell_study
 
 optuna = pytest.importorskip("optuna", reason="Optuna is not installed: pip install optuna")
 optuna.logging.set_verbosity(optuna.logging.ERROR)

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tunebook.analysis.comparison import compare
 from tunebook.analysis.results import Results
 from tunebook.analysis.run import Run
+from tunebook.analysis.sweeps.comparison import compare
 
 MODEL = "gpt-4.1-2025-04-14"  # has a training price in the catalogue for GlobalStandard
 

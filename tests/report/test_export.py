@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tunebook.analysis.comparison import compare
 from tunebook.analysis.run import Run
+from tunebook.analysis.sweeps.comparison import compare
 from tunebook.errors import RequestError, TunebookError
 from tunebook.report import figure_names, frames, log_to_mlflow, log_to_wandb, write_excel, write_figures, write_parquet
 from tunebook.report.export import need

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tunebook.analysis.comparison import compare
-from tunebook.analysis.paired import compare_scores
 from tunebook.analysis.run import Run
+from tunebook.analysis.sweeps.comparison import compare
 from tunebook.errors import RequestError
+from tunebook.experiments.evaluation.paired import compare_scores
 from tunebook.report.alt_text import curve_table, describe_curve, describe_sweep
 from tunebook.report.answer import write_answer
 from tunebook.report.building import build_report

@@ -9,9 +9,9 @@ from itertools import pairwise
 
 import pytest
 
-from tunebook.analysis.comparison import compare
 from tunebook.analysis.results import Results
 from tunebook.analysis.run import Run
+from tunebook.analysis.sweeps.comparison import compare
 from tunebook.errors import RequestError, TunebookError
 from tunebook.report import write_report
 from tunebook.report.building import build_report

@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from tunebook.catalogue import load_catalogue
-from tunebook.widgets import board_view
-from tunebook.widgets.board_feed import Entry
-from tunebook.widgets.job_board import Board
+from tunebook.widgets.tables import board_view
+from tunebook.widgets.tables.board_feed import Entry
+from tunebook.widgets.tables.job_board import Board
 
 from .conftest import T0, at_once, picture, texts
 

@@ -6,10 +6,10 @@ import pytest
 
 from tunebook.widgets.clicks import Clicks
 from tunebook.widgets.connecting import EMBEDDED, ConnectForm
-from tunebook.widgets.form import JobForm
-from tunebook.widgets.job_board import Board
-from tunebook.widgets.live_cell import LiveCell
+from tunebook.widgets.form.form import JobForm
+from tunebook.widgets.live.cell import LiveCell
 from tunebook.widgets.outputs import all_widgets
+from tunebook.widgets.tables.job_board import Board
 
 from .conftest import T0, at_once, picture, texts
 

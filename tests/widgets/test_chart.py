@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunebook.widgets import chart
+from tunebook.widgets.live import chart
 
 
 def frame_of(**columns) -> pd.DataFrame:

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tunebook.experiments.clearing import Deletion
-from tunebook.experiments.stocktaking import build_inventory
+from tunebook.experiments.stock.clearing import Deletion
+from tunebook.experiments.stock.stocktaking import build_inventory
 from tunebook.service import JobRequest, connect
 from tunebook.widgets.clearing_panel import CleanupPanel, deletions_html, items_html, plan_html, summary_html
 

@@ -11,8 +11,8 @@ import pytest
 from ipywidgets.widgets.widget import _instances as widget_register
 
 from tunebook.analysis import Results, Run, compare
-from tunebook.widgets.comparing import ComparisonTable, comparison_table
-from tunebook.widgets.comparison_view import BEST, LEFT_OUT, RANKED
+from tunebook.widgets.tables.comparing import ComparisonTable, comparison_table
+from tunebook.widgets.tables.comparison_view import BEST, LEFT_OUT, RANKED
 
 from .conftest import texts
 

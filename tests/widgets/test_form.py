@@ -8,9 +8,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from tunebook.widgets.form import JobForm, job_form
-from tunebook.widgets.form_state import resolve
-from tunebook.widgets.form_values import FileChoice, FormValues
+from tunebook.widgets.form.form import JobForm, job_form
+from tunebook.widgets.form.state import resolve
+from tunebook.widgets.form.values import FileChoice, FormValues
 
 from .conftest import at_once, picture, script, texts
 
@@ -185,7 +185,7 @@ def test_what_is_shown_last_is_what_is_so_last_when_two_files_are_checked_at_onc
             shown.wait(0.3)  # for the other thread to overtake; it may not
         return state
 
-    monkeypatch.setattr("tunebook.widgets.form.resolve", slow)
+    monkeypatch.setattr("tunebook.widgets.form.form.resolve", slow)
     first = threading.Thread(target=lambda: form._pickers["training"]._become(FileChoice("file-1", label="first")))
     first.start()
     assert read.wait(10)

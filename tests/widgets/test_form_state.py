@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tunebook.catalogue import load_catalogue
-from tunebook.widgets.form_state import FormState, resolve
-from tunebook.widgets.form_values import FileChoice, FormValues, metadata_of, number_or_text
+from tunebook.widgets.form.state import FormState, resolve
+from tunebook.widgets.form.values import FileChoice, FormValues, metadata_of, number_or_text
 
 UPLOADED = FileChoice(file_id="file-1", label="a", examples=200, tokens=1_000_000)
 

@@ -10,9 +10,9 @@ import pytest
 from ipywidgets.widgets.widget import _instances as widget_register
 
 from tunebook.widgets.connecting import ConnectForm
-from tunebook.widgets.form import JobForm
-from tunebook.widgets.job_board import Board
-from tunebook.widgets.live_cell import LiveCell
+from tunebook.widgets.form.form import JobForm
+from tunebook.widgets.live.cell import LiveCell
+from tunebook.widgets.tables.job_board import Board
 
 from .conftest import T0, at_once, events_of, picture
 

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tunebook.widgets.live_cell import LiveCell
+from tunebook.widgets.live.cell import LiveCell
 
 from .conftest import T0, at_once, picture, script, texts
 

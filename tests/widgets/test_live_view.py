@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 from tunebook.service.watching import STATES as SENTENCES
-from tunebook.widgets import live_view
+from tunebook.widgets.live import view as live_view
 from tunebook.widgets.states import STATES, may, state
 
 from .conftest import T0, events_of, picture

@@ -8,10 +8,10 @@ from types import SimpleNamespace
 import pytest
 
 from tunebook.service import JobRequest
-from tunebook.widgets.form import JobForm
-from tunebook.widgets.form_values import FormValues
-from tunebook.widgets.job_board import Board
-from tunebook.widgets.live_cell import LiveCell
+from tunebook.widgets.form.form import JobForm
+from tunebook.widgets.form.values import FormValues
+from tunebook.widgets.live.cell import LiveCell
+from tunebook.widgets.tables.job_board import Board
 
 from .conftest import at_once, picture, texts
 

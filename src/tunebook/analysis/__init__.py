@@ -8,21 +8,21 @@ from tunebook.lazy import lazy_names
 
 # Public name -> its module, loaded on first use, so that a name costs only what it needs.
 _HOME = {
-    "Comparison": "comparison",
-    "Diagnosis": "diagnosis",
+    "Comparison": "sweeps.comparison",
+    "Diagnosis": "curves.diagnosis",
     "Results": "results",
     "Run": "run",
-    "compare": "comparison",
-    "diagnose": "diagnosis",
+    "compare": "sweeps.comparison",
+    "diagnose": "curves.diagnosis",
     "load_results": "results",
-    "suggest": "suggestions",
+    "suggest": "sweeps.suggestions",
 }
 __all__ = sorted(_HOME)
 __getattr__, __dir__ = lazy_names(__name__, _HOME)
 
 if TYPE_CHECKING:
-    from tunebook.analysis.comparison import Comparison, compare
-    from tunebook.analysis.diagnosis import Diagnosis, diagnose
+    from tunebook.analysis.curves.diagnosis import Diagnosis, diagnose
     from tunebook.analysis.results import Results, load_results
     from tunebook.analysis.run import Run
-    from tunebook.analysis.suggestions import suggest
+    from tunebook.analysis.sweeps.comparison import Comparison, compare
+    from tunebook.analysis.sweeps.suggestions import suggest

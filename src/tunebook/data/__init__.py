@@ -9,28 +9,28 @@ from tunebook.lazy import lazy_names
 _HOME = {
     "Changes": "repair",
     "CheckReport": "report",
-    "Comparability": "comparability",
+    "Comparability": "likeness.comparability",
     "Cost": "cost",
     "Dataset": "dataset",
-    "Overlap": "overlap",
-    "Problem": "problem",
-    "Split": "split",
+    "Overlap": "likeness.overlap",
+    "Problem": "rules.problem",
+    "Split": "likeness.split",
     "TokenSummary": "tokens",
-    "check_lines": "rules",
-    "compare_parts": "comparability",
+    "check_lines": "rules.gate",
+    "compare_parts": "likeness.comparability",
     "read_dataset": "dataset",
 }
 __all__ = sorted(_HOME)
 __getattr__, __dir__ = lazy_names(__name__, _HOME)
 
 if TYPE_CHECKING:
-    from tunebook.data.comparability import Comparability, compare_parts
     from tunebook.data.cost import Cost
     from tunebook.data.dataset import Dataset, read_dataset
-    from tunebook.data.overlap import Overlap
-    from tunebook.data.problem import Problem
+    from tunebook.data.likeness.comparability import Comparability, compare_parts
+    from tunebook.data.likeness.overlap import Overlap
+    from tunebook.data.likeness.split import Split
     from tunebook.data.repair import Changes
     from tunebook.data.report import CheckReport
-    from tunebook.data.rules import check_lines
-    from tunebook.data.split import Split
+    from tunebook.data.rules.gate import check_lines
+    from tunebook.data.rules.problem import Problem
     from tunebook.data.tokens import TokenSummary

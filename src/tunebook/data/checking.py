@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from tunebook.catalogue import load_catalogue
-from tunebook.data.across import Runs, Seen
 from tunebook.data.cost import assumed_epochs, estimate_cost
-from tunebook.data.file_rules import check_whole, job_size_problem
 from tunebook.data.lines import Block
 from tunebook.data.malformed import LONGEST_LINE
-from tunebook.data.problem import Problem, note, warning
 from tunebook.data.records import REFUSED, plain_keys, record_keys
 from tunebook.data.report import CheckReport
-from tunebook.data.rules import LineChecker
-from tunebook.data.scan import suspects
-from tunebook.data.text_rules import check_texts, suspicious
+from tunebook.data.rules.across import Runs, Seen
+from tunebook.data.rules.files import check_whole, job_size_problem
+from tunebook.data.rules.gate import LineChecker
+from tunebook.data.rules.problem import Problem, note, warning
+from tunebook.data.rules.scan import suspects
+from tunebook.data.rules.texts import check_texts, suspicious
 from tunebook.data.tokens import TokenSummary, count_lines, encoding_of, extrapolate, summarise
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def check_dataset(
     if summary and (too_large := job_size_problem(summary.total, epochs)):
         findings.add(too_large)
     if validation is not None:
-        from tunebook.data.overlap import validation_problems
+        from tunebook.data.likeness.overlap import validation_problems
 
         for problem, count in validation_problems(dataset, validation, keep=keep):
             findings.add(problem, count)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tunebook.data.message_rules import MEANT_ROLES, ROLES
+from tunebook.data.rules.messages import MEANT_ROLES, ROLES
 from tunebook.errors import DataError
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ import msgspec
 
 from tunebook.data.lines import BOM, FileFacts, FileLines, Lines, MemoryLines, PickedLines
 from tunebook.data.malformed import HEAD, FileShape, explain_shape
-from tunebook.data.method_rules import METHODS, likely_method
 from tunebook.data.records import REFUSED
+from tunebook.data.rules.methods import METHODS, likely_method
 from tunebook.errors import DataError
 
 if TYPE_CHECKING:
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
     from tunebook.data.checking import Progress, Tokens
     from tunebook.data.cost import Cost
-    from tunebook.data.overlap import Overlap
+    from tunebook.data.likeness.overlap import Overlap
+    from tunebook.data.likeness.split import Split
     from tunebook.data.repair import Changes
     from tunebook.data.report import CheckReport
-    from tunebook.data.split import Split
 
 SAMPLE = 200  # records looked at to find out the method
 KEPT_IN_MEMORY = 50_000_000  # bytes; the examples of a larger file are decoded each time they are asked for
@@ -335,7 +335,7 @@ class Dataset:
         >>> len(train), len(valid)
         (32, 8)
         """
-        from tunebook.data.split import split_dataset
+        from tunebook.data.likeness.split import split_dataset
 
         return split_dataset(self, valid=valid, seed=seed, group_by=group_by, near_duplicates=near_duplicates)
 
@@ -345,13 +345,13 @@ class Dataset:
         >>> tb.read_dataset("train.jsonl").overlap(tb.read_dataset("valid.jsonl"))
         0 of 10 examples (0.0%) of valid.jsonl are also in train.jsonl: ...
         """
-        from tunebook.data.overlap import find_overlap
+        from tunebook.data.likeness.overlap import find_overlap
 
         return find_overlap(self, other)
 
     def reading_list(self, n: int = 20) -> pd.DataFrame:
         """The few examples worth reading, with the reason; see `reading.reading_list`."""
-        from tunebook.data.reading import reading_list
+        from tunebook.data.likeness.reading import reading_list
 
         return reading_list(self, n)
 

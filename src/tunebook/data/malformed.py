@@ -12,7 +12,7 @@ from typing import Literal
 
 import msgspec
 
-from tunebook.data.problem import Problem, error, json_type, shown
+from tunebook.data.rules.problem import Problem, error, json_type, shown
 
 LONGEST_LINE = 256 * 2**20  # bytes; no example within the token and image limits comes near it
 _SURROGATE = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]..)\\u[dD][c-fC-F]..")

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from tunebook.data.problem import shown
+from tunebook.data.rules.problem import shown
 
 REFUSED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)  # what decoding foreign bytes may raise
 Keys = tuple[int, int, int]  # hashes of what is asked, what is answered, the system message; 0: there is none

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tunebook.data.image_rules import OTHER_PARTS
 from tunebook.data.lines import BOM, MemoryLines
 from tunebook.data.malformed import split_values
-from tunebook.data.message_rules import MEANT_ROLES, MESSAGE_KEYS, ROLES
-from tunebook.data.method_rules import DPO_INPUT_KEYS, DPO_KEYS, SUPERVISED_KEYS
+from tunebook.data.rules.images import OTHER_PARTS
+from tunebook.data.rules.messages import MEANT_ROLES, MESSAGE_KEYS, ROLES
+from tunebook.data.rules.methods import DPO_INPUT_KEYS, DPO_KEYS, SUPERVISED_KEYS
 
 if TYPE_CHECKING:
     from tunebook.data.dataset import Dataset

@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Any
 
 from tunebook.data.cost import Cost
-from tunebook.data.problem import Problem
+from tunebook.data.rules.problem import Problem
 from tunebook.data.tokens import TokenSummary
 
 _ORDER = {"error": 0, "warning": 1, "note": 2}

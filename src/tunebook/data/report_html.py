@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tunebook.data.problem import shown
 from tunebook.data.records import answer_text, prompt_text
-from tunebook.data.secrets import mask
+from tunebook.data.rules.problem import shown
+from tunebook.data.rules.secrets import mask
 from tunebook.data.tokens import TokenSummary
 
 if TYPE_CHECKING:
-    from tunebook.data.comparability import Comparability
     from tunebook.data.cost import Cost
     from tunebook.data.dataset import Dataset
-    from tunebook.data.overlap import Overlap
+    from tunebook.data.likeness.comparability import Comparability
+    from tunebook.data.likeness.overlap import Overlap
+    from tunebook.data.likeness.split import Split
     from tunebook.data.repair import Changes
     from tunebook.data.report import CheckReport, Group
-    from tunebook.data.split import Split
 
 PAIRS_SHOWN = 20
 EXAMPLES_SHOWN = 5

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from tunebook.analysis.diagnosis import Diagnosis, diagnose
-from tunebook.analysis.evidence import trend
+from tunebook.analysis.curves.diagnosis import Diagnosis, diagnose
+from tunebook.analysis.curves.evidence import trend
+from tunebook.analysis.curves.wording import title as verdict_title
 from tunebook.analysis.results import Results, load_results
 from tunebook.analysis.run import Run
-from tunebook.analysis.wording import title as verdict_title
 from tunebook.plots import palette
 
 if TYPE_CHECKING:

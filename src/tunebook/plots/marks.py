@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import matplotlib
 import numpy as np
 
-from tunebook.analysis.importance import show_value
+from tunebook.analysis.sweeps.importance import show_value
 from tunebook.plots import palette
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-    from tunebook.analysis.comparison import Comparison
+    from tunebook.analysis.sweeps.comparison import Comparison
 
 # The part of viridis that keeps its distance from white and from near-black.
 SEQUENTIAL = (0.25, 0.85)

@@ -11,8 +11,8 @@ from matplotlib.colors import Normalize
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter, NullLocator
 
-from tunebook.analysis.importance import show_value
-from tunebook.analysis.response import response_curve, response_grid
+from tunebook.analysis.sweeps.importance import show_value
+from tunebook.analysis.sweeps.response import response_curve, response_grid
 from tunebook.plots import palette
 from tunebook.plots.marks import SEQUENTIAL, label, measured, own_axes, plain, pretty, say_instead
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.text import Text
 
-    from tunebook.analysis.comparison import Comparison, Group
-    from tunebook.analysis.surface import Scale
+    from tunebook.analysis.sweeps.comparison import Comparison, Group
+    from tunebook.analysis.sweeps.surface import Scale
 
 # Under this share of the variance two hyperparameters act independently enough to be read one by one.
 _INTERACTING = 0.1

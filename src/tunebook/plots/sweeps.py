@@ -13,9 +13,9 @@ import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.ticker import StrMethodFormatter
 
-from tunebook.analysis.importance import show_value
-from tunebook.analysis.pareto import Cost, cost_known, pareto
-from tunebook.analysis.ranking import show_share
+from tunebook.analysis.sweeps.importance import show_value
+from tunebook.analysis.sweeps.pareto import Cost, cost_known, pareto
+from tunebook.analysis.sweeps.ranking import show_share
 from tunebook.plots import palette
 from tunebook.plots.marks import (
     Look,
@@ -34,7 +34,7 @@ from tunebook.plots.marks import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from tunebook.analysis.comparison import Comparison
+    from tunebook.analysis.sweeps.comparison import Comparison
 
 _MOST_LEVELS = 7
 _LOG_FACTOR = 4.0  # losses that span more are shown by factors

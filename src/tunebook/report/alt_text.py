@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from tunebook.analysis.comparison import Comparison
-from tunebook.analysis.diagnosis import Diagnosis
+from tunebook.analysis.curves.diagnosis import Diagnosis
+from tunebook.analysis.sweeps.comparison import Comparison
 from tunebook.report.content import Table
 from tunebook.report.jobs import labels
 from tunebook.report.numbers import listed, number, plural, whole

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tunebook.analysis.comparison import Comparison
 from tunebook.analysis.run import Run
+from tunebook.analysis.sweeps.comparison import Comparison
 from tunebook.catalogue import load_catalogue
 from tunebook.report.content import Answer, Fact, Job
 from tunebook.report.costs import cost, price_date

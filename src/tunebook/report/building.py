@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from tunebook.analysis.comparison import Comparison
+from tunebook.analysis.sweeps.comparison import Comparison
 from tunebook.report.answer import stand_in_note, write_answer
 from tunebook.report.content import Report
 from tunebook.report.evaluation import read_evaluation

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from tunebook.analysis.comparison import Comparison, run_ids
-from tunebook.analysis.diagnosis import Diagnosis
+from tunebook.analysis.curves.diagnosis import Diagnosis
 from tunebook.analysis.run import Run
+from tunebook.analysis.sweeps.comparison import Comparison, run_ids
 from tunebook.errors import RequestError, TunebookError
 from tunebook.report.jobs import labels
 from tunebook.report.writing import read_comparison

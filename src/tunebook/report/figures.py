@@ -18,7 +18,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tunebook.analysis.comparison import Comparison
+from tunebook.analysis.sweeps.comparison import Comparison
 from tunebook.plots import palette
 from tunebook.plots.curves import plot_loss
 from tunebook.plots.sweeps import plot_sweep

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from tunebook.analysis.comparison import Comparison
+from tunebook.analysis.sweeps.comparison import Comparison
 from tunebook.report.content import Job, Mattered
 from tunebook.report.costs import cost
 from tunebook.report.numbers import alike, missing, money, number, percent, setting, whole

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from tunebook.analysis import wording
+from tunebook.analysis.curves import wording
 from tunebook.report.content import Report, Table
 from tunebook.report.figures import Pictures
 from tunebook.report.numbers import chance

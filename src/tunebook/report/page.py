@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from tunebook.analysis import wording
+from tunebook.analysis.curves import wording
 from tunebook.plots import palette
 from tunebook.report.content import Job, Report, Table
 from tunebook.report.evaluation import Evaluation, Gain

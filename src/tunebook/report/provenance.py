@@ -10,8 +10,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from tunebook.analysis.comparison import Comparison, run_ids
 from tunebook.analysis.run import Run
+from tunebook.analysis.sweeps.comparison import Comparison, run_ids
 from tunebook.catalogue import load_catalogue
 from tunebook.errors import RequestError
 from tunebook.report.content import Table

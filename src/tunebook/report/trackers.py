@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tunebook.analysis.comparison import Comparison, run_ids
 from tunebook.analysis.run import Run
+from tunebook.analysis.sweeps.comparison import Comparison, run_ids
 from tunebook.report.export import need
 from tunebook.report.jobs import labels
 from tunebook.report.numbers import missing

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tunebook.analysis.comparison import Comparison, compare
 from tunebook.analysis.run import Run
+from tunebook.analysis.sweeps.comparison import Comparison, compare
 from tunebook.errors import RequestError, TunebookError
 from tunebook.report.printing import find_chromium, print_page
 

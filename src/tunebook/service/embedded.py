@@ -71,7 +71,7 @@ def _lives(instance: Instance) -> bool:
 
 
 def _start(folder: Path) -> Instance:
-    command = [sys.executable, "-m", "tunebook.local", "--state", str(folder), "--json"]
+    command = [sys.executable, "-m", "tunebook_local", "--state", str(folder), "--json"]
     with tempfile.TemporaryFile("w+") as complaints:  # a pipe nobody reads would block the service one day
         process = subprocess.Popen(  # noqa: S603 - our own module, no shell
             command,

@@ -11,29 +11,29 @@ from tunebook.lazy import lazy_names
 
 _HOME = {
     "CleanupPanel": "clearing_panel",
-    "ComparisonTable": "comparing",
+    "ComparisonTable": "tables.comparing",
     "ConnectForm": "connecting",
-    "Board": "job_board",
-    "JobForm": "form",
-    "LiveCell": "live_cell",
+    "Board": "tables.job_board",
+    "JobForm": "form.form",
+    "LiveCell": "live.cell",
     "Playground": "side_by_side",
-    "board": "job_board",
+    "board": "tables.job_board",
     "cleanup": "clearing_panel",
-    "comparison_table": "comparing",
+    "comparison_table": "tables.comparing",
     "connect_form": "connecting",
-    "job_form": "form",
+    "job_form": "form.form",
     "playground": "side_by_side",
-    "watch": "watching",
+    "watch": "live.watching",
 }
 __all__ = sorted(_HOME)
 __getattr__, __dir__ = lazy_names(__name__, _HOME)
 
 if TYPE_CHECKING:
     from tunebook.widgets.clearing_panel import CleanupPanel, cleanup
-    from tunebook.widgets.comparing import ComparisonTable, comparison_table
     from tunebook.widgets.connecting import ConnectForm, connect_form
-    from tunebook.widgets.form import JobForm, job_form
-    from tunebook.widgets.job_board import Board, board
-    from tunebook.widgets.live_cell import LiveCell
+    from tunebook.widgets.form.form import JobForm, job_form
+    from tunebook.widgets.live.cell import LiveCell
+    from tunebook.widgets.live.watching import watch
     from tunebook.widgets.side_by_side import Playground, playground
-    from tunebook.widgets.watching import watch
+    from tunebook.widgets.tables.comparing import ComparisonTable, comparison_table
+    from tunebook.widgets.tables.job_board import Board, board

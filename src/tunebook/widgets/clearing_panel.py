@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 
-from tunebook.experiments.clearing import LOG, Cleared, Deletion, clear
-from tunebook.experiments.inventory import ORDER, Inventory, Item, Plan, cost, gauge_text, size, standing
-from tunebook.experiments.stocktaking import take_inventory
+from tunebook.experiments.stock.clearing import LOG, Cleared, Deletion, clear
+from tunebook.experiments.stock.inventory import ORDER, Inventory, Item, Plan, cost, gauge_text, size, standing
+from tunebook.experiments.stock.stocktaking import take_inventory
 from tunebook.widgets.clicks import Clicks, in_thread
 from tunebook.widgets.markup import esc, note, table
 from tunebook.widgets.outputs import Shown, all_widgets, free_from_cell, mode, show_picture, static_picture, widget_view

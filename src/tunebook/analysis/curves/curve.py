@@ -1,0 +1,261 @@
+"""The validation curve of a run with its uncertainty: two views of the same measurements, weighed and drawn together.
+
+One view is free (`smoothing`), one knows that loss falls and then may rise (`valley`). The free one is right about
+curves of any shape, the other sees more in noise. Each gives draws of the curve that the noise leaves possible, in
+proportion to how well it predicts; every judgement is then a count over the draws.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tunebook.analysis.curves.signals import Signal
+from tunebook.analysis.curves.smoothing import Smooth, resample, smooth
+from tunebook.analysis.curves.valley import Valley, fit_valley
+
+# Runs of neighbours that measurements are averaged over before fitting; noisy ones over fewer and longer runs, because
+# a mean loss is a mean of losses, not of their logarithms.
+_BINS, _NOISY_BINS = 120, 60
+_NOISY = 0.05
+_SURELY_FREE = 0.8
+# Noise of which neighbours share four fifths still has .38 of its size in second differences; a smooth misfit next to
+# nothing.
+_SMOOTH = 0.25
+# Ratio of the noise of the noisiest to the calmest third of a run beyond which it is no accident.
+_UNEVEN = 1.7
+# The very end of a curve is its least certain point; a rise is judged by the mean of the last tenth.
+_TAIL = 0.1
+# Standard deviation of one whole-file measurement (the same rows each time) on the logarithmic scale: real files show
+# residuals of .02 to .17 a row over at least 10 rows.
+FULL_NOISE = 0.02
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """`t` (m,) steps, `fit` (m,) the curve and `draws` (B, m) on the signal's scale of comparison.
+
+    `rises` (B,) are draws of the rise from the lowest point to the end (logarithm of a ratio), `lasting` (B,) of what
+    the last tenth of the run bears out of it on average, `gains` (B,) of the fall over the last fifth, `lowest` (B,) of
+    the step where the rise begins. `noise` is the standard deviation of one measurement around the curve.
+    """
+
+    t: np.ndarray
+    fit: np.ndarray
+    draws: np.ndarray
+    rises: np.ndarray
+    lasting: np.ndarray
+    gains: np.ndarray
+    lowest: np.ndarray
+    noise: float
+
+    @property
+    def best(self) -> float:
+        """The step with the lowest expected level."""
+        return float(self.t[int(np.argmin(self.fit))])
+
+    def at(self, step: np.ndarray) -> np.ndarray:
+        """The curve at other steps, on the scale of comparison."""
+        return np.interp(step, self.t, self.fit)
+
+
+def draw_curve(signal: Signal, y: np.ndarray, full: Signal | None, rng: np.random.Generator, *, draws: int) -> Curve:
+    """The curve through `y`, the signal's values on the scale of comparison without spikes and batch effects.
+
+    Measurements of the whole file (`full`) join in: far less noisy, but perhaps at another level.
+    """
+    t, y, size = _bin(signal, y)
+    t, y, weight, second, valley = _fit(t, y, full)
+    level = y - valley.chance @ valley.offset * second
+    calm = _is_smooth(level, valley.residual)
+    shared = 0.0 if calm else valley.shared
+    free = smooth(t, level, weight, shared)
+    trust = valley.error**2 / (valley.error**2 + free.error**2)
+    # A free curve whose squared error is half the valley's has seen a shape that is no valley.
+    trust = 1.0 if trust > _SURELY_FREE else trust
+    share = round(draws * trust)
+    tail = 1 if calm else max(1, round(_TAIL * len(t)))
+    rises, lasting, gains, curves = [], [], [], []
+    for view, count in ((free, share), (valley, draws - share)):
+        if count:
+            drawn = _draws(view, shared, weight, count, rng)
+            curves.append(drawn)
+            rises.append(_rises(signal, view, drawn, 1))
+            lasting.append(_rises(signal, view, drawn, tail))
+            gains.append(signal.rise(drawn[:, _fifth(t)], drawn[:, -1]))
+    # Where a rise began is the turning point, which the valley knows: the lowest point of a free curve lies anywhere
+    # on a flat floor.
+    if trust == 1:
+        turn = np.argmin(curves[0], axis=1)
+    else:
+        turn = rng.choice(np.argmin(valley.fits, axis=1), size=draws, p=valley.chance)
+    noise = float(np.sqrt((valley.residual**2 * weight).sum() / valley.freedom * size))
+    return Curve(
+        t=t,
+        fit=trust * free.fit + (1 - trust) * (valley.chance @ valley.fits),
+        draws=np.concatenate(curves),
+        rises=np.concatenate(rises),
+        lasting=np.concatenate(lasting),
+        gains=np.concatenate(gains),
+        lowest=_spread(t, turn, rng),
+        noise=noise,
+    )
+
+
+def smooth_curve(signal: Signal, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Steps and the free curve alone, on the scale of comparison: for a picture, not for a judgement."""
+    t, y, _ = _bin(signal, y)
+    return t, smooth(t, y, np.ones(len(t))).fit
+
+
+def _fit(
+    t: np.ndarray, y: np.ndarray, full: Signal | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, Valley]:
+    """Times, values, precisions, which are of the whole file, and the valley through them."""
+    weight, second = np.ones(len(t)), np.zeros(len(t), dtype=bool)
+    valley = fit_valley(t, y, weight, second)
+    if full is not None and len(full) >= 2:
+        noise = float(np.sqrt((valley.residual**2).sum() / valley.freedom))
+        t, y, weight, second = _join(t, y, full, _precision(noise, FULL_NOISE))
+        valley = fit_valley(t, y, weight, second)
+        # How far the whole-file measurements really lie from the curve: training itself may jump about.
+        seen = float(np.sqrt((valley.residual[second] ** 2).sum() / (second.sum() - 1)))
+        if seen > FULL_NOISE:
+            weight = np.where(second, _precision(noise, seen), 1.0)
+            valley = fit_valley(t, y, weight, second)
+    uneven = _uneven(valley.residual * np.sqrt(weight))
+    if uneven is not None:
+        weight = weight * uneven
+        valley = fit_valley(t, y, weight, second)
+    return t, y, weight, second, valley
+
+
+def draw_few(signal: Signal, rng: np.random.Generator, *, draws: int) -> Curve:
+    """The curve through two or more measurements of the whole validation file, each known to within `FULL_NOISE`."""
+    t, fit = signal.step, signal.y
+    drawn = fit + rng.normal(0, FULL_NOISE, size=(draws, len(fit)))
+    lowest = drawn.argmin(axis=1)
+    rises = signal.rise(drawn[:, -1], drawn[:, int(np.argmin(fit))])
+    return Curve(
+        t=t,
+        fit=fit,
+        draws=drawn,
+        rises=rises,
+        lasting=rises,
+        gains=signal.rise(drawn[:, -2], drawn[:, -1]),
+        lowest=_spread(t, lowest, rng),
+        noise=FULL_NOISE,
+    )
+
+
+def _draws(
+    view: Smooth | Valley, shared: float, weight: np.ndarray, draws: int, rng: np.random.Generator
+) -> np.ndarray:
+    root = np.sqrt(weight)
+    if isinstance(view, Valley):
+        standard = view.residual * root * np.sqrt(len(weight) / view.freedom)
+        return view.draw(resample(standard, view.freedom, shared, draws, rng) / root, weight, rng)
+    standard = view.residual * root / np.sqrt(1 - np.clip(np.diag(view.hat), 0, 0.95))
+    noise = resample(standard - standard.mean(), view.freedom, shared, draws, rng) / root
+    return view.fit + noise @ view.hat.T
+
+
+def _rises(signal: Signal, view: Smooth | Valley, drawn: np.ndarray, tail: int) -> np.ndarray:
+    """Rises of the draws to the end, or to the mean of the last `tail` points where that is lower.
+
+    A free curve's are less what looking for a minimum in its noise adds.
+    """
+
+    def rise(curves: np.ndarray) -> np.ndarray:
+        last = np.minimum(curves[:, -1], curves[:, -tail:].mean(axis=1))
+        return signal.rise(last, curves.min(axis=1))
+
+    rises = rise(drawn)
+    return rises - (rises.mean() - rise(view.fit[None, :])[0]) if isinstance(view, Smooth) else rises
+
+
+def _spread(t: np.ndarray, index: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Steps around measured ones: what lies between two measurements was not seen."""
+    times = np.unique(t)
+    at = np.searchsorted(times, t[index])
+    around = np.concatenate([[0.0], times, times[-1:]])  # before the first measurement there was the start
+    before, after = around[at], around[at + 2]
+    return rng.triangular(before - 1e-9, times[at], after + 1e-9)
+
+
+def _roughness(y: np.ndarray) -> float:
+    """Standard deviation of independent noise on a smooth curve, from second differences (Gasser et al. 1986)."""
+    return 1.4826 * float(np.median(np.abs(np.diff(y, 2)))) / np.sqrt(6)
+
+
+def _is_smooth(y: np.ndarray, residual: np.ndarray) -> bool:
+    """Whether what the valley leaves is a smooth curve that it could not follow, not noise that neighbours share."""
+    return len(y) > 5 and _roughness(y) < _SMOOTH * float(np.sqrt((residual**2).mean()))
+
+
+def _uneven(standard: np.ndarray) -> np.ndarray | None:
+    """Precisions along the run, mean one, when its thirds are unevenly noisy; None when chance explains that."""
+    n = len(standard)
+    if n < 30:
+        return None
+    thirds = np.array([np.sqrt((part**2).mean()) for part in np.array_split(standard, 3)])
+    if thirds.min() <= 0 or thirds.max() < _UNEVEN * thirds.min():
+        return None
+    spread = np.interp(np.arange(n), (np.arange(3) + 0.5) * n / 3, thirds)
+    precision = np.clip((spread.mean() / spread) ** 2, 0.1, 10.0)
+    return precision / precision.mean()
+
+
+def _fifth(t: np.ndarray) -> int:
+    """Where the last fifth of the run begins."""
+    return min(int(np.searchsorted(t, t[0] + 0.8 * (t[-1] - t[0]))), len(t) - 2)
+
+
+def _bin(signal: Signal, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    """Means of runs of neighbours on the scale they were measured on, and how many measurements a run has."""
+    t, n = signal.step, len(y)
+    rough = n > 3 and _roughness(y) > _NOISY
+    bins = _NOISY_BINS if rough else _BINS
+    if n <= bins:
+        return t, y, 1.0
+    edges = np.linspace(0, n, bins + 1).astype(int)[:-1]
+    count = np.diff(np.append(edges, n))
+    level = y if signal.kind == "reward" else np.exp(y)
+    mean = np.add.reduceat(level, edges) / count
+    return np.add.reduceat(t, edges) / count, mean if signal.kind == "reward" else np.log(mean), n / bins
+
+
+def _precision(noise: float, full_noise: float) -> float:
+    """What one whole-file measurement weighs against one of the batch curve."""
+    return float(np.clip((noise / full_noise) ** 2, 1.0, 100.0))
+
+
+def _join(
+    t: np.ndarray, y: np.ndarray, full: Signal, precision: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    times = np.concatenate([t, full.step])
+    order = np.argsort(times, kind="stable")
+    second = np.concatenate([np.zeros(len(t), dtype=bool), np.ones(len(full), dtype=bool)])[order]
+    weight = np.where(second, precision, 1.0)
+    return times[order], np.concatenate([y, full.y])[order], weight, second
+
+
+def calmed(y: np.ndarray) -> np.ndarray:
+    """Single measurements far from their neighbours drawn in to four deviations; a rise that lasts is left alone."""
+    n, reach = len(y), 3
+    if n < 8:
+        return y
+    padded = np.pad(y, reach, mode="edge")
+    middle = np.median(np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1), axis=1)
+    away = y - middle
+    # The spread of second differences keeps the steep parts of a smooth curve untouched.
+    bend = float(np.median(np.abs(np.diff(y, 2)))) / np.sqrt(6)
+    limit = 4 * max(1.4826 * max(float(np.median(np.abs(away))), bend), 0.02)
+    calm = middle + np.clip(away, -limit, limit)
+    calm[:reach], calm[-reach:] = y[:reach], y[-reach:]
+    # The last one has no neighbour to bear it out: as far as the slope before it carries, and four deviations.
+    slope = float(np.median(np.diff(calm[-7:-1])))
+    ahead = float(np.median(calm[-6:-1])) + 3 * slope
+    calm[-1] = np.clip(y[-1], ahead - limit, ahead + limit)
+    return calm

@@ -1,0 +1,311 @@
+"""Does a run overfit, from when, and which checkpoint to keep: the verdict on one run's curves."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from threadpoolctl import ThreadpoolController
+
+from tunebook.analysis.curves import card, wording
+from tunebook.analysis.curves.evidence import Evidence, gather
+from tunebook.analysis.results import Results, load_results
+from tunebook.analysis.run import Run
+
+VERDICTS = ("overfitting", "healthy", "not_converged", "diverged", "inconclusive")
+# Checkpoints the service keeps: one an epoch, the three newest (Azure OpenAI, "Checkpoints").
+_KEPT = 3
+# With more than this share of impossible values (negative losses) the rest is not believed either.
+_IMPOSSIBLE = 0.05
+# Matrices of 120 × 120 are slower on several threads than on one (twice, measured). The limit is the process's, so one
+# diagnosis at a time sets it and puts it back.
+_BLAS = ThreadpoolController()
+_ALONE = Lock()
+
+
+@dataclass(frozen=True, eq=False)
+class Diagnosis:
+    """What the curves of one run say.
+
+    `verdict` is one of overfitting, healthy, not_converged, diverged, inconclusive; `p_overfitting` its probability
+    (0 to 1; NaN when nothing can be said). `rise` is the rise of validation loss from its lowest point to the end as a
+    fraction, `rise_interval` its 90 % interval, `effect` the rise in standard deviations of one measurement's noise.
+    `onset_step` and `onset_epoch` say where the rise began, `onset_interval` the steps it may have begun at
+    (`onset_coverage` of such intervals contain the truth). `recommended_step` is the step with the lowest expected
+    validation loss, `checkpoint` the best one kept: step, epoch, name and `excess_of_last`, the fraction by which the
+    last one is expected to be worse. `curve` has step, epoch, valid_smooth, valid_low, valid_high, train_smooth in the
+    units of the columns `metric` and `train_metric`. None stands for what cannot be said.
+
+    >>> d = tb.diagnose(tb.read_run("runs/ftjob-long"))
+    >>> d.verdict, d.checkpoint["name"]
+    ('overfitting', 'gpt-4.1-nano-2025-04-14.ft-long:ckpt-step-80')
+    """
+
+    verdict: str
+    p_overfitting: float | None
+    rise: float | None
+    rise_interval: tuple[float, float] | None
+    effect: float | None
+    onset_step: int | None
+    onset_epoch: float | None
+    onset_interval: tuple[int, int] | None
+    recommended_step: int | None
+    checkpoint: Mapping[str, Any] | None
+    reason: str
+    advice: tuple[str, ...]
+    curve: pd.DataFrame = field(repr=False)
+    notes: tuple[str, ...] = ()
+    name: str = "results"
+    metric: str = "valid_loss"
+    train_metric: str = "train_loss"
+    period: int | None = None
+    onset_coverage: float = 0.85  # measured: .82 to .86 over simulated runs, .84 to .97 over trained ones
+
+    def to_json(self) -> dict[str, Any]:
+        """The judgement as plain values (no curve), ready for `json.dumps`.
+
+        >>> tb.diagnose("results.csv").to_json()["verdict"]
+        'overfitting'
+        """
+        return {
+            "verdict": self.verdict,
+            "p_overfitting": self.p_overfitting,
+            "rise": self.rise,
+            "rise_interval": None if self.rise_interval is None else list(self.rise_interval),
+            "effect": self.effect,
+            "onset_step": self.onset_step,
+            "onset_epoch": self.onset_epoch,
+            "onset_interval": None if self.onset_interval is None else list(self.onset_interval),
+            "onset_coverage": self.onset_coverage,
+            "recommended_step": self.recommended_step,
+            "checkpoint": None if self.checkpoint is None else dict(self.checkpoint),
+            "reason": self.reason,
+            "advice": list(self.advice),
+            "metric": self.metric,
+            "notes": list(self.notes),
+        }
+
+    def __repr__(self) -> str:
+        return f"Diagnosis({self.name!r}: {wording.title(self.verdict)}. {self.reason})"
+
+    def _repr_html_(self) -> str:
+        return card.html(self)
+
+
+def diagnose(
+    results: Any,
+    *,
+    checkpoints: Sequence[Any] = (),
+    n_epochs: int | None = None,
+    batch_size: int | None = None,
+    n_valid: int | None = None,
+    min_rise: float = 0.05,
+    confidence: float = 0.95,
+    healthy_rise: float = 0.15,
+    draws: int = 300,
+    seed: int = 0,
+) -> Diagnosis:
+    """Judge one run by its validation curve, de-cycled, smoothed and bootstrapped.
+
+    `results` is a `Results`, a `Run`, a table, a path, or a job. `checkpoints` are the ones the service kept (mappings
+    or objects with `step_number` and `fine_tuned_model_checkpoint`); they, `n_epochs` and `batch_size` are taken from
+    a `Run` when not given. With `n_valid`, the rows of the validation file, the period of its batches is known.
+
+    `min_rise` is the rise that counts, as a fraction (smaller ones vary from seed to seed); `confidence` is the
+    probability a verdict must reach (chosen by `tests/benchmarks/diagnosis.py` for at most 1 % false alarms); a run is
+    healthy only when its rise is below `healthy_rise` at the upper end of its interval. The same input always gives
+    the same answer: `seed` draws the bootstrap.
+
+    >>> d = tb.diagnose("results.csv", n_epochs=6)
+    >>> d.verdict, round(d.onset_epoch)
+    ('overfitting', 2)
+    >>> d.reason
+    'Validation loss rose ... % (90 % interval ... %) from its lowest point near step ...'
+    >>> tb.diagnose(tb.read_run("runs/ftjob-calm")).verdict
+    'healthy'
+    """
+    if not isinstance(results, Results | Run) and hasattr(results, "run"):
+        results = results.run()
+    settings: dict[str, Any] = {}
+    total_steps = None
+    if isinstance(results, Run):
+        run, results = results, results.results
+        settings = run.hyperparameters
+        n_epochs = n_epochs or settings["n_epochs"]
+        batch_size = batch_size or settings["batch_size"]
+        checkpoints = checkpoints or run.checkpoints
+        total_steps = run.total_steps
+    results = Results.from_frame(pd.DataFrame({"step": []})) if results is None else load_results(results)
+    if len(results.parts) > 1:
+        return _nothing(results, wording.several_jobs(len(results.parts)))
+    period = math.ceil(n_valid / batch_size) if n_valid and batch_size else None
+    rng = np.random.default_rng(seed)
+    with _ALONE, _BLAS.limit(limits=1, user_api="blas"):
+        evidence = gather(results.frame, rise=math.log1p(min_rise), period=period, draws=draws, rng=rng)
+    per_epoch = _steps_per_epoch(evidence, n_epochs, total_steps)
+    verdict, p = _verdict(evidence, confidence, math.log1p(healthy_rise))
+    kept = _checkpoint(evidence, checkpoints, per_epoch)
+    shown = verdict == "overfitting"
+    facts = wording.Facts.of(
+        evidence, verdict, p, per_epoch, settings | {"n_epochs": n_epochs, "batch_size": batch_size}
+    )
+    return Diagnosis(
+        verdict=verdict,
+        p_overfitting=None if math.isnan(p) else p,
+        rise=facts.rise,
+        rise_interval=facts.rise_interval,
+        effect=facts.effect,
+        onset_step=facts.onset_step if shown else None,
+        onset_epoch=facts.onset_epoch if shown else None,
+        onset_interval=facts.onset_interval if shown else None,
+        recommended_step=facts.best_step,
+        checkpoint=kept,
+        reason=wording.reason(facts),
+        advice=wording.advice(facts),
+        curve=_curve(evidence, per_epoch),
+        notes=(*results.notes, *facts.notes),
+        name=results.name,
+        metric=evidence.main.name,
+        train_metric=evidence.train.name,
+        period=evidence.period,
+    )
+
+
+def _verdict(e: Evidence, confidence: float, healthy_rise: float) -> tuple[str, float]:
+    """The verdict and P(overfitting). Healthy has to be shown, as overfitting has: what is neither is inconclusive."""
+    if e.main.impossible > _IMPOSSIBLE * len(e.main):
+        return "inconclusive", math.nan
+    if not math.isnan(e.lost_at) or e.p_diverged >= confidence:
+        return "diverged", math.nan if math.isnan(e.p_rise) else e.p_rise * (1 - e.p_train_up) * 0.5
+    if math.isnan(e.p_rise):
+        return "inconclusive", math.nan
+    p = e.p_rise * (1 - e.p_train_up)
+    if p >= confidence:
+        return "overfitting", p
+    if e.p_improving >= confidence:
+        return "not_converged", p
+    at_most = float(np.quantile(e.curve.rises, 0.95)) if e.curve is not None else math.inf
+    if e.p_rise < 0.5 and e.p_improving < 0.5 and at_most <= healthy_rise:
+        return "healthy", p
+    return "inconclusive", p
+
+
+def _steps_per_epoch(e: Evidence, n_epochs: int | None, total_steps: int | None) -> float | None:
+    """Steps an epoch has, from the number of epochs; else from whole-file measurements, which come once an epoch."""
+    if n_epochs and not math.isnan(e.last):
+        return (total_steps or e.last) / n_epochs
+    gaps = np.diff(np.append(0.0, e.full.step))
+    if len(gaps) >= 2 and e.main is not e.full and np.ptp(gaps) <= 1 and e.full.step[-1] == e.last:
+        return float(e.last / len(gaps))
+    return None
+
+
+def _checkpoint(e: Evidence, checkpoints: Sequence[Any], per_epoch: float | None) -> dict[str, Any] | None:
+    """The checkpoint with the lowest expected validation loss among those kept, and what the last one would cost."""
+    kept = sorted((_read_checkpoint(c) for c in checkpoints), key=lambda c: c[0])
+    if not kept and per_epoch:
+        ends = np.round(np.arange(1, round(e.last / per_epoch) + 1) * per_epoch).astype(int)
+        kept = [(int(step), None) for step in ends[-_KEPT:]]
+    if not kept and e.curve is not None:
+        kept = [(round(e.curve.best), None), (round(e.last), None)]
+    if not kept:
+        return None
+    steps = np.array([step for step, _ in kept], dtype=float)
+    level = _expected(e, steps)
+    if level is None:
+        return None
+    best = int(np.argmin(level))
+    step, name = kept[best]
+    return {
+        "step": step,
+        "epoch": None if per_epoch is None else _epoch(step / per_epoch),
+        "name": name,
+        "excess_of_last": e.main.as_fraction(float(e.main.rise(level[-1], level[best]))),
+    }
+
+
+def _epoch(epoch: float) -> float:
+    """An epoch number; whole when a checkpoint lies at its end but for rounding of steps."""
+    return round(epoch) if abs(epoch - round(epoch)) < 0.05 else round(epoch, 2)
+
+
+def _expected(e: Evidence, steps: np.ndarray) -> np.ndarray | None:
+    """Expected level at some steps on the scale of comparison.
+
+    Where every step has a measurement of the whole file, the mean of those and the curve.
+    """
+    if e.curve is None:
+        return None
+    curve = e.curve.at(steps)
+    at = {float(s): float(y) for s, y in zip(e.full.step, e.full.y, strict=True)}
+    if e.main is e.full or any(step not in at for step in steps):
+        return curve
+    whole = np.array([at[step] for step in steps])
+    return (curve + whole - whole.mean() + curve.mean()) / 2
+
+
+def _read_checkpoint(checkpoint: Any) -> tuple[int, str | None]:
+    get = checkpoint.get if isinstance(checkpoint, Mapping) else lambda key: getattr(checkpoint, key, None)
+    step = get("step_number")
+    step = get("step") if step is None else step
+    name = get("fine_tuned_model_checkpoint") or get("name")
+    return int(step or 0), None if name is None else str(name)
+
+
+def _curve(e: Evidence, per_epoch: float | None) -> pd.DataFrame:
+    nan = np.empty(0)
+    step = valid = low = high = train = nan
+    if e.curve is not None:
+        step = e.curve.t
+        valid = e.main.to_units(e.curve.fit)
+        low, high = (e.main.to_units(q) for q in np.quantile(e.curve.draws, (0.05, 0.95), axis=0))
+        if e.kind != "loss":
+            low, high = np.minimum(low, high), np.maximum(low, high)
+        train = np.full(len(step), math.nan)
+        if e.train_curve is not None:
+            train = e.train.to_units(np.interp(step, e.train_curve.t, e.train_curve.fit))
+    elif e.train_curve is not None:
+        step, train = e.train_curve.t, e.train.to_units(e.train_curve.fit)
+        valid = low = high = np.full(len(step), math.nan)
+    epoch = step / per_epoch if per_epoch else np.full(len(step), math.nan)
+    return pd.DataFrame(
+        {
+            "step": step,
+            "epoch": epoch,
+            "valid_smooth": valid,
+            "valid_low": low,
+            "valid_high": high,
+            "train_smooth": train,
+        }
+    )
+
+
+def _nothing(results: Results, reason: str) -> Diagnosis:
+    empty = pd.DataFrame(
+        {c: [] for c in ("step", "epoch", "valid_smooth", "valid_low", "valid_high", "train_smooth")}, dtype=float
+    )
+    return Diagnosis(
+        verdict="inconclusive",
+        p_overfitting=None,
+        rise=None,
+        rise_interval=None,
+        effect=None,
+        onset_step=None,
+        onset_epoch=None,
+        onset_interval=None,
+        recommended_step=None,
+        checkpoint=None,
+        reason=reason,
+        advice=(),
+        curve=empty,
+        notes=results.notes,
+        name=results.name,
+    )
+
+
+__all__ = ["VERDICTS", "Diagnosis", "diagnose"]

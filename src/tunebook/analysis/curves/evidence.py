@@ -1,0 +1,152 @@
+"""What the curves of one run show, in numbers: the measurements behind a diagnosis, before any verdict."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from tunebook.analysis.curves.curve import Curve, calmed, draw_curve, draw_few, smooth_curve
+from tunebook.analysis.curves.cycles import without_batches
+from tunebook.analysis.curves.signals import Signal, choose, series
+
+# Fewer measurements than this, or fewer than two of the whole validation file, carry no verdict.
+ENOUGH = 6
+ENOUGH_FULL = 2
+# Before looking at training loss: the share of runs whose validation loss rises because training itself got worse.
+# Training loss is measured on single batches; without this its noise alone would throw doubt on every rise.
+_DRIFT = 0.1
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """Numbers of one run; a rise is a difference on the scale of comparison (see `signals`), probabilities 0 to 1.
+
+    `batch`, `full`, `train` are the series, `curve` and `train_curve` their smooth versions (None when too short),
+    `period` the number of batches in the validation file when it shows. NaN stands for what cannot be said.
+    """
+
+    kind: str
+    batch: Signal
+    full: Signal
+    train: Signal
+    curve: Curve | None
+    train_curve: Curve | None
+    period: int | None
+    p_rise: float
+    p_improving: float
+    p_diverged: float
+    p_train_up: float
+    onset: float
+    onset_low: float
+    onset_high: float
+    lost_at: float
+    first: float
+    last: float
+
+    @property
+    def main(self) -> Signal:
+        """The series the curve was drawn through."""
+        if len(self.batch) >= len(self.full) and (len(self.batch) >= ENOUGH or len(self.full) < ENOUGH_FULL):
+            return self.batch
+        return self.full
+
+    @property
+    def rise(self) -> float:
+        """The rise from the lowest point to the end: the median of its draws, never below none."""
+        return math.nan if self.curve is None else max(float(np.median(self.curve.rises)), 0.0)
+
+
+def gather(frame: pd.DataFrame, *, rise: float, period: int | None, draws: int, rng: np.random.Generator) -> Evidence:
+    """Measure one run. `frame` as in `Results.frame`; `rise` the log rise that counts; `period` when known."""
+    kind, train_name, batch_name, full_name = choose(frame)
+    batch, full = series(frame, batch_name, kind), series(frame, full_name, kind)
+    train = series(frame, train_name, kind)
+    curve, found = None, None
+    if len(batch) >= ENOUGH and len(batch) >= len(full):
+        calm = calmed(batch.y)
+        y, found = without_batches(calm, _counted(batch.step), logarithmic=kind != "reward", period=period)
+        curve = draw_curve(batch, y, full, rng, draws=draws)
+    elif len(full) >= ENOUGH:
+        curve = draw_curve(full, calmed(full.y), None, rng, draws=draws)
+    elif len(full) >= ENOUGH_FULL:
+        curve = draw_few(full, rng, draws=draws)
+    train_curve = draw_curve(train, calmed(train.y), None, rng, draws=draws) if len(train) >= ENOUGH else None
+    nan = math.nan
+    onset, low, high = nan, nan, nan
+    if curve is not None:
+        low, onset, high = (float(q) for q in np.quantile(curve.lowest, (0.02, 0.5, 0.98)))
+    step = frame["step"].to_numpy(dtype=float)
+    return Evidence(
+        kind=kind,
+        batch=batch,
+        full=full,
+        train=train,
+        curve=curve,
+        train_curve=train_curve,
+        period=found,
+        p_rise=float((curve.lasting > rise).mean()) if curve is not None else nan,
+        p_improving=float((curve.gains > rise).mean()) if curve is not None else nan,
+        p_diverged=_p_diverged(train, train_curve),
+        p_train_up=_p_train_up(train, train_curve, onset, rise),
+        onset=onset,
+        onset_low=low,
+        onset_high=high,
+        lost_at=_lost_at(frame, train_name, batch_name, full_name),
+        first=float(step[0]) if len(step) else nan,
+        last=float(step[-1]) if len(step) else nan,
+    )
+
+
+def trend(frame: pd.DataFrame, column: str) -> tuple[np.ndarray, np.ndarray] | None:
+    """Steps and a smooth curve through any column in its own units, without batch effects; None when too short."""
+    kind = "reward" if column.endswith("reward") else "accuracy" if column.endswith("accuracy") else "loss"
+    signal = series(frame, column, kind)
+    if len(signal) < ENOUGH:
+        return None
+    y, _ = without_batches(calmed(signal.y), _counted(signal.step), logarithmic=kind != "reward")
+    t, fit = smooth_curve(signal, y)
+    return t, signal.to_units(fit)
+
+
+def _counted(step: np.ndarray) -> np.ndarray:
+    """The number of each measurement, counting those that are missing between."""
+    if len(step) < 2:
+        return np.zeros(len(step), dtype=int)
+    every = float(np.median(np.diff(step)))
+    return np.round((step - step[0]) / (every or 1.0)).astype(int)
+
+
+def _p_diverged(signal: Signal, train: Curve | None) -> float:
+    """P(training loss ends 30 % above its lowest and has lost half of what it had gained)."""
+    if train is None:
+        return math.nan
+    lowest = train.draws.min(axis=1)
+    up = signal.rise(train.draws[:, -1], lowest)
+    gain = signal.rise(train.draws[:, 0], lowest)
+    return float(((up > math.log(1.3)) & (up > 0.5 * gain)).mean())
+
+
+def _p_train_up(signal: Signal, train: Curve | None, onset: float, rise: float) -> float:
+    """P(training loss rises after the onset as validation does: drift, not overfitting), before it `_DRIFT`."""
+    if train is None or math.isnan(onset):
+        return 0.0
+    at = min(int(np.searchsorted(train.t, onset)), len(train.t) - 1)
+    p = float((signal.rise(train.draws[:, -1], train.draws[:, at]) > rise).mean())
+    return p * _DRIFT / (p * _DRIFT + (1 - p) * (1 - _DRIFT))
+
+
+def _lost_at(frame: pd.DataFrame, *columns: str) -> float:
+    """The first step whose loss is infinite with no finite one after it, NaN when there is none."""
+    found = [math.nan]
+    for column in columns:
+        if column not in frame:
+            continue
+        value = frame[column].to_numpy(dtype=float)
+        infinite, finite = np.flatnonzero(np.isinf(value)), np.flatnonzero(np.isfinite(value))
+        after = infinite[infinite > (finite[-1] if len(finite) else -1)]
+        if len(after):
+            found.append(float(frame["step"].iloc[after[0]]))
+    return float(np.nanmin(found)) if len(found) > 1 else math.nan

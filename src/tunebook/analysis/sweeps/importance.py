@@ -1,0 +1,241 @@
+"""Which hyperparameters mattered: Sobol total indices of the response surface, or the reason there is no number.
+
+A total index is the share of the surface's variance (log loss, over the box that was tried) that involves the
+hyperparameter, alone or together with others: 0 for one that does nothing; with interactions they sum to over 1.
+
+Sources: Jansen 1999 and Saltelli et al. 2010 (estimator of the total index); Liu & Owen 2006 (the variance that
+two hyperparameters share, here "interaction").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from html import escape
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import qmc
+
+from tunebook.analysis.sweeps.ranking import configurations
+from tunebook.analysis.sweeps.surface import Array, Scale, Surface, fit_surface
+
+# Under 12 jobs no method found the most important of four hyperparameters in more than two sweeps of three
+# (simulated; Gaussian process, forests, fANOVA and correlations alike).
+FEWEST_JOBS = 12
+# Two columns of the design correlated beyond this move together: no data can tell their effects apart.
+CONFOUNDED = 0.9
+PATH_POINTS = 32
+_CELL = "padding:.15em .6em;text-align:left"
+
+
+@dataclass(frozen=True)
+class Importance:
+    """What each hyperparameter did to the loss.
+
+    `frame` has one row a hyperparameter (index): `importance` (Sobol total index, 0-1), `low`, `high` (90 %
+    interval), `effect` (how much higher the loss is at the worst than at the best value of this hyperparameter,
+    others averaged, a fraction), `best` (the value there), `note` ("" or why there is no number: "not varied",
+    "confounded with …", "too few jobs …"). `interactions` has one row a pair: `first`, `second`, `share`.
+    """
+
+    frame: pd.DataFrame
+    interactions: pd.DataFrame
+    jobs: int
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def measured(self) -> tuple[str, ...]:
+        """The hyperparameters that have a number, most important first."""
+        return tuple(self.frame.index[self.frame["importance"].notna()])
+
+    def to_json(self) -> dict[str, Any]:
+        rows = self.frame.reset_index(names="hyperparameter").astype(object)
+        pairs = self.interactions.astype(object)
+        return {
+            "rows": rows.where(rows.notna(), None).to_dict("records"),
+            "interactions": pairs.where(pairs.notna(), None).to_dict("records"),
+            "jobs": self.jobs,
+            "notes": list(self.notes),
+        }
+
+    def __repr__(self) -> str:
+        parts = [
+            f"{name} {row.importance:.2f}" if pd.notna(row.importance) else f"{name} {row.note}"
+            for name, row in self.frame.iterrows()
+        ]
+        return f"Importance({self.jobs} jobs: {'; '.join(parts) or 'no hyperparameters'})"
+
+    def _repr_html_(self) -> str:
+        head = "".join(
+            f'<th scope="col" style="{_CELL}">{name}</th>'
+            for name in ("Hyperparameter", "Importance", "Effect on the loss")
+        )
+        rows = []
+        for name, row in self.frame.iterrows():
+            number = f"{row.importance:.2f} ({row.low:.2f}–{row.high:.2f})" if pd.notna(row.importance) else ""
+            effect = f"{row.effect:.1%}, best at {show_value(row.best)}" if pd.notna(row.effect) else ""
+            cell = " · ".join(part for part in (number, str(row.note)) if part)
+            rows.append(
+                f'<tr><th scope="row" style="{_CELL}">{escape(str(name))}</th>'
+                f'<td style="{_CELL}">{escape(cell)}</td><td style="{_CELL}">{escape(effect)}</td></tr>'
+            )
+        notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)
+        return (
+            f'<table style="border-collapse:collapse;color:inherit;font-size:inherit">'
+            f'<caption style="text-align:left;color:inherit;padding:.4em 0">What mattered ({self.jobs} jobs)</caption>'
+            f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>{notes}"
+        )
+
+
+def show_value(value: Any) -> str:
+    """A hyperparameter's value as people write it: 0.05, 3, 16, low."""
+    if isinstance(value, float | np.floating):
+        return f"{float(value):.4g}"
+    return str(value)
+
+
+def importance(
+    jobs: pd.DataFrame,
+    hyperparameters: Sequence[str],
+    surface: Surface,
+    *,
+    fewest_jobs: int = FEWEST_JOBS,
+    confounded: float = CONFOUNDED,
+    points: int = 256,
+    draws: int = 32,
+    seed: int = 0,
+) -> Importance:
+    """Importance of each of `hyperparameters` in `jobs` (the frame that was ranked) on its fitted `surface`.
+
+    The number is the mean over the surface's settings; the interval is that of whole surfaces that fit the data.
+    Under `fewest_jobs` jobs there is an effect but no importance; columns of the design correlated beyond
+    `confounded` share one note instead of getting two numbers.
+    """
+    scales = surface.scales
+    totals, low, high, pairs = _sobol(surface, points, draws, seed)
+    effects = [_effect(surface, axis) for axis in range(len(scales))]
+    notes_of = _confounding(surface, confounded)
+    few = len(jobs) < fewest_jobs
+    rows = {}
+    for name in hyperparameters:
+        place = next((i for i, scale in enumerate(scales) if scale.name == name), None)
+        if place is None:
+            note = "not varied" if jobs[name].notna().all() else "value not told by the service"
+            rows[name] = (np.nan, np.nan, np.nan, np.nan, None, note)
+            continue
+        note = notes_of.get(name, "")
+        if few:
+            note = "; ".join(filter(None, [f"too few jobs ({len(jobs)} < {fewest_jobs})", note]))
+        number = (np.nan,) * 3 if note else (totals[place], low[place], high[place])
+        effect = (np.nan, None) if name in notes_of else effects[place]
+        rows[name] = (*number, *effect, note)
+    frame = pd.DataFrame.from_dict(
+        rows, orient="index", columns=["importance", "low", "high", "effect", "best", "note"]
+    ).astype({"importance": float, "low": float, "high": float, "effect": float})
+    frame = frame.sort_values("importance", ascending=False, kind="stable", na_position="last")
+    told = [] if few else [pair for pair in pairs if not {pair[0], pair[1]} & set(notes_of)]
+    notes: tuple[str, ...] = ()
+    if few and scales:
+        notes = (
+            f"{len(jobs)} jobs are too few to say what mattered (about {fewest_jobs} are needed): "
+            "the effects are what the surface suggests, not a finding.",
+        )
+    elif scales and len(surface.values) < fewest_jobs:
+        notes = (
+            f"{len(jobs)} jobs, but only {len(surface.values)} different configurations: mind how wide the "
+            "intervals are.",
+        )
+    return Importance(frame, pd.DataFrame(told, columns=["first", "second", "share"]), len(jobs), notes)
+
+
+def _sobol(surface: Surface, points: int, draws: int, seed: int) -> tuple[Array, Array, Array, list[Any]]:
+    """Total indices with intervals, and the share of each pair, on the mean surface of every settings draw."""
+    depth = len(surface.scales)
+    if not depth:
+        return np.zeros(0), np.zeros(0), np.zeros(0), []
+    base = qmc.Sobol(2 * depth, seed=seed).random(points)
+    first, second = _to_levels(base[:, :depth], surface.scales), _to_levels(base[:, depth:], surface.scales)
+    duos = list(combinations(range(depth), 2))
+    blocks = [first, *(_mixed(first, second, (axis,)) for axis in range(depth))]
+    blocks += [_mixed(first, second, pair) for pair in duos]
+    means = surface.means(np.concatenate(blocks)).reshape(-1, len(blocks), points)
+    totals, shares = _indices(means, depth, duos)
+    # The interval: the same index of whole surfaces that fit the data, on fewer points (each costs a factorisation).
+    few = [block[:PATH_POINTS] for block in blocks[: depth + 1]]
+    paths = surface.paths(np.concatenate(few), np.random.default_rng([seed, 2]), draws=draws)
+    shape = (-1, depth + 1, len(few[0]))
+    smooth = means[: len(paths), : depth + 1, : len(few[0])]
+    # Path against mean on the same few points, added to the mean on all points: the error of few points cancels.
+    off = _indices(paths.reshape(shape), depth, [])[0] - _indices(smooth, depth, [])[0]
+    low, high = np.quantile(np.clip(totals[: len(paths)] + off, 0.0, 1.0), [0.05, 0.95], axis=0)
+    center = np.minimum(totals.mean(0), 1.0)
+    names = [scale.name for scale in surface.scales]
+    pairs = [(names[i], names[j], float(share)) for (i, j), share in zip(duos, shares.mean(0), strict=True)]
+    return center, np.minimum(low, center), np.maximum(high, center), pairs
+
+
+def _indices(values: Array, depth: int, duos: Sequence[tuple[int, int]]) -> tuple[Array, Array]:
+    """`values` (S x blocks x points: A, A with axis j from B, A with pair ij from B) -> (S x d, S x pairs)."""
+    base, single, double = values[:, 0], values[:, 1 : depth + 1], values[:, depth + 1 :]
+    variance = np.maximum(base.var(axis=1), 1e-12)[:, None]
+    totals = ((base[:, None] - single) ** 2).mean(2) / (2 * variance)
+    both = [base - single[:, i] - single[:, j] + double[:, at] for at, (i, j) in enumerate(duos)]
+    shares = np.array([(part**2).mean(1) / 4 for part in both]).T.reshape(len(values), len(duos)) / variance
+    return totals, shares
+
+
+def _mixed(first: Array, second: Array, axes: tuple[int, ...]) -> Array:
+    mixed = first.copy()
+    mixed[:, list(axes)] = second[:, list(axes)]
+    return mixed
+
+
+def _to_levels(unit: Array, scales: Sequence[Scale]) -> Array:
+    """Uniform numbers -> points of the box; a category gets one of its codes."""
+    placed = unit.copy()
+    for axis, scale in enumerate(scales):
+        if scale.kind == "category":
+            placed[:, axis] = np.minimum(np.floor(unit[:, axis] * len(scale.levels)), len(scale.levels) - 1)
+    return placed
+
+
+def _effect(surface: Surface, axis: int, *, others: int = 64) -> tuple[float, Any]:
+    """(how much higher the loss is at the worst tried value than at the best, the best value); others averaged."""
+    scale = surface.scales[axis]
+    places = scale.unit(scale.levels)
+    rest = _to_levels(qmc.Sobol(len(surface.scales), seed=axis).random(others), surface.scales)
+    grid = np.repeat(rest[None], len(places), axis=0)
+    grid[:, :, axis] = places[:, None]
+    mean = surface.means(grid.reshape(-1, len(surface.scales))).mean(0).reshape(len(places), others).mean(1)
+    return float(np.expm1(mean.max() - mean.min())), scale.levels[int(mean.argmin())]
+
+
+def _confounding(surface: Surface, limit: float) -> dict[str, str]:
+    """Hyperparameter -> "confounded with …" where columns of the design move together."""
+    depth = len(surface.scales)
+    found: dict[str, list[str]] = {}
+    if depth > 1 and len(surface.points) > 2:
+        together = np.abs(np.corrcoef(surface.points.T))
+        for i, j in combinations(range(depth), 2):
+            if together[i, j] > limit:
+                left, right = surface.scales[i].name, surface.scales[j].name
+                found.setdefault(left, []).append(right)
+                found.setdefault(right, []).append(left)
+    return {name: f"confounded with {', '.join(others)}" for name, others in found.items()}
+
+
+def measure_importance(
+    jobs: pd.DataFrame, hyperparameters: Sequence[str], *, values: str = "observed", seed: int = 0, **options: Any
+) -> Importance:
+    """`importance` straight from a frame of jobs: column `values` holds positive losses."""
+    y = np.log(jobs[values].to_numpy(float))
+    names = [name for name in hyperparameters if jobs[name].notna().all()]
+    scales, points, member = configurations(jobs, names)
+    counts = np.bincount(member).astype(float)
+    means = np.bincount(member, y) / counts
+    within = (float(((y - means[member]) ** 2).sum()), len(y) - len(counts))
+    surface = fit_surface(scales, points, means, counts=counts, within=within, seed=seed)
+    return importance(jobs, hyperparameters, surface, seed=seed, **options)

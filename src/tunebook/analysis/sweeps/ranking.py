@@ -1,0 +1,221 @@
+"""Which configuration is best, and how sure that is: ranking by posterior draws instead of by luckiest value.
+
+What is ranked is a *configuration*: the loss to expect when it is trained again with another seed, on the same
+validation file. A job's own value is that plus the luck of its seed; the lowest of many values is mostly luck
+(the winner's curse), so reported losses are posterior means, which borrow from replicates and neighbours.
+
+Frames in, frozen records out. Lower is better; see `Measure` for rewards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from tunebook.analysis.sweeps.surface import NOISE_PRIOR, Array, Scale, Surface, fit_surface, scale_for
+
+NoiseSource = Literal["replicates", "surface", "assumed"]
+
+# Degrees of freedom within configurations from which the seed noise counts as measured.
+REPLICATES_NEEDED = 2
+# Configurations per fitted quantity below which the scatter around a surface says nothing about seeds.
+SURFACE_NEEDED = 8
+# A loss over twice the best is lost anyway: beyond this (log loss) distances are compressed, so that one diverged
+# job does not stretch the surface for all others.
+LOST = float(np.log(2.0))
+
+
+@dataclass(frozen=True)
+class Measure:
+    """How a value becomes the y that is modelled: log of a loss (lower is better), or minus a reward."""
+
+    name: Literal["loss", "reward"] = "loss"
+    best: float = 0.0
+
+    def model(self, values: Array) -> Array:
+        y = np.log(values) if self.name == "loss" else -np.asarray(values, float)
+        beyond = y - self.best - LOST
+        return np.where(beyond > 0, self.best + LOST * (1 + np.log1p(np.maximum(beyond, 0) / LOST)), y)
+
+    def own(self, y: Array) -> Array:
+        """The inverse of `model`: modelled y -> loss or reward."""
+        beyond = (np.asarray(y, float) - self.best) / LOST - 1
+        plain = np.where(beyond > 0, self.best + LOST + LOST * np.expm1(np.clip(beyond, 0, 50)), y)
+        return np.exp(np.minimum(plain, 700.0)) if self.name == "loss" else -plain
+
+    @classmethod
+    def of(cls, name: Literal["loss", "reward"], values: Array) -> Measure:
+        y = np.log(values) if name == "loss" else -np.asarray(values, float)
+        return cls(name, float(np.min(y)))
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Jobs of one comparable group, ranked by what to expect of their configurations.
+
+    `frame` has one row a job, index = id: `configuration` (number), `seeds` (jobs of that configuration),
+    `observed`, `loss`, `loss_low`, `loss_high` (posterior mean and interval, in the measure's own unit),
+    `rank`, `rank_low`, `rank_high` (among configurations, 1 = best), `p_best`, `behind` (fraction of loss above
+    the winner; for a reward the plain difference), `behind_low`, `behind_high`, `indistinguishable`.
+    `winner` is the job of the best configuration with the lowest own value. `noise_sd` is the sd of one job's
+    log loss around its configuration and `noise_source` says how it is known: "replicates" (measured), "surface"
+    (scatter around a smooth surface), "assumed" (prior only: it is *not* known). Differences under `resolution`
+    (2 `noise_sd`, a fraction) between two single jobs cannot be judged.
+    """
+
+    frame: pd.DataFrame
+    winner: str
+    level: float
+    measure: Measure
+    noise_sd: float
+    noise_source: NoiseSource
+    resolution: float
+    hyperparameters: tuple[str, ...]
+    surface: Surface = field(repr=False)
+    draws: Array = field(repr=False)
+
+    @property
+    def indistinguishable(self) -> tuple[str, ...]:
+        """Ids of the jobs that cannot be told from the winner, best first; the winner is not among them."""
+        return tuple(self.frame.index[self.frame["indistinguishable"]])
+
+    def __repr__(self) -> str:
+        return f"Ranking({len(self.frame)} jobs, winner={self.winner!r}, noise={self.noise_source})"
+
+
+def rank_jobs(
+    jobs: pd.DataFrame,
+    hyperparameters: Sequence[str],
+    *,
+    measure: Literal["loss", "reward"] = "loss",
+    level: float = 0.9,
+    n_draws: int = 4000,
+    noise_sd: float | None = None,
+    seed: int = 0,
+) -> Ranking:
+    """Rank `jobs` (one row a job: `id`, `observed`, optional `observed_sd`, and the hyperparameter columns).
+
+    `observed` is the job's loss at its recommended checkpoint (positive) or its reward; `observed_sd` the sd of
+    its logarithm from evaluating on too few rows, 0 where the whole validation file was used. Intervals cover
+    `level`. `noise_sd` replaces the prior median of the seed noise (a fraction; default 1.8 %, see
+    `surface.NOISE_PRIOR`) when other sweeps have shown it. Raises ValueError for an empty frame or values that
+    are not finite.
+    """
+    jobs = jobs.reset_index(drop=True)
+    values = jobs["observed"].to_numpy(float)
+    if not len(jobs) or not np.isfinite(values).all() or (measure == "loss" and (values <= 0).any()):
+        raise ValueError(
+            f"rank_jobs needs at least one job and finite, positive losses; got observed = {values.tolist()}. "
+            "Leave out the jobs without a value first."
+        )
+    names = tuple(name for name in hyperparameters if jobs[name].notna().all())
+    yardstick = Measure.of(measure, values)
+    y = yardstick.model(values)
+    scales, points, member = configurations(jobs, names)
+    counts = np.bincount(member).astype(float)
+    means = np.bincount(member, y) / counts
+    within = (float(((y - means[member]) ** 2).sum()), len(y) - len(counts))
+    own_sd = jobs["observed_sd"].fillna(0.0).to_numpy(float) if "observed_sd" in jobs else np.zeros(len(y))
+    known = np.bincount(member, own_sd**2) / counts
+    surface = fit_surface(
+        scales,
+        points,
+        means,
+        counts=counts,
+        within=within,
+        evaluation_variance=known,
+        seed=seed,
+        priors=None if noise_sd is None else {"noise": (noise_sd, 0.3)},
+    )
+    draws = surface.draw(n_draws if len(means) <= 200 else n_draws // 4, np.random.default_rng([seed, 1]))
+    table = _configuration_table(surface, draws, yardstick, level)
+    rows = table.iloc[member].reset_index(drop=True)
+    frame = pd.concat(
+        [jobs[["id", "observed"]], pd.DataFrame({"configuration": member, "seeds": counts[member].astype(int)}), rows],
+        axis=1,
+    )
+    better_first = frame["observed"] if measure == "loss" else -frame["observed"]
+    frame = frame.assign(_own=better_first).sort_values(["rank", "_own", "id"], kind="stable").drop(columns="_own")
+    frame = frame.set_index("id")
+    winner = str(frame.index[0])
+    frame.loc[winner, "indistinguishable"] = False
+    if noise_sd is None and within[1] >= REPLICATES_NEEDED:
+        source: NoiseSource = "replicates"
+    else:
+        enough = len(means) >= max(SURFACE_NEEDED, 2 * len([s for s in scales if s.varied]) + 4)
+        source = "surface" if enough else "assumed"
+    spread = surface.noise_sd
+    return Ranking(frame, winner, level, yardstick, spread, source, float(np.expm1(2 * spread)), names, surface, draws)
+
+
+def configurations(jobs: pd.DataFrame, hyperparameters: Sequence[str]) -> tuple[tuple[Scale, ...], Array, Any]:
+    """Scales of the varied hyperparameters, points (K x d in the unit box), and each job's configuration number."""
+    scales = [scale_for(name, jobs[name].tolist()) for name in hyperparameters]
+    varied = tuple(scale for scale in scales if scale.varied)
+    if not varied:
+        return (), np.zeros((1, 0)), np.zeros(len(jobs), int)
+    unit = np.column_stack([scale.unit(jobs[scale.name].tolist()) for scale in varied])
+    points, member = np.unique(unit.round(9), axis=0, return_inverse=True)
+    return varied, points, member.reshape(-1)
+
+
+def _configuration_table(surface: Surface, draws: Array, measure: Measure, level: float) -> pd.DataFrame:
+    """One row a configuration: the posterior summaries of `Ranking.frame`."""
+    tail = (1 - level) / 2
+    center = surface.theta_mean.mean(0) + surface.center
+    low, high = np.quantile(draws, [tail, 1 - tail], axis=0)
+    best = int(np.argmin(center))
+    own = measure.own(draws)
+    reference = own[:, [best]]
+    behind = own / reference - 1 if measure.name == "loss" else reference - own
+    behind_low, behind_high = np.quantile(behind, [tail, 1 - tail], axis=0)
+    places = draws.argsort(axis=1).argsort(axis=1) + 1
+    rank_low, rank_high = np.quantile(places, [tail, 1 - tail], axis=0, method="nearest")
+    ends = np.sort(np.stack([measure.own(low), measure.own(high)]), axis=0)
+    return pd.DataFrame(
+        {
+            "loss": measure.own(center),
+            "loss_low": ends[0],
+            "loss_high": ends[1],
+            "rank": center.argsort(kind="stable").argsort(kind="stable") + 1,
+            "rank_low": rank_low.astype(int),
+            "rank_high": rank_high.astype(int),
+            "p_best": np.bincount(draws.argmin(axis=1), minlength=len(center)) / len(draws),
+            "behind": np.median(behind, axis=0),
+            "behind_low": behind_low,
+            "behind_high": behind_high,
+            "indistinguishable": behind_low <= 0,
+        }
+    )
+
+
+def show_share(probability: float) -> str:
+    """A probability as people write it; never 0 % or 100 %, which draws cannot show."""
+    return "<1%" if probability < 0.005 else ">99%" if probability > 0.995 else f"{probability:.0%}"
+
+
+def noise_sentence(ranking: Ranking) -> str:
+    """What is known of the luck of a seed, and which differences it hides; one sentence."""
+    share, limit = f"{ranking.noise_sd:.1%}", f"{ranking.resolution:.1%}"
+    if len(ranking.frame) == 1:
+        return "One job alone says nothing of the luck of its seed."
+    if ranking.noise_source == "replicates":
+        return (
+            f"By the luck of its seed a job lands about {share} (sd, measured on repeated seeds) from its "
+            f"configuration: differences below {limit} between two single jobs cannot be judged."
+        )
+    repeat = "run 2-3 seeds of the best 2-3 configurations to measure it"
+    if ranking.noise_source == "surface":
+        return (
+            f"No configuration was run with enough seeds, so the luck of a seed is only guessed from the scatter "
+            f"around a smooth surface ({share}): differences below {limit} cannot be judged; {repeat}."
+        )
+    return (
+        f"No configuration was run with enough seeds and the jobs are too few to guess the luck of a seed; it is "
+        f"unknown. Were it the usual {NOISE_PRIOR[0]:.0%}, differences below {np.expm1(2 * NOISE_PRIOR[0]):.0%} "
+        f"could not be judged; {repeat}."
+    )

@@ -1,0 +1,234 @@
+"""Which jobs to run next: expected improvement of the response surface, over the values that are allowed.
+
+Source: Jones, Schonlau & Welch 1998, Efficient global optimization; Ginsbourger, Le Riche & Carraro 2010 (several
+at once: each is believed to come out as expected before the next is chosen).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from itertools import islice, product
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pandas as pd
+from scipy.special import ndtr
+
+from tunebook.analysis.sweeps.importance import show_value
+from tunebook.analysis.sweeps.ranking import Measure
+from tunebook.analysis.sweeps.surface import Array, Scale, Surface, condition, fit_surface, scale_for
+from tunebook.errors import RequestError
+
+if TYPE_CHECKING:
+    from tunebook.analysis.sweeps.comparison import Comparison
+
+# More combinations than this are sampled: the surface is smooth, so neighbours say the same.
+MOST_CANDIDATES = 2000
+_CELL = "padding:.15em .6em;text-align:left;white-space:nowrap"
+
+
+@dataclass(frozen=True)
+class Suggestions:
+    """Settings to try next, most promising first; iterate to get plain dictionaries.
+
+    `frame` has one row a suggestion: the hyperparameters, `expected` (loss, or reward), `low`, `high` (90 % interval
+    of what the configuration would give), `improvement` (expected gain over the best so far, fraction of its loss)
+    and `chance` (probability of beating it).
+    """
+
+    settings: tuple[dict[str, Any], ...]
+    frame: pd.DataFrame
+    notes: tuple[str, ...] = ()
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return iter(self.settings)
+
+    def __len__(self) -> int:
+        return len(self.settings)
+
+    def __getitem__(self, place: int) -> dict[str, Any]:
+        return self.settings[place]
+
+    def __repr__(self) -> str:
+        lines = [", ".join(f"{name} {show_value(value)}" for name, value in row.items()) for row in self.settings]
+        return f"Suggestions({len(self)}: {'; '.join(lines)})"
+
+    def _repr_html_(self) -> str:
+        names = list(self.settings[0]) if self.settings else []
+        titles = (*names, "Expected (90 %)", "Chance to beat the best")
+        head = "".join(f'<th scope="col" style="{_CELL}">{escape(title)}</th>' for title in titles)
+        rows = []
+        for settings, row in zip(self.settings, self.frame.to_dict("records"), strict=True):
+            cells = [f'<td style="{_CELL}">{escape(show_value(value))}</td>' for value in settings.values()]
+            told = np.isfinite(row["expected"])
+            value = f"{row['expected']:#.4g} <small>{row['low']:#.4g}–{row['high']:#.4g}</small>" if told else ""
+            chance = f"{row['chance']:.0%}" if told else ""
+            cells += [f'<td style="{_CELL}">{text}</td>' for text in (value, chance)]
+            rows.append(f"<tr>{''.join(cells)}</tr>")
+        notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)
+        return (
+            '<table style="border-collapse:collapse;color:inherit;font-size:inherit">'
+            f'<caption style="text-align:left;color:inherit">To try next: {len(self)}</caption>'
+            f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>{notes}"
+        )
+
+
+def suggest(comparison: Comparison, space: Mapping[str, Any], n: int = 3, *, seed: int = 0) -> Suggestions:
+    """The next `n` settings worth a job, from `space` (`{name: [values]}` or scipy.stats distributions).
+
+    Learns from the ranked jobs of the comparison's largest group; what those varied and `space` does not name stays
+    at the winner's value. With no ranked job it spreads the first jobs over the space. Settings that were run already
+    are not suggested again. Raises RequestError for an empty space.
+
+    >>> comparison = tb.compare(tb.read_runs("runs"))
+    >>> tb.suggest(comparison, {"n_epochs": [2, 3, 4], "learning_rate_multiplier": [0.05, 0.1, 0.2]}, n=2)
+    Suggestions(2: n_epochs ..., learning_rate_multiplier ...; n_epochs ..., learning_rate_multiplier ...)
+    """
+    group = comparison.group
+    if group is None:
+        return suggest_from(pd.DataFrame(columns=["observed"]), space, n, seed=seed)
+    jobs = comparison.frame[comparison.frame["group"] == group.label]
+    varied = [scale.name for scale in group.ranking.surface.scales if scale.name not in space]
+    kept = {name: jobs[name].iloc[0] for name in varied}
+    return suggest_from(jobs, space, n, kept=kept, measure=comparison.measure, seed=seed)
+
+
+def suggest_from(
+    jobs: pd.DataFrame,
+    space: Mapping[str, Any],
+    n: int = 3,
+    *,
+    kept: Mapping[str, Any] | None = None,
+    measure: Literal["loss", "reward"] = "loss",
+    seed: int = 0,
+) -> Suggestions:
+    """`suggest` from a frame: one row a job, `observed` (and `observed_sd`), a column a hyperparameter.
+
+    `kept` (name -> value) is added to every suggestion.
+    """
+    rng = np.random.default_rng([seed, 7])
+    candidates = _candidates(space, rng)
+    candidates = [{**row, **(kept or {})} for row in candidates]
+    names = [*space, *(kept or {})]
+    known = jobs[jobs[names].notna().all(axis=1)] if len(jobs) and set(names) <= set(jobs.columns) else jobs.iloc[:0]
+    scales = [scale_for(name, [*known.get(name, ()), *(row[name] for row in candidates)]) for name in names]
+    points = _places(candidates, scales)
+    if known.empty:
+        chosen = _spread(points, n, _at_center(scales))
+        frame = pd.DataFrame([candidates[place] for place in chosen], columns=names)
+        unknown = frame.assign(expected=np.nan, low=np.nan, high=np.nan, improvement=np.nan, chance=np.nan)
+        return Suggestions(
+            tuple(candidates[p] for p in chosen), unknown, ("No job has been ranked: these spread out.",)
+        )
+    tried = _places(known.to_dict("records"), scales)
+    open_to = ~(np.abs(points[:, None, :] - tried[None]).max(axis=2) < 1e-9).any(axis=1)
+    if not open_to.any():
+        return Suggestions((), pd.DataFrame(columns=names), ("Every setting of the space has been run.",))
+    candidates = [row for row, fresh in zip(candidates, open_to, strict=True) if fresh]
+    points = points[open_to]
+    yardstick = Measure.of(measure, known["observed"].to_numpy(float))
+    surface, counts, error = _fit(known, tried, scales, yardstick, seed)
+    rows, chosen = [], []
+    for _ in range(min(n, len(candidates))):
+        gain, row = _improvement(surface, points, yardstick)
+        gain[chosen] = -1.0
+        best = int(np.argmax(gain))
+        chosen.append(best)
+        rows.append({**candidates[best], **{key: values[best] for key, values in row.items()}})
+        surface, counts, error = _believe(surface, points[best], counts, error)
+    return Suggestions(tuple(candidates[place] for place in chosen), pd.DataFrame(rows))
+
+
+def _candidates(space: Mapping[str, Any], rng: np.random.Generator) -> list[dict[str, Any]]:
+    """All combinations, or MOST_CANDIDATES random ones where there are more or a distribution is among them."""
+    if not space:
+        raise RequestError("The space is empty: give {name: [values]}, for instance {'n_epochs': [1, 2, 3]}.")
+    for name, values in space.items():
+        if not hasattr(values, "rvs") and (isinstance(values, str) or not len(list(values))):
+            raise RequestError(f"space[{name!r}] = {values!r}: give a list of at least one value, or a distribution.")
+    listed = {name: None if hasattr(values, "rvs") else list(values) for name, values in space.items()}
+    lists = [values for values in listed.values() if values is not None]
+    if len(lists) == len(space):
+        rows = [*islice(product(*lists), MOST_CANDIDATES + 1)]
+        if len(rows) <= MOST_CANDIDATES:
+            return [dict(zip(space, row, strict=True)) for row in rows]
+    drawn = {}
+    for name, allowed in listed.items():
+        if allowed is None:
+            sample = space[name].rvs(size=MOST_CANDIDATES, random_state=rng)
+            drawn[name] = [value.item() if isinstance(value, np.generic) else value for value in sample]
+        else:
+            drawn[name] = [allowed[place] for place in rng.integers(0, len(allowed), MOST_CANDIDATES)]
+    return [dict(zip(drawn, row, strict=True)) for row in zip(*drawn.values(), strict=True)]
+
+
+def _places(rows: Sequence[Mapping[Any, Any]], scales: Sequence[Scale]) -> Array:
+    return np.column_stack([scale.unit([row[scale.name] for row in rows]) for scale in scales])
+
+
+def _at_center(scales: Sequence[Scale]) -> Array:
+    return np.array([0.0 if scale.kind == "category" else 0.5 for scale in scales])
+
+
+def _spread(points: Array, n: int, start: Array) -> list[int]:
+    """`n` points far from each other, the first nearest to `start` (a greedy maximin design)."""
+    chosen = [int(((points - start) ** 2).sum(1).argmin())]
+    while len(chosen) < min(n, len(points)):
+        distance = ((points[:, None, :] - points[chosen][None]) ** 2).sum(2).min(1)
+        chosen.append(int(distance.argmax()))
+    return chosen
+
+
+def _fit(
+    known: pd.DataFrame, tried: Array, scales: Sequence[Scale], measure: Measure, seed: int
+) -> tuple[Surface, Array, Array]:
+    """The surface over the space's own box, with the jobs behind each point and their evaluation variance."""
+    y = measure.model(known["observed"].to_numpy(float))
+    points, member = np.unique(tried.round(9), axis=0, return_inverse=True)
+    member = member.reshape(-1)
+    counts = np.bincount(member).astype(float)
+    means = np.bincount(member, y) / counts
+    within = (float(((y - means[member]) ** 2).sum()), len(y) - len(counts))
+    sd = known["observed_sd"].fillna(0.0).to_numpy(float) if "observed_sd" in known else np.zeros(len(y))
+    error = np.bincount(member, sd**2) / counts
+    surface = fit_surface(scales, points, means, counts=counts, within=within, evaluation_variance=error, seed=seed)
+    return surface, counts, error
+
+
+def _improvement(surface: Surface, points: Array, measure: Measure) -> tuple[Array, dict[str, Array]]:
+    """Expected improvement at each point (on the modelled scale) and what to tell of it."""
+    mean, variance = surface.predict(points)
+    spread = np.sqrt(variance + surface.settings.misfit[:, None] ** 2)
+    best = (surface.theta_mean.min(axis=1) + surface.center)[:, None]
+    z = (best - mean) / spread
+    density = np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi)
+    gain = ((best - mean) * ndtr(z) + spread * density).mean(0)
+    middle = mean.mean(0)
+    wide = np.sqrt((spread**2).mean(0) + mean.var(0))
+    ends = np.sort(np.stack([measure.own(middle - 1.645 * wide), measure.own(middle + 1.645 * wide)]), axis=0)
+    told = {
+        "expected": measure.own(middle),
+        "low": ends[0],
+        "high": ends[1],
+        "improvement": gain,
+        "chance": ndtr(z).mean(0),
+    }
+    return gain, told
+
+
+def _believe(surface: Surface, point: Array, counts: Array, error: Array) -> tuple[Surface, Array, Array]:
+    """The surface as if a job at `point` had come out as expected, so that the next choice looks elsewhere."""
+    expected = surface.means(point[None]).mean()
+    counts, error = np.append(counts, 1.0), np.append(error, 0.0)
+    grown = condition(
+        surface.scales,
+        np.vstack([surface.points, point]),
+        np.append(surface.values, expected),
+        surface.settings,
+        counts=counts,
+        evaluation_variance=error,
+        center=surface.center,
+    )
+    return grown, counts, error

@@ -1,0 +1,234 @@
+"""Examples that stand twice: within a file, or in a training and a validation file; the pairs side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tunebook.data.likeness.near import COSINE, MOST_PAIRS, components, near_pairs
+from tunebook.data.likeness.shingles import without_templates
+from tunebook.data.records import record_text, system_text
+from tunebook.data.rules.problem import Problem, error, warning
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from tunebook.data.dataset import Dataset
+
+EXCERPT = 400  # characters of a text that are shown
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two examples that are alike: line and other_line in their files, similarity 0 to 1, both texts shortened.
+
+    kind: "equal" (but for case and spacing) or "near".
+    """
+
+    line: int
+    other_line: int
+    similarity: float
+    kind: str
+    text: str
+    other_text: str
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """What one file has in common with another, or with itself; shows itself in a notebook.
+
+    name, other: the files; other is None when a file was compared with itself. pairs: most alike first. examples,
+    others: how many there are in each. touched: examples of `other` (of the file itself) that are in some pair.
+    method: how near ones were looked for.
+    """
+
+    name: str
+    other: str | None
+    pairs: tuple[Pair, ...]
+    examples: int
+    others: int
+    touched: int
+    method: str
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    @property
+    def share(self) -> float:
+        """`touched` as a fraction."""
+        return self.touched / self.others if self.others else 0.0
+
+    @property
+    def sentence(self) -> str:
+        equal = sum(pair.kind == "equal" for pair in self.pairs)
+        where = f"of {self.other} are also in {self.name}" if self.other else f"of {self.name} have a twin"
+        return (
+            f"{self.touched:,} of {self.others:,} examples ({self.share:.1%}) {where}: "
+            f"{equal:,} equal pairs, {len(self) - equal:,} near ones ({self.method})."
+        )
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """One row a pair: line, other_line, similarity, kind, text, other_text."""
+        import pandas as pd
+
+        names = ["line", "other_line", "similarity", "kind", "text", "other_text"]
+        return pd.DataFrame([[getattr(pair, name) for name in names] for pair in self.pairs], columns=names)
+
+    def __repr__(self) -> str:
+        out = [self.sentence]
+        for pair in self.pairs[:5]:
+            out.append(f"  lines {pair.line} and {pair.other_line}, {pair.kind}, {pair.similarity:.0%}")
+            out += [f"    {text[:100]!r}" for text in (pair.text, pair.other_text)]
+        return "\n".join(out)
+
+    def _repr_html_(self) -> str:
+        from tunebook.data.report_html import overlap_card
+
+        return overlap_card(self)
+
+
+def find_overlap(
+    dataset: Dataset, other: Dataset | None = None, *, cosine: float = COSINE, most_pairs: int = MOST_PAIRS
+) -> Overlap:
+    """Equal and near-equal examples of `dataset` and `other`, or within `dataset`.
+
+    Compared is what differs: system messages and lines that more than a fifth of the examples have are left out first.
+    """
+    texts, others = comparable_texts(dataset, other)
+    pairs = near_pairs(texts, others, cosine=cosine, most_pairs=most_pairs)
+    right = dataset if other is None else other
+    shown = [_excerpts(dataset, pairs.a), _excerpts(right, pairs.b)]
+    touched = np.unique(pairs.b) if other is not None else np.unique(np.concatenate([pairs.a, pairs.b]))
+    numbers, other_numbers = dataset.numbers, right.numbers
+    return Overlap(
+        name=dataset.name,
+        other=other.name if other is not None else None,
+        pairs=tuple(
+            Pair(
+                int(numbers[a]),
+                int(other_numbers[b]),
+                float(s),
+                "equal" if e else "near",
+                shown[0][int(a)],
+                shown[1][int(b)],
+            )
+            for a, b, s, e in zip(pairs.a, pairs.b, pairs.similarity, pairs.exact, strict=True)
+        ),
+        examples=len(dataset),
+        others=len(right),
+        touched=len(touched),
+        method=pairs.method,
+    )
+
+
+def comparable_texts(dataset: Dataset, other: Dataset | None = None) -> tuple[list[str], list[str] | None]:
+    """What of each example is compared, template lines of both files together removed."""
+    texts = [record_text(record) for record in dataset.examples]
+    if other is None:
+        return without_templates(texts), None
+    both = without_templates(texts + [record_text(record) for record in other.examples])
+    return both[: len(texts)], both[len(texts) :]
+
+
+def duplicate_groups(dataset: Dataset) -> np.ndarray:
+    """A number for each example; examples that are equal or nearly so have the same."""
+    texts, _ = comparable_texts(dataset)
+    return components(len(texts), near_pairs(texts))
+
+
+def _excerpts(dataset: Dataset, places: np.ndarray) -> dict[int, str]:
+    return {int(at): record_text(dataset[int(at)])[:EXCERPT] for at in np.unique(places)}
+
+
+def validation_problems(dataset: Dataset, validation: Dataset, *, keep: int) -> Iterator[tuple[Problem, int]]:
+    """(finding, how many it stands for) about a validation file that goes with `dataset`."""
+    if validation.method != dataset.method:
+        yield (
+            error(
+                "",
+                "validation-method",
+                validation.method,
+                f"The validation file {validation.name} is {validation.method}, the training file {dataset.method}.",
+                "Use data of one method for both.",
+            ),
+            1,
+        )
+        return
+    own = validation.check(min_examples=1, tokens="none", progress=False)
+    if not own.ok:
+        yield (
+            error(
+                "",
+                "validation-errors",
+                f"{own.totals['error']} errors",
+                f"The validation file {validation.name} would be refused: {own.errors[0].message}",
+                "Check it by itself: read_dataset(…).check(min_examples=0).",
+            ),
+            1,
+        )
+    yield from _systems(dataset, validation)
+    if not len(dataset) or not len(validation):
+        return
+    found = find_overlap(dataset, validation)
+    best: dict[int, Pair] = {}
+    for pair in found.pairs:
+        best.setdefault(pair.other_line, pair)
+    for place, pair in enumerate(list(best.values())[:keep]):
+        problem = warning(
+            "$",
+            "validation-overlap",
+            f"line {pair.other_line}{'' if pair.kind == 'equal' else ', nearly'}: {pair.other_text}",
+            f"Also in {validation.name}.",
+            "Take it out of one of them, or split again: the loss on examples that were trained on says nothing.",
+        )
+        last = place == min(keep, len(best)) - 1
+        yield replace(problem, line=pair.line), len(best) - place if last else 1
+    yield from _different(dataset, validation)
+
+
+def _systems(dataset: Dataset, validation: Dataset) -> Iterator[tuple[Problem, int]]:
+    here, there = ({system_text(record) for record in part.examples} for part in (dataset, validation))
+    strange = there - here
+    if strange and len(here) <= 3:
+        yield (
+            warning(
+                "",
+                "validation-system",
+                next(iter(strange)) or "none",
+                f"{validation.name} has a system message that the training file does not have.",
+                "Use the same system message in both.",
+            ),
+            1,
+        )
+
+
+def _different(dataset: Dataset, validation: Dataset) -> Iterator[tuple[Problem, int]]:
+    from tunebook.data.likeness.comparability import compare_parts
+
+    compared = compare_parts(dataset, validation)
+    if compared.formats:
+        yield (
+            warning(
+                "",
+                "validation-format",
+                validation.name,
+                f"The answers are formatted differently: {'; '.join(compared.formats)}.",
+                "Write both files with the same code; else a job on them looks overfitted from its first epoch on.",
+            ),
+            1,
+        )
+    if others := compared.content_differences:
+        yield (
+            warning(
+                "",
+                "validation-differs",
+                validation.name,
+                f"{dataset.name} and {validation.name} are not alike: {'; '.join(others)}.",
+                "Draw both from one file with split(), or make sure the difference is meant.",
+            ),
+            1,
+        )

@@ -1,0 +1,230 @@
+"""Findings that need more than one line: repeated examples, one prompt with two answers, answers, instructions.
+
+`Seen` keeps four whole numbers an example, so that a million examples take 32 MB, and finds everything at the end.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from tunebook.data.records import Keys, answer_text
+from tunebook.data.rules.images import image_parts
+from tunebook.data.rules.methods import SUPERVISED_KEYS
+from tunebook.data.rules.problem import Problem, note, warning
+
+LABEL_CHARACTERS = 200  # an answer no longer than this can be a label …
+LABELS_MOST = 50  # … when there are at most this many different ones, and each is used four times on average
+REPEATED_SHARE = 0.05  # an answer that is no label and makes up more of the file is worth a look
+REPEATED_MUCH = 0.25
+DOMINANT_SHARE = 0.90  # a label this frequent can be given without reading the question
+RARE_SYSTEM = 0.05  # an instruction of so few examples, beside one of nearly all, is mostly a slip
+FEWEST = 10  # examples; below, shares say nothing
+
+LineOf = Callable[[int], bytes]
+
+
+class Runs:
+    """A column of numbers that seldom change: each with the place it begins at."""
+
+    def __init__(self) -> None:
+        self.keys: list[int] = []
+        self.begins: list[int] = []
+
+    def change(self, key: int, place: int) -> None:
+        self.keys.append(key)
+        self.begins.append(place)
+
+    def column(self, length: int) -> np.ndarray:
+        return np.repeat(np.array(self.keys, np.int64), np.diff([*self.begins, length]))
+
+
+class Seen:
+    """Per example: its line and hashes of prompt, answer and system message (0: there is none)."""
+
+    def __init__(self) -> None:
+        self._blocks: list[np.ndarray] = []  # four rows: lines, prompts, answers, systems
+        self._single: list[tuple[int, int, int, int]] = []
+        self._count = 0
+        self.images = 0  # examples with an image
+        self.items: Counter[str] = Counter()  # keys a grader can read, with how many examples have them
+
+    def look_at(self, images: bool, items: Iterable[str]) -> None:
+        """What an example holds beside its texts."""
+        self.images += images
+        for key in items:
+            self.items[key] += 1
+
+    def look_closely(self, record: Mapping[str, Any]) -> None:
+        messages = record.get("messages")
+        if isinstance(messages, list):
+            self.look_at(bool(image_parts(messages)), (key for key in record if key not in SUPERVISED_KEYS))
+
+    def __len__(self) -> int:
+        return self._count
+
+    def add(self, number: int, keys: Keys) -> None:
+        self._single.append((number, *keys))
+        self._count += 1
+
+    def extend(
+        self, first: int, lines: int, left_out: list[int], prompts: list[int], answers: list[int], systems: Runs
+    ) -> None:
+        """The examples of a block of lines, but for those at the places `left_out`."""
+        numbers = np.arange(first, first + lines)
+        rows = np.empty((4, len(prompts)), np.int64)
+        rows[0] = np.delete(numbers, left_out) if left_out else numbers
+        rows[1] = np.fromiter(prompts, np.int64, len(prompts))
+        rows[2] = np.fromiter(answers, np.int64, len(answers))
+        rows[3] = systems.column(len(prompts))
+        self._blocks.append(rows)
+        self._count += len(prompts)
+
+    def columns(self) -> np.ndarray:
+        """Four rows (lines, prompts with their system message, answers, systems), a column an example in file order."""
+        rows = np.concatenate([*self._blocks, np.array(self._single, np.int64).reshape(-1, 4).T], axis=1)
+        if np.any(rows[0, 1:] < rows[0, :-1]):  # those read closely come last
+            rows = rows[:, np.argsort(rows[0], kind="stable")]
+        rows[1] ^= rows[3] >> 1
+        return rows
+
+    def findings(self, line_of: LineOf, *, keep: int = 20) -> Iterator[tuple[Problem, int]]:
+        """(finding, how many it stands for); at most `keep` of a rule, the last standing for those left out."""
+        lines, prompts, answers, systems = self.columns()
+        yield from _repeats(lines, prompts, answers, keep)
+        yield from _conflicts(lines, prompts, answers, keep)
+        for problem in (_answers(lines, answers, line_of), _systems(lines, systems)):
+            if problem:
+                yield problem, 1
+
+
+def _repeats(lines: np.ndarray, prompts: np.ndarray, answers: np.ndarray, keep: int) -> Iterator[tuple[Problem, int]]:
+    with np.errstate(over="ignore"):
+        both = prompts * np.int64(1_000_003) + answers  # wraps around, as hashes do
+    first = _first_of_its_kind(both)
+    again = np.flatnonzero(first != np.arange(len(first)))
+    for problem, count in _kept(
+        again,
+        keep,
+        lambda at: warning(
+            "$",
+            "duplicate-example",
+            f"line {lines[first[at]]}",
+            "An earlier line holds the same example.",
+            "Keep one (fix() does): a repeated example counts twice, and leaks when the file is split.",
+        ),
+    ):
+        yield replace(problem, line=int(lines[again[count[0]]])), count[1]
+
+
+def _conflicts(lines: np.ndarray, prompts: np.ndarray, answers: np.ndarray, keep: int) -> Iterator[tuple[Problem, int]]:
+    answered = answers != 0
+    lines, prompts, answers = lines[answered], prompts[answered], answers[answered]
+    first = _first_of_its_kind(prompts)
+    differs = np.flatnonzero(answers != answers[first])
+    for problem, count in _kept(
+        differs,
+        keep,
+        lambda at: warning(
+            "$",
+            "conflicting-answers",
+            f"line {lines[first[at]]}",
+            "An earlier line has the same prompt with another answer.",
+            "Decide for one answer: the model cannot learn both.",
+        ),
+    ):
+        yield replace(problem, line=int(lines[differs[count[0]]])), count[1]
+
+
+def _kept(found: np.ndarray, keep: int, make: Callable[[int], Problem]) -> Iterator[tuple[Problem, tuple[int, int]]]:
+    """The first `keep` as problems, each with (its place in `found`, how many it stands for)."""
+    for place, at in enumerate(found[:keep]):
+        last = place == min(keep, len(found)) - 1
+        yield make(int(at)), (place, len(found) - place if last else 1)
+
+
+def _first_of_its_kind(keys: np.ndarray) -> np.ndarray:
+    """For each key, the first place where it stands. Sorting alone is quick; most files have nothing twice."""
+    place = np.arange(len(keys))
+    ordered = np.sort(keys)
+    twice = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+    if len(twice):
+        among = np.flatnonzero(np.isin(keys, twice))
+        _, first, which = np.unique(keys[among], return_index=True, return_inverse=True)
+        place[among] = among[first][which]
+    return place
+
+
+def _answers(lines: np.ndarray, answers: np.ndarray, line_of: LineOf) -> Problem | None:
+    answers, lines = answers[answers != 0], lines[answers != 0]
+    total = len(answers)
+    if total < FEWEST:
+        return None
+    # An answer worth a word is in a sample of 2,000 as surely as in all (a share of 5 % is missed once in e^100).
+    some, often_there = np.unique(answers[:: max(1, total // 2_000)], return_counts=True)
+    commonest = some[often_there.argmax()]
+    places = np.flatnonzero(answers == commonest)
+    often, share = len(places), len(places) / total
+    if often < 3 or share <= REPEATED_SHARE:
+        return None
+    kinds = np.unique(answers)
+    at = int(places[0])
+    text = answer_text(msgspec.json.decode(line_of(int(lines[at]))))
+    if len(kinds) <= min(LABELS_MOST, total / 4) and len(text) <= LABEL_CHARACTERS:
+        return (
+            warning(
+                "",
+                "imbalanced-answers",
+                text,
+                f"{often:,} of {total:,} answers ({share:.0%}) are this one.",
+                "Add examples with other answers: always giving this one is nearly always right.",
+            )
+            if share >= DOMINANT_SHARE
+            else None
+        )
+    return (warning if share > REPEATED_MUCH else note)(
+        "",
+        "repeated-answer",
+        text,
+        f"{often:,} of {total:,} examples ({share:.0%}) give exactly this answer.",
+        "Fine when it is right each time; else vary or remove some.",
+    )
+
+
+def _systems(lines: np.ndarray, systems: np.ndarray) -> Problem | None:
+    total = len(systems)
+    if total < FEWEST or np.all(systems == systems[0]):
+        return None
+    kinds, counts = np.unique(systems, return_counts=True)
+    none = int(counts[kinds == 0].sum())
+    often = int(counts.max())
+    if none:
+        return warning(
+            "",
+            "system-missing",
+            f"{none:,} of {total:,}",
+            f"{none:,} examples have no system message, {total - none:,} have one.",
+            "Use one system message in all examples, and the same when the model is called.",
+        )
+    if 1 - often / total > RARE_SYSTEM:
+        return note(
+            "",
+            "system-differs",
+            f"{len(kinds):,} different",
+            f"There are {len(kinds):,} different system messages.",
+            "Fine when the model will be called with each of them; else use one.",
+        )
+    odd = int(np.flatnonzero(systems != kinds[counts.argmax()])[0])
+    found = warning(
+        "$",
+        "system-differs",
+        f"{total - often:,} of {total:,}",
+        f"{total - often:,} examples have another system message than all the rest, this line first.",
+        "Mostly a slip; use one system message, and the same when the model is called.",
+    )
+    return replace(found, line=int(lines[odd]))

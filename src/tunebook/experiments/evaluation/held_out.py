@@ -1,0 +1,167 @@
+"""Whether examples are held out: not in the file a model learned from, nor in the one that chose its checkpoint.
+
+A checkpoint chosen because it was best on a validation file looks better on that file than it is. So an evaluation
+asks which job made each model, reads that job's files, and those of the jobs it continued, and looks for the examples.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Literal
+
+from openai import APIStatusError, NotFoundError
+
+from tunebook.errors import RequestError, TunebookError
+from tunebook.experiments.evaluation.cases import Case, read_case, read_example
+
+if TYPE_CHECKING:
+    from tunebook.service import Workspace
+
+_JOB_IN_NAME = re.compile(r"\.ft-([0-9a-f]{32})")
+_MOST_SYSTEMS = 20  # system messages remembered of a training file: a template filled in per row is no fixed one
+_USE = {
+    "training": "trained the model",
+    "validation": "chose the checkpoint",
+}
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """Examples that stand in a file of a job. `use` is training or validation; `count` of `looked_for` were found."""
+
+    file_id: str
+    use: Literal["training", "validation"]
+    job_id: str
+    count: int
+    looked_for: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.count} of {self.looked_for} examples stand in {self.file_id}, the {self.use} file that "
+            f"{_USE[self.use]} ({self.job_id})."
+        )
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """What was found about a set of examples and the models they shall judge.
+
+    `unread`: what could not be looked at, and why. `systems`: system messages the models were trained with, when
+    there are few of them.
+    """
+
+    overlaps: tuple[Overlap, ...] = ()
+    looked_at: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
+    systems: frozenset[str] = frozenset()
+
+    @property
+    def state(self) -> Literal["held out", "not held out", "not known"]:
+        """`held out` is only said when every file of every job was looked at and none holds an example."""
+        if self.overlaps:
+            return "not held out"
+        return "held out" if self.looked_at and not self.unread else "not known"
+
+    def __str__(self) -> str:
+        if self.overlaps:
+            return "Not held out: " + " ".join(map(str, self.overlaps))
+        if self.state == "held out":
+            return f"Held out: none of the examples stands in {', '.join(self.looked_at)}."
+        why = " ".join(self.unread) or "none of the models is known to be fine-tuned here."
+        return f"Whether the examples are held out is not known: {why}"
+
+
+def look_for(workspace: Workspace, keys: Collection[bytes], models: Iterable[str]) -> HeldOut:
+    """Look for examples (`Case.key`) in the files of the jobs that made `models`, and of those they continued."""
+    wanted = frozenset(keys)
+    overlaps: list[Overlap] = []
+    looked_at: dict[str, None] = {}
+    unread: list[str] = []
+    systems: set[str] = set()
+    for job in _jobs(workspace, models, unread):
+        files = {"training": job.get("training_file"), "validation": job.get("validation_file")}
+        for use, file_id in files.items():
+            if not file_id or file_id in looked_at:
+                continue
+            found: set[bytes] = set()
+            try:
+                for line in _lines(workspace, file_id):
+                    example = read_example(line)
+                    if example is None:
+                        continue
+                    case = read_case(example)
+                    if (key := case.key) in wanted:
+                        found.add(key)
+                    if use == "training" and len(systems) <= _MOST_SYSTEMS:
+                        systems.add(case.system)
+            except NotFoundError:
+                unread.append(f"{file_id}, the {use} file of {job['id']}, has been deleted.")
+                continue
+            looked_at[file_id] = None
+            if found:
+                overlaps.append(Overlap(file_id, use, job["id"], len(found), len(wanted)))  # type: ignore[arg-type]
+    few = frozenset(systems) if len(systems) <= _MOST_SYSTEMS else frozenset()
+    return HeldOut(tuple(overlaps), tuple(looked_at), tuple(unread), few)
+
+
+def served_model(workspace: Workspace, name: str) -> str:
+    """The model behind a deployment, as the data plane names it in a reply."""
+    message: Any = {"role": "user", "content": "Hello"}
+    try:
+        return workspace.client.chat.completions.create(model=name, messages=[message], max_tokens=1).model
+    except NotFoundError as error:
+        raise RequestError(
+            f"{name!r} is not deployed at {workspace.name}, or not ready yet. Deploy it with "
+            f"ws.deployments.create(…, name={name!r}), or wait with ws.deployments.wait({name!r})."
+        ) from error
+    except APIStatusError as error:
+        if error.status_code == 400 and "max_tokens" in str(error.message):  # reasoning models name it otherwise
+            reply = workspace.client.chat.completions.create(model=name, messages=[message], max_completion_tokens=16)
+            return reply.model
+        raise
+
+
+def training_cases(workspace: Workspace, file_id: str, most: int) -> Iterator[Case]:
+    """The first `most` examples of a file at the service; no more of it is fetched than they take."""
+    examples = (example for line in _lines(workspace, file_id) if (example := read_example(line)) is not None)
+    return (read_case(example, index) for index, example in enumerate(islice(examples, most)))
+
+
+def job_of(model: str) -> str | None:
+    """The id of the job that made a model, read from its name; None for a base model."""
+    found = _JOB_IN_NAME.search(model)
+    return f"ftjob-{found[1]}" if found else None
+
+
+def _jobs(workspace: Workspace, models: Iterable[str], unread: list[str]) -> Iterator[Mapping[str, Any]]:
+    """The jobs that made the models, then those that made the models they started from."""
+    from tunebook.service.jobs import as_json
+
+    waiting, seen = list(models), set()
+    while waiting:
+        model = waiting.pop(0)
+        job_id = job_of(model)
+        if job_id is None or job_id in seen:
+            continue
+        seen.add(job_id)
+        try:
+            job = as_json(workspace.jobs.retrieve(job_id).job)
+        except (NotFoundError, TunebookError):
+            unread.append(f"{model}: its job {job_id} is not at {workspace.name}.")
+            continue
+        waiting.append(str(job.get("model") or ""))
+        yield job
+
+
+def _lines(workspace: Workspace, file_id: str) -> Iterator[bytes]:
+    """The lines of a file at the service, without holding the file in memory."""
+    with workspace.client.files.with_streaming_response.content(file_id) as reply:
+        rest = b""
+        for chunk in reply.iter_bytes(1 << 18):
+            *lines, rest = (rest + chunk).split(b"\n")
+            yield from lines
+        if rest:
+            yield rest

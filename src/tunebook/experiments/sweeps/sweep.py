@@ -1,0 +1,333 @@
+"""Running a sweep without losing a job: within the quota, through restarts and errors, each job sent once."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import openai
+import pandas as pd
+
+from tunebook.analysis.run import Run
+from tunebook.catalogue import load_catalogue
+from tunebook.errors import RequestError
+from tunebook.experiments.sweeps.manifest import FILE, OPEN, Entry, Manifest, alone, read_manifest
+from tunebook.experiments.sweeps.plan import check_budget, draw, grid, plan_frame, trials
+from tunebook.experiments.sweeps.progress import SweepBar
+from tunebook.experiments.run_folders import archive, read_runs
+from tunebook.service.connection import Workspace
+from tunebook.service.jobs import as_json
+from tunebook.service.pacing import next_interval
+from tunebook.service.request import JobRequest
+from tunebook.service.watching import JobSnapshot, look, news
+
+# What a person may do about a running job on the grounds of its picture: None, "pause" or "cancel".
+Decide = Callable[[JobSnapshot], str | None]
+Show = Callable[[Manifest, Mapping[str, JobSnapshot]], object]
+
+# Whether the request arrived is not known after one of these.
+_IN_DOUBT = (openai.APIConnectionError, openai.InternalServerError)
+_AWAY = (*_IN_DOUBT, openai.RateLimitError)
+_MOST_AWAY_S = 900.0
+# Answers that are about this request; others (no rights, a wrong key) would meet every trial alike.
+_THIS_REQUEST = (400, 404, 409, 422)
+# The job has ended, or gone, since it was last looked at: there is nothing left to steer.
+_TOO_LATE = (openai.BadRequestError, openai.ConflictError, openai.NotFoundError, RequestError)
+_GONE = {"state": "gone", "note": "deleted at the service meanwhile"}
+
+
+class Sweep:
+    """Jobs that differ in hyperparameters, planned from one request.
+
+    base: the request all share. space: `{name: [values]}` for a grid, or with `draws=N` lists and scipy.stats
+    distributions; or a list of settings, e.g. from `tunebook.analysis.suggest`. seeds: replicates of each.
+    file_tokens: tokens of the training file, for the cost. budget_tokens, budget_usd: never exceeded; a plan that would
+    is refused. folder: where the manifest and the archived runs go, by default `sweeps/<identity>`.
+
+    `plan` is a frame, known before anything is sent. `run(ws)` sends, follows and archives; it may be interrupted and
+    called again, or reopened with `Sweep.open(folder)`.
+
+    >>> request = tb.JobRequest(model="gpt-4.1-nano", training_file="file-1", validation_file="file-2")
+    >>> sweep = tb.Sweep(request, {"n_epochs": [2, 4], "learning_rate_multiplier": [0.1, 0.2]}, file_tokens=50_000)
+    >>> sweep.plan[["n_epochs", "learning_rate_multiplier", "tokens"]]
+           n_epochs  learning_rate_multiplier    tokens
+    trial
+    0             2                       0.1  100000.0
+    1             4                       0.1  200000.0
+    2             2                       0.2  100000.0
+    3             4                       0.2  200000.0
+    """
+
+    def __init__(
+        self,
+        base: JobRequest,
+        space: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+        *,
+        seeds: int = 1,
+        draws: int | None = None,
+        seed: int = 0,
+        file_tokens: int | None = None,
+        budget_tokens: float | None = None,
+        budget_usd: float | None = None,
+        folder: str | os.PathLike[str] | None = None,
+    ) -> None:
+        if not isinstance(space, Mapping):
+            settings = [dict(setting) for setting in space]
+        elif draws is None:
+            settings = grid(space)
+        else:
+            settings = draw(space, draws, seed=seed)
+        identity = secrets.token_hex(3)
+        path = Path(folder) if folder else Path("sweeps") / identity
+        if (path / FILE).exists():
+            raise RequestError(
+                f"{path}: a sweep is there already. Go on with Sweep.open({str(path)!r}), or choose another."
+            )
+        planned = trials(base, settings, identity=identity, seeds=seeds)
+        self.manifest = Manifest(path, tuple(map(Entry, planned)), file_tokens)
+        check_budget(self.plan, budget_tokens=budget_tokens, budget_usd=budget_usd)
+
+    @classmethod
+    def open(cls, folder: str | os.PathLike[str]) -> Sweep:
+        """A sweep that was run before, from its manifest: nothing that was sent will be sent again.
+
+        >>> request = tb.JobRequest(model="gpt-4.1-nano", training_file="file-1")
+        >>> tb.Sweep(request, {"n_epochs": [1, 2]}, folder="sweeps/later").stop(ws)  # planned, and not sent
+        >>> tb.Sweep.open("sweeps/later").plan["state"].tolist()
+        ['stopped', 'stopped']
+        """
+        sweep = cls.__new__(cls)
+        sweep.manifest = read_manifest(folder)
+        return sweep
+
+    @property
+    def folder(self) -> Path:
+        return self.manifest.folder
+
+    @property
+    def plan(self) -> pd.DataFrame:
+        """One row a job: settings, seed, `tokens` and `usd` (NaN when not known), `state`, `job_id`."""
+        entries = self.manifest.entries
+        frame = plan_frame([entry.trial for entry in entries], file_tokens=self.manifest.file_tokens)
+        frame["state"] = [entry.state for entry in entries]
+        frame["job_id"] = pd.Series([entry.job_id for entry in entries], index=frame.index, dtype="object")
+        return frame
+
+    @property
+    def cost(self) -> str:
+        """What the whole plan costs, in words: tokens, and dollars where the catalogue has the price."""
+        plan = self.plan
+        if plan["tokens"].isna().any():
+            return "cost not known: give file_tokens"
+        dollars = f"${plan['usd'].sum():,.2f}" if plan["usd"].notna().all() else "no price in the catalogue"
+        return f"{plan['tokens'].sum():,.0f} tokens in all, {dollars}"
+
+    def run(
+        self,
+        workspace: Workspace,
+        *,
+        at_once: int | None = None,
+        guard: Decide | None = None,
+        show: Show | None = None,
+        sleep: Callable[[float], object] = time.sleep,
+        clock: Callable[[], float] = time.time,
+    ) -> Sweep:
+        """Send what has not been sent, follow everything to its end, archive each job. Returns the sweep.
+
+        at_once: jobs at the service at the same time; by default as many as may run and queue. guard: called with the
+        picture of each running job; what it answers ("pause", "cancel") is done. show: called once a tick, by default a
+        progress bar. Ctrl-C stops the watching and no job; `run` again goes on. Jobs that are paused are not waited
+        for. Raises TunebookError when another process runs this sweep.
+
+        >>> files = [ws.files.upload(name).id for name in ("train.jsonl", "valid.jsonl")]
+        >>> request = tb.JobRequest(model="gpt-4.1-nano", training_file=files[0], validation_file=files[1])
+        >>> sweep = tb.Sweep(request, {"n_epochs": [1, 2]}, folder="sweeps/epochs").run(ws)
+        >>> [run.status for run in sweep.runs()]
+        ['succeeded', 'succeeded']
+        """
+        if show is None:
+            with closing(SweepBar()) as bar:
+                return self.run(workspace, at_once=at_once, guard=guard, show=bar, sleep=sleep, clock=clock)
+        with self._held():
+            self._follow(workspace, at_once or _quota(), guard, show, sleep, clock)
+        return self
+
+    def _follow(
+        self,
+        workspace: Workspace,
+        limit: int,
+        guard: Decide | None,
+        show: Show,
+        sleep: Callable[[float], object],
+        clock: Callable[[], float],
+    ) -> None:
+        pictures: Mapping[str, JobSnapshot] = {}
+        shortest, longest = workspace.poll_interval_s
+        pause, away_s = shortest, 0.0
+        if self.manifest.count("sending"):
+            sleep(shortest)  # what a killed process sent last may still be on its way
+        while self.manifest.count(*OPEN):
+            before, noted = pictures, self.manifest
+            try:
+                self._settle_doubts(workspace)
+                self._submit(workspace, limit + len(_paused(pictures)))
+                pictures = self._look(workspace, before, clock())
+                self._steer(workspace, pictures, guard)
+                self._put_away(workspace, pictures)
+                away_s = 0.0
+            except _AWAY:
+                # The pauses slept are counted, not the clock: that jumps, and goes on while a laptop is closed.
+                away_s += pause
+                if away_s > _MOST_AWAY_S:
+                    raise
+            show(self.manifest, pictures)
+            if self.manifest.count(*OPEN) == len(_paused(pictures)):
+                return
+            changed = self.manifest is not noted or news(before, pictures)
+            pause = next_interval(pause, changed=changed, shortest_s=shortest, longest_s=longest)
+            sleep(pause)
+
+    def resume(self, workspace: Workspace, **how: Any) -> Sweep:
+        """Take up a stopped or interrupted sweep again; `how` as in `run`."""
+        with self._held():
+            for entry in self.manifest.having("stopped"):
+                state = "sent" if entry.job_id else "planned"
+                self.manifest = self.manifest.update(entry.trial.index, state=state)
+        return self.run(workspace, **how)
+
+    def stop(self, workspace: Workspace) -> None:
+        """Cancel what is at the service and send no more. What was planned is remembered for `resume`."""
+        with self._held():
+            self._settle_doubts(workspace)
+            for entry in self.manifest.having("planned"):
+                self.manifest = self.manifest.update(entry.trial.index, state="stopped")
+            for entry in self.manifest.having("sent"):
+                try:
+                    job = workspace.jobs.retrieve(entry.job_id or "")
+                    if not job.ended:
+                        with suppress(*_TOO_LATE):
+                            job.cancel()
+                    archive(job, self._runs_folder)
+                    self.manifest = self.manifest.update(entry.trial.index, state="ended", note=job.status)
+                except openai.NotFoundError:
+                    self.manifest = self.manifest.update(entry.trial.index, **_GONE)
+
+    def runs(self) -> list[Run]:
+        """The archived jobs, failed and cancelled ones too, for `tb.compare`."""
+        return read_runs(self._runs_folder)
+
+    @contextmanager
+    def _held(self) -> Iterator[None]:
+        """The sweep for this process alone, as it is on disk: another process may have gone on with it meanwhile."""
+        if not (self.folder / FILE).exists():
+            self.manifest.write()
+        with alone(self.folder):
+            self.manifest = read_manifest(self.folder)
+            yield
+
+    @property
+    def _runs_folder(self) -> Path:
+        return self.folder / "runs"
+
+    def _settle_doubts(self, workspace: Workspace) -> None:
+        """Ask the service which of the requests in doubt it has: those are `sent`, the others `planned` again."""
+        doubtful = {entry.trial.identity: entry for entry in self.manifest.having("sending")}
+        if not doubtful:
+            return
+        arrived = {}
+        for job in workspace.client.fine_tuning.jobs.list(limit=100):
+            suffix = Run(job=as_json(job)).suffix
+            if suffix in doubtful:
+                arrived[suffix] = job.id
+        for identity, entry in doubtful.items():
+            state = "sent" if identity in arrived else "planned"
+            self.manifest = self.manifest.update(entry.trial.index, state=state, job_id=arrived.get(identity))
+
+    def _submit(self, workspace: Workspace, limit: int) -> None:
+        """Send planned jobs while there is room for them."""
+        for entry in self.manifest.having("planned"):
+            if self.manifest.count("sent", "sending") >= limit:
+                return
+            index = entry.trial.index
+            self.manifest = self.manifest.update(index, state="sending")
+            try:
+                job = workspace.jobs.create(entry.trial.request, retries=0)
+            except _IN_DOUBT:
+                return  # it stays `sending` and is asked for at the next tick
+            except openai.APIStatusError as error:
+                if _quota_is_full(error):
+                    self.manifest = self.manifest.update(index, state="planned")
+                    return
+                if error.status_code not in _THIS_REQUEST:  # a wrong key, say: no job would be taken
+                    self.manifest = self.manifest.update(index, state="planned")
+                    raise
+                self.manifest = self.manifest.update(index, state="refused", note=error.message)
+            else:
+                self.manifest = self.manifest.update(index, state="sent", job_id=job.id)
+
+    def _look(self, workspace: Workspace, before: Mapping[str, JobSnapshot], now: float) -> Mapping[str, JobSnapshot]:
+        while True:
+            ids = [entry.job_id for entry in self.manifest.having("sent") if entry.job_id]
+            try:
+                return look(workspace, ids, {i: s for i, s in before.items() if i in ids}, now=now) if ids else before
+            except openai.NotFoundError:
+                if not self._drop_missing(workspace):
+                    raise
+
+    def _drop_missing(self, workspace: Workspace) -> bool:
+        """Whether a job was missing."""
+        before = self.manifest
+        for entry in self.manifest.having("sent"):
+            try:
+                workspace.jobs.retrieve(entry.job_id or "")
+            except openai.NotFoundError:
+                self.manifest = self.manifest.update(entry.trial.index, **_GONE)
+        return self.manifest is not before
+
+    def _steer(self, workspace: Workspace, pictures: Mapping[str, JobSnapshot], guard: Decide | None) -> None:
+        for job_id, snapshot in pictures.items():
+            verdict = guard(snapshot) if guard and snapshot.status == "running" else None
+            if verdict in ("pause", "cancel"):
+                with suppress(*_TOO_LATE):
+                    getattr(workspace.jobs.retrieve(job_id), verdict)()
+
+    def _put_away(self, workspace: Workspace, pictures: Mapping[str, JobSnapshot]) -> None:
+        """Archive what has ended; only then is it `ended`, so that a crash in between archives it again."""
+        for entry in self.manifest.having("sent"):
+            picture = pictures.get(entry.job_id or "")
+            if picture is not None and picture.ended:
+                try:
+                    archive(workspace.jobs.retrieve(picture.job_id), self._runs_folder)
+                    self.manifest = self.manifest.update(entry.trial.index, state="ended", note=picture.status)
+                except openai.NotFoundError:
+                    self.manifest = self.manifest.update(entry.trial.index, **_GONE)
+
+    def __repr__(self) -> str:
+        states = self.plan["state"].value_counts()
+        told = ", ".join(f"{count} {state}" for state, count in states.items())
+        return f"<Sweep of {len(self.manifest.entries)} jobs in {self.folder}: {told}; {self.cost}>"
+
+    def _repr_html_(self) -> str:
+        plan = self.plan.dropna(axis="columns", how="all")
+        table = plan.to_html(escape=True, max_rows=24, border=0, na_rep="")
+        return f"<p>Sweep of {len(plan)} jobs in <code>{escape(str(self.folder))}</code>, {self.cost}</p>{table}"
+
+
+def _paused(pictures: Mapping[str, JobSnapshot]) -> list[str]:
+    """Jobs that wait for a person: they neither run nor queue, and watching them would never end."""
+    return [job_id for job_id, snapshot in pictures.items() if snapshot.status == "paused"]
+
+
+def _quota() -> int:
+    facts = load_catalogue()
+    return facts.limit("running_jobs") + facts.limit("queued_jobs")
+
+
+def _quota_is_full(error: openai.APIStatusError) -> bool:
+    return error.status_code == 429 or error.code in ("quotaExceeded", "tooManyRequests")

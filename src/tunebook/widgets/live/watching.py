@@ -1,0 +1,121 @@
+"""`watch`: a job as a live cell where a person sees it, as printed lines where nobody does."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from tunebook.widgets.live import view as live_view
+from tunebook.widgets.live.watcher import Follow, follower
+from tunebook.widgets.outputs import cell_and_count, mode, static_picture
+
+if TYPE_CHECKING:
+    from tunebook.service import Job, JobSnapshot, Workspace
+    from tunebook.widgets.live.cell import LiveCell
+
+
+class Picture:
+    """The last state of a watched job, as a value: what `watch` returns where there is no live cell."""
+
+    def __init__(self, snapshot: JobSnapshot | None, html: str, plain: str) -> None:
+        self.snapshot = snapshot
+        self._html, self._plain = html, plain
+        self._shown_in: int | None = None
+
+    def show(self) -> None:
+        """Display the picture in the notebook cell that runs now."""
+        from IPython.display import display
+
+        self._shown_in = cell_and_count()[1]
+        display(self._repr_mimebundle_(), raw=True)
+
+    def _ipython_display_(self) -> None:
+        if self._shown_in is None or self._shown_in != cell_and_count()[1]:
+            self.show()
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        return static_picture(self._html, self._plain)
+
+    def __repr__(self) -> str:
+        return self._plain
+
+
+def watch(
+    job: Job | str,
+    workspace: Workspace | None = None,
+    *,
+    background: bool | None = None,
+    say: Callable[[str], object] = print,
+    follow: Follow | None = None,
+) -> LiveCell | Picture:
+    """Watch a job until it ends. Interrupting stops the watching, never the job.
+
+    job: a Job, or the id of one; with an id, `workspace` is where it is (None: `connect()`, from the environment), so
+    after a restart of the kernel `tb.watch("ftjob-…")` brings everything back.
+    background: None shows a live cell and leaves the kernel free in a notebook, and blocks and prints lines where
+    cells run unattended and in scripts. True never blocks, False always does. `await job.watched()` waits without
+    showing anything.
+
+    >>> watched = tb.watch(job.id, ws, background=False)
+    ftjob-... at ...
+    ... succeeded, step 6/6, train loss ..., valid loss ...
+    """
+    workspace, job_id = _found(job, workspace)
+    where = mode()
+    if background or (background is None and where == "notebook"):
+        from tunebook.widgets.live.cell import LiveCell
+
+        cell_id, count = cell_and_count()
+        notes = getattr(job, "differences", ())
+        cell = LiveCell(workspace, job_id, notes=notes, follow=follow).start(cell=cell_id, count=count)
+        if where != "script":
+            cell.show()
+        return cell
+    picture = _print_lines(workspace, job_id, say, follow)
+    if where != "script":
+        picture.show()
+    return picture
+
+
+def milestone(snapshot: JobSnapshot) -> tuple[Any, ...]:
+    """What has to change for another line to be printed: state, a tenth of the way, checkpoints, trouble."""
+    done = live_view.progress(snapshot)
+    tenth = int(done * 10) if done is not None else (snapshot.step or 0) // 100
+    return snapshot.status, tenth, len(snapshot.checkpoints), snapshot.error, snapshot.problem
+
+
+def line(snapshot: JobSnapshot) -> str:
+    """One printed line: local time, then the state and the newest numbers."""
+    return f"{time.strftime('%H:%M:%S', time.localtime(snapshot.read_at))} {snapshot.line()}"
+
+
+def _print_lines(workspace: Workspace, job_id: str, say: Callable[[str], object], follow: Follow | None) -> Picture:
+    last: JobSnapshot | None = None
+    printed = None
+    say(f"{job_id} at {workspace.name}")
+    try:
+        for pictures in (follow or follower())(workspace, (job_id,)):
+            last = pictures.get(job_id)
+            if last is not None and (mark := milestone(last)) != printed:
+                printed = mark
+                say(line(last))
+    except KeyboardInterrupt:
+        say(f"Stopped watching; {job_id} goes on. tb.watch('{job_id}') watches it again.")
+    if last is None:
+        return Picture(None, "", f"{job_id} at {workspace.name}: not read.")
+    from tunebook.analysis import diagnose
+
+    diagnosis = diagnose(last.run()) if last.results else None
+    seen = live_view.parts(last, diagnosis=diagnosis, resource=workspace.name, now=last.read_at)
+    return Picture(last, seen.static(f"tb.watch('{job_id}')"), seen.plain)
+
+
+def _found(job: Job | str, workspace: Workspace | None) -> tuple[Workspace, str]:
+    if isinstance(job, str):
+        if workspace is None:
+            from tunebook.service import connect
+
+            workspace = connect()
+        return workspace, job
+    return workspace or job.workspace, job.id

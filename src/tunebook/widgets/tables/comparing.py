@@ -1,0 +1,164 @@
+"""`comparison_table`: a comparison to look around in. It sorts, filters, and draws the curves of what is picked.
+
+It reads the comparison and nothing else: no service, no thread, and the comparison is never changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets
+import pandas as pd
+
+from tunebook.widgets.clicks import Clicks
+from tunebook.widgets.live import chart
+from tunebook.widgets.markup import esc, note
+from tunebook.widgets.outputs import Shown, all_widgets, free_from_cell, mode, show_picture, static_picture, widget_view
+from tunebook.widgets.pieces import place, put
+from tunebook.widgets.style import style_tag
+from tunebook.widgets.tables.comparison_view import arrange, choices, plain_table, shows, sorts, table_html
+from tunebook.widgets.tables.pick_table import PickTable
+
+if TYPE_CHECKING:
+    from tunebook.analysis import Comparison, Run
+
+_MOST_CURVES = 12  # more lines over each other cannot be followed
+
+
+def comparison_table(comparison: Comparison) -> ComparisonTable:
+    """The jobs of a comparison in one table: sort, filter, pick rows to see their curves over each other.
+
+    Shown when it is the last line of a cell; where cells run unattended, and in a saved notebook, it is a picture.
+
+    >>> table = tb.comparison_table(tb.compare(tb.read_runs("runs")))
+    >>> table.find.value = "n_epochs=2"
+    >>> table
+    <ComparisonTable of 4 jobs>
+    """
+    return ComparisonTable(comparison)
+
+
+class ComparisonTable:
+    """The table. `rows` is what is shown, in order; `picked` the ids of the chosen jobs, `runs` their runs."""
+
+    def __init__(self, comparison: Comparison) -> None:
+        from tunebook.analysis.sweeps.comparison import run_ids
+
+        self.comparison = comparison
+        self._runs: Mapping[str, Run] = dict(zip(run_ids(comparison.runs), comparison.runs, strict=True))
+        self._closed = False
+        self._make_widgets()
+        self._make_layout()
+        self._connect()
+        self.draw()
+
+    # ---- widgets
+
+    def _make_widgets(self) -> None:
+        self._style, self._chart, self._message = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
+        self._look = PickTable(
+            placeholder="id, suffix, verdict, n_epochs=2",
+            shows=shows(self.comparison),
+            sorts=tuple(sorts(self.comparison)),
+            picks="curves of",
+            widths=("290px", "250px", "250px"),
+            label_widths=("56px", "66px"),
+        )
+        self.find, self.show_only, self.sort, self.turn, self.pick = self._look.fields
+        self._table = self._look.table
+
+    # ---- layout
+
+    def _make_layout(self) -> None:
+        place(self._style, display="none")
+        for part in (self._chart, self._message):
+            place(part, margin="0", width="auto")
+        self.widget = ipywidgets.VBox(
+            [self._style, self._look.filters(), self._look.frame, self.pick, self._chart, self._message],
+            layout=ipywidgets.Layout(overflow="hidden"),
+        )
+        self._shown = Shown(self.widget)
+        self._style.value = style_tag() + self._shown.hiding_style
+
+    # ---- connections
+
+    def _connect(self) -> None:
+        guard: Callable[..., Any] = Clicks(self._message, lambda _: None).guard
+        self._look.connect(guard, draw=self.draw, picked=self._overlay)
+
+    # ---- what is seen
+
+    @property
+    def rows(self) -> pd.DataFrame:
+        """The rows of `comparison.frame` that are shown now, in order."""
+        return arrange(self.comparison, **self._look.asked)
+
+    @property
+    def picked(self) -> tuple[str, ...]:
+        """The ids of the jobs whose curves are drawn."""
+        return tuple(self.pick.value)
+
+    @property
+    def runs(self) -> tuple[Run, ...]:
+        """The picked runs, for instance for a comparison of these alone: `tb.compare(table.runs)`."""
+        return tuple(self._runs[job_id] for job_id in self.picked)
+
+    def draw(self) -> None:
+        """Show the rows as they are filtered and sorted now."""
+        if self._closed:
+            return
+        rows = self.rows
+        html = self._html(rows)
+        put(self._table, html)
+        if self._look.offer(choices(self.comparison, rows)):
+            self._overlay()
+        free_from_cell(self.widget)
+        self._shown.keep(self._still(html), plain_table(self.comparison, rows))
+
+    def _html(self, rows: pd.DataFrame) -> str:
+        sentence = f'<p class="tb-line">{esc(self.comparison.sentence)}</p>'
+        return sentence + table_html(self.comparison, rows)
+
+    def _still(self, html: str) -> str:
+        return f"{html}{note('Saved picture. comparison_table(comparison) sorts, filters and draws curves again.')}"
+
+    def _overlay(self) -> None:
+        labels = {job_id: label for label, job_id in self.pick.options}
+        results = {
+            labels[job_id]: run.results.frame
+            for job_id, run in zip(self.picked, self.runs, strict=True)
+            if run.results is not None
+        }
+        frames = dict(list(results.items())[:_MOST_CURVES])
+        drawn = chart.overlay_html(frames, empty="No curves for what is picked.")
+        more = note(f"The first {len(frames)} of {len(results)} are drawn.") if len(results) > len(frames) else ""
+        put(self._chart, drawn + more if self.picked else "")
+
+    # ---- display
+
+    def show(self) -> None:
+        """Display the table in the notebook cell that runs now; unattended, its picture."""
+        if mode() == "notebook":
+            self._shown.show(*self._static())
+            return
+        show_picture(*self._static())
+
+    def close(self) -> None:
+        """Free the widgets; the saved picture stays."""
+        self._closed = True
+        for widget in all_widgets(self.widget):
+            widget.close()
+
+    def _static(self) -> tuple[str, str]:
+        rows = self.rows
+        return self._still(self._html(rows)), plain_table(self.comparison, rows)
+
+    def _ipython_display_(self) -> None:
+        self.show()
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        return static_picture(*self._static()) | ({} if self._closed else widget_view(self.widget))
+
+    def __repr__(self) -> str:
+        return f"<ComparisonTable of {len(self.comparison.frame)} jobs>"

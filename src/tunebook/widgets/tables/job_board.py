@@ -1,0 +1,353 @@
+"""`board`: many jobs in one table that keeps itself up to date, filters, sorts, and compares what is picked."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets
+
+from tunebook.catalogue import load_catalogue
+from tunebook.widgets.clicks import Clicks, in_thread
+from tunebook.widgets.live import chart
+from tunebook.widgets.live.watcher import Watcher, replace_watchers
+from tunebook.widgets.markup import esc, note
+from tunebook.widgets.outputs import (
+    Shown,
+    all_widgets,
+    cell_and_count,
+    free_from_cell,
+    mode,
+    show_picture,
+    static_picture,
+    widget_view,
+)
+from tunebook.widgets.pieces import button, place, put, wrap
+from tunebook.widgets.states import STATES
+from tunebook.widgets.style import style_tag
+from tunebook.widgets.tables import board_view
+from tunebook.widgets.tables.board_feed import Entry, feed
+from tunebook.widgets.tables.pick_table import PickTable
+
+if TYPE_CHECKING:
+    from tunebook.service import Workspace
+
+_DRAW_EVERY_S = 1.0  # a table of a hundred rows need not be redrawn faster than it is read
+_MOST_COMPARED = 12
+
+
+class _EnoughError(Exception):
+    """Raised in the pause between two ticks to end a reading that is not to go on."""
+
+
+def board(*workspaces: Workspace, limit: int = 100) -> Board:
+    """The newest `limit` jobs of each resource, live: shown when it is the last line of a cell.
+
+    Filters and sorts; picking rows overlays their curves and compares them. Where cells run unattended it is read once
+    and left as a picture.
+
+    >>> board = tb.board(ws, limit=5)
+    >>> board.picked
+    ()
+    """
+    if not workspaces:
+        from tunebook.service import connect
+
+        workspaces = (connect(),)
+    return Board(workspaces, limit=limit)
+
+
+class Board:
+    """The board. `rows` are what is shown, in order; `picked` the job ids chosen for comparison; `close()` ends it."""
+
+    def __init__(
+        self,
+        workspaces: tuple[Workspace, ...],
+        *,
+        limit: int = 100,
+        clock: Callable[[], float] = time.time,
+        spawn: Callable[[Callable[[], None]], None] = in_thread,
+    ) -> None:
+        self.workspaces, self.limit = workspaces, limit
+        self.catalogue = load_catalogue()
+        self.comparison: Any = None
+        self._entries: dict[str, tuple[Workspace, Entry]] = {}
+        self._rows: dict[str, tuple[Entry, board_view.Row]] = {}
+        self._diagnoses: dict[str, tuple[Any, Any]] = {}
+        self._clock, self._lock = clock, threading.RLock()
+        self._drawn_at = 0.0
+        self._watchers: list[Watcher] = []
+        self._closed = False
+        self._make_widgets()
+        self._make_layout()
+        self._connect(spawn)
+
+    # ---- widgets
+
+    def _make_widgets(self) -> None:
+        self._style, self._title = ipywidgets.HTML(), ipywidgets.HTML(wrap(self._heading()))
+        self._chart, self._words, self._message = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
+        self._look = PickTable(
+            placeholder="name, id, model, verdict",
+            shows=(board_view.ALL, board_view.GOING, *STATES),
+            sorts=tuple(board_view.SORTS),
+            picks="compare",
+            widths=("250px", "190px", "200px"),
+            label_widths=("initial", "initial"),
+        )
+        self.find, self.show_only, self.sort, self.turn, self.pick = self._look.fields
+        self._table = self._look.table
+        put(self._table, note("Reading the list of jobs …"))
+        self.refresh_button = button("Refresh", "Look at the service now")
+        tip = "Compare with uncertainty: which is best, and is that sure?"
+        self.compare_button = button("Rank the picked jobs", tip)
+
+    # ---- layout
+
+    def _make_layout(self) -> None:
+        place(self._style, display="none")
+        for part in (self._title, self._chart, self._words, self._message):
+            place(part, margin="0", width="auto")
+        line = ipywidgets.Layout(flex_flow="row wrap", align_items="center")
+        hint = ipywidgets.HTML(
+            wrap(note("Pick two or more (with Ctrl or ⌘, or Shift) to lay their curves over each other."))
+        )
+        place(hint, margin="0", width="auto")
+        choosing = ipywidgets.HBox([self.compare_button, hint], layout=line)
+        self._picking = ipywidgets.VBox([self.pick, choosing])
+        place(self._picking, display="none")  # until there are jobs to compare
+        self.widget = ipywidgets.VBox(
+            [
+                self._style,
+                self._title,
+                self._look.filters(self.refresh_button),
+                self._look.frame,
+                self._picking,
+                self._chart,
+                self._words,
+                self._message,
+            ],
+            layout=ipywidgets.Layout(overflow="hidden"),
+        )
+        self._shown = Shown(self.widget)
+        self._style.value = style_tag() + self._shown.hiding_style
+
+    # ---- connections
+
+    def _connect(self, spawn: Callable[[Callable[[], None]], None]) -> None:
+        self._clicks = Clicks(self._message, self._busy, spawn)
+        self._look.connect(self._clicks.guard, draw=self.draw, picked=self._overlay)
+        self.refresh_button.on_click(self._clicks.guard(lambda _: self.refresh()))
+        self.compare_button.on_click(self._clicks.guard(lambda _: self._clicks.do("Comparing …", self._compare)))
+        self._busy(False)
+
+    def _busy(self, active: bool) -> None:
+        self.compare_button.disabled = active or len(self.pick.value) < 2
+
+    # ---- what is known
+
+    def receive(self, workspace: Workspace, entries: Mapping[str, Entry]) -> None:
+        """Take what the feed read. Safe from any thread; touches this board's own widgets and display only."""
+        with self._lock:
+            if self._closed:
+                return
+            mine = f"{workspace.name} "
+            keys = {f"{mine}{job_id}" for job_id in entries}
+            gone = [k for k, (w, _) in self._entries.items() if w is workspace and k not in keys]
+            for key in gone:
+                del self._entries[key]
+                self._rows.pop(key, None)
+                self._diagnoses.pop(key, None)
+            for job_id, entry in entries.items():
+                self._entries[f"{mine}{job_id}"] = (workspace, entry)
+                self._make_row(f"{mine}{job_id}")
+            going = any(not e.snapshot.ended for _, e in self._entries.values())
+            if self._clock() - self._drawn_at >= _DRAW_EVERY_S or not going:
+                self.draw()
+
+    def _make_row(self, key: str) -> None:
+        """The row of one job, made anew only when its entry is another one."""
+        workspace, entry = self._entries[key]
+        if key in self._rows and self._rows[key][0] is entry:
+            return
+        results = entry.snapshot.results
+        size = len(results) if results is not None else 0
+        if size and self._diagnoses.get(key, (0, None))[0] != (size, entry.snapshot.ended):
+            from tunebook.analysis import diagnose
+
+            self._diagnoses[key] = ((size, entry.snapshot.ended), diagnose(entry.snapshot.run()))
+        row = board_view.row_of(
+            entry.snapshot,
+            resource=workspace.name,
+            catalogue=self.catalogue,
+            diagnosis=self._diagnoses.get(key, (0, None))[1],
+            problem=entry.problem,
+            free=getattr(workspace, "embedded", False),
+        )
+        self._rows[key] = (entry, row)
+
+    @property
+    def rows(self) -> list[board_view.Row]:
+        """What is shown now, in order."""
+        with self._lock:
+            every = [row for _, row in self._rows.values()]
+        return board_view.arrange(every, **self._look.asked)
+
+    @property
+    def picked(self) -> tuple[str, ...]:
+        """The ids of the jobs chosen for comparison."""
+        return tuple(key.rpartition(" ")[2] for key in self.pick.value)
+
+    # ---- what is seen
+
+    def draw(self) -> None:
+        """Show the rows as they are filtered and sorted now."""
+        with self._lock:
+            if self._closed:
+                return
+            self._drawn_at = self._clock()
+            rows = self.rows
+            html = self._html(rows)
+            put(self._table, html)
+            self._look.offer([(board_view.choice_label(row), row.key) for row in rows])
+            self._picking.layout.display = "" if len(self._rows) > 1 else "none"
+            free_from_cell(self.widget)
+            self._shown.keep(f"{self._heading()}{html}{self._again()}", board_view.plain_table(rows))
+
+    def _heading(self) -> str:
+        where = ", ".join(esc(w.name) for w in self.workspaces)
+        return f'<div class="tb-head"><span class="tb-title">Jobs</span><span class="tb-muted">at {where}</span></div>'
+
+    def _html(self, rows: list[board_view.Row]) -> str:
+        several = len(self.workspaces) > 1
+        return board_view.table_html(rows, total=len(self._rows), now=self._clock(), several=several)
+
+    def _again(self) -> str:
+        return note("Saved picture. tb.board(ws) shows the jobs live again.")
+
+    def _overlay(self) -> None:
+        self._busy(self._clicks.active)
+        with self._lock:
+            chosen = [key for key in self.pick.value if key in self._entries][:_MOST_COMPARED]
+            frames = {}
+            for key in chosen:
+                _, entry = self._entries[key]
+                row = self._rows[key][1]
+                if entry.snapshot.results is not None:
+                    frames[f"{row.name or row.job_id[:14]} {row.settings}".strip()] = entry.snapshot.results.frame
+        drawn = chart.overlay_html(frames, empty="No curves yet for what is picked.") if chosen else ""
+        self._chart.value = wrap(drawn)
+        self._words.value = ""
+
+    def _compare(self) -> str | None:
+        from tunebook.analysis import compare
+
+        with self._lock:
+            chosen = [self._entries[key][1].snapshot for key in self.pick.value if key in self._entries]
+        runs = [snapshot.run() for snapshot in chosen]
+        self.comparison = compare(runs)
+        left = "".join(note(f"{job_id}: {why}", "wait") for job_id, why in self.comparison.left_out.items())
+        self._words.value = wrap(f"<p>{esc(self.comparison.sentence)}</p>{left}{note('In code: board.comparison')}")
+        return None
+
+    # ---- watching
+
+    def start(self) -> Board:
+        """Begin to read, one thread a resource, in place of what an earlier run of the cell started."""
+        cell, count = cell_and_count()
+        replace_watchers(cell, count, ("board",))
+        for workspace in self.workspaces:
+            watcher = Watcher(
+                workspace,
+                ("board",),
+                receive=partial(self.receive, workspace),
+                failed=self._failed,
+                on_stop=self.close,
+                cell=cell,
+                count=count,
+                follow=self._follow,
+            )
+            self._watchers.append(watcher)
+            watcher.start()
+        return self
+
+    def _follow(self, workspace: Workspace, _: tuple[str, ...], *, sleep: Any, clock: Any, **__: Any) -> Any:
+        return feed(workspace, self.limit, sleep=sleep, clock=clock)
+
+    def _failed(self, error: BaseException) -> None:
+        if not self._closed:
+            self._clicks.fail(error)
+            self.draw()
+
+    def refresh(self, wait_s: float = 2.0) -> None:
+        """Look at the services now, and send the table again: some front ends drop background updates."""
+        self._clicks.clear()
+        dead = [w for w in self._watchers if not w.is_alive()]
+        for watcher in self._watchers:
+            watcher.refresh()
+            watcher.ticked.clear()
+        if dead:
+            self._watchers.clear()
+            self.start()
+        if self._watchers:
+            self._watchers[0].ticked.wait(wait_s)
+        self.draw()
+        self._table.send_state("value")
+
+    def close(self) -> None:
+        """Stop reading and free the widgets. The jobs go on; the saved picture stays."""
+        with self._lock:
+            if self._closed:
+                return
+            self.draw()
+            self._closed = True
+        for watcher in self._watchers:
+            watcher.stop()
+        for widget in all_widgets(self.widget):
+            widget.close()
+
+    # ---- display
+
+    def show(self) -> None:
+        """Display the board in the notebook cell that runs now and begin to read; unattended, read once."""
+        if mode() != "notebook":
+            self.read_once()
+            show_picture(*self._static())
+            return
+        with self._lock:  # as in the live cell: no picture may come in between
+            self._shown.show(*self._static())
+        if not self._watchers:
+            self.start()
+
+    def read_once(self) -> Board:
+        """Read every job completely, now, on this thread."""
+
+        for workspace in self.workspaces:
+
+            def done(_: float, workspace: Workspace = workspace) -> None:
+                entries = [e for w, e in self._entries.values() if w is workspace]
+                if all(e.complete or not e.snapshot.ended for e in entries):
+                    raise _EnoughError
+
+            with suppress(_EnoughError):
+                for entries in feed(workspace, self.limit, sleep=done):
+                    self.receive(workspace, entries)
+        self.draw()
+        return self
+
+    def _static(self) -> tuple[str, str]:
+        rows = self.rows
+        return f"{self._heading()}{self._html(rows)}{self._again()}", board_view.plain_table(rows)
+
+    def _ipython_display_(self) -> None:
+        self.show()
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        return static_picture(*self._static()) | ({} if self._closed else widget_view(self.widget))
+
+    def __repr__(self) -> str:
+        return f"<Board of {len(self._rows)} jobs at {', '.join(w.name for w in self.workspaces)}>"

@@ -1,0 +1,233 @@
+"""Decisions about files: what may be stored, when it is ready, what its syntax scan finds."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import msgspec
+
+from tunebook_local.desk.clock import Clock
+from tunebook_local.desk.imports import ImportRefused, check_url, fetch
+from tunebook_local.desk.limits import Limits
+from tunebook_local.desk.naming import new_id
+from tunebook_local.desk.records import File
+from tunebook_local.desk.refusals import Refusal, invalid, not_found, over_quota, wrong_state
+from tunebook_local.desk.store import Store
+
+UPLOAD_PURPOSES = ("fine-tune", "assistants", "batch", "evals")
+LONGEST_LINE = 64 * 2**20  # bytes; a line is read into memory whole
+_LEGACY_TEXT = "Validation of jsonl file failed"
+
+
+def check_purpose(purpose: Any) -> str:
+    """The purpose of an upload, refused when the service knows no such purpose."""
+    if not isinstance(purpose, str) or purpose not in UPLOAD_PURPOSES:
+        raise invalid(f"purpose must be one of {', '.join(UPLOAD_PURPOSES)}; got {purpose!r}.", "purpose")
+    return purpose
+
+
+def check_expiry(anchor: Any, seconds: Any) -> int | None:
+    """Seconds of life asked for with `expires_after`, None when nothing was asked."""
+    if anchor is None and seconds is None:
+        return None
+    try:
+        life = int(str(seconds))
+    except ValueError:
+        life = -1
+    # OpenAI takes an hour and more, Azure's preview 14 days and more; both stop at 30 days.
+    if anchor != "created_at" or not 3600 <= life <= 2_592_000:
+        raise invalid("expires_after needs anchor created_at and 3600 to 2592000 seconds.", "expires_after")
+    return life
+
+
+def add_file(
+    store: Store,
+    clock: Clock,
+    limits: Limits,
+    *,
+    content: Path,
+    filename: str,
+    purpose: str,
+    life_s: int | None = None,
+) -> File:
+    """Take content that has arrived; the file is pending until its scan has ended."""
+    size = content.stat().st_size
+    store.secure(content)
+    with store.transaction():  # the count and the new file are one, however many arrive at once
+        _check_quotas(store, limits, size)
+        file = replace(
+            _new_file(clock, filename=filename, purpose=purpose, life_s=life_s),
+            bytes=size,
+            blob=store.keep(content),
+        )
+        store.add(file)
+    return file
+
+
+def import_file(
+    store: Store, clock: Clock, limits: Limits, body: Mapping[str, Any], *, allowed: tuple[str, ...]
+) -> File:
+    """A file that is to be fetched from a URL; it is pending until that and its scan have ended."""
+    filename = body.get("filename")
+    if not isinstance(filename, str) or not filename:
+        raise invalid("filename is required and must be a string that is not empty.", "filename")
+    expiry = body.get("expires_after") or {}
+    if not isinstance(expiry, dict):
+        raise invalid("expires_after must be an object with anchor and seconds.", "expires_after")
+    try:
+        url = check_url(body.get("content_url"), allowed)
+    except ImportRefused as error:
+        raise invalid(str(error), "content_url") from error
+    new = _new_file(
+        clock,
+        filename=filename,
+        purpose=check_purpose(body.get("purpose")),
+        life_s=check_expiry(expiry.get("anchor"), expiry.get("seconds")),
+    )
+    file = replace(new, source_url=url)
+    with store.transaction():
+        _check_quotas(store, limits, 0)
+        store.add(file)
+    return file
+
+
+def _new_file(clock: Clock, *, filename: str, purpose: str, life_s: int | None) -> File:
+    now = clock.now()
+    return File(
+        id=new_id("file"),
+        created_at=int(now),
+        filename=filename,
+        purpose=purpose,
+        status="pending",
+        expires_at=None if life_s is None else int(now) + life_s,
+        ready_at=now + clock.pace_s,
+    )
+
+
+def _check_quotas(store: Store, limits: Limits, size: int) -> None:
+    mine = sum(file.purpose != "fine-tune-results" for file in store.all(File))
+    if mine >= limits["files_per_resource"]:
+        raise over_quota(f"This resource holds {mine} files, the most it may. Delete some first.")
+    _check_total(store, limits, size)
+
+
+def _check_total(store: Store, limits: Limits, size: int) -> None:
+    total = sum(file.bytes or 0 for file in store.all(File) if file.purpose != "fine-tune-results")
+    if total + size > limits["files_total_bytes"]:
+        raise over_quota(f"The files of this resource may take {limits['files_total_bytes']} bytes in all.")
+
+
+def visible_file(store: Store, clock: Clock, file_id: str) -> File:
+    """A file by its id; one whose life is over is gone."""
+    file = store.get(File, id=file_id)
+    if file is None or _over(file, clock):
+        raise not_found("file", file_id)
+    return file
+
+
+def visible_files(store: Store, clock: Clock, purpose: str | None) -> list[File]:
+    """All files, newest first, of one purpose when asked."""
+    found = store.all(File, newest_first=True)
+    return [file for file in found if purpose in (None, file.purpose) and not _over(file, clock)]
+
+
+def _over(file: File, clock: Clock) -> bool:
+    return file.expires_at is not None and file.expires_at <= clock.now()
+
+
+def file_for_job(store: Store, clock: Clock, file_id: str, param: str) -> File:
+    """A file that a job may train on."""
+    what = param.replace("_", " ")
+    file = store.get(File, id=file_id)
+    if file is None or _over(file, clock):
+        raise invalid(f"The specified {what} {file_id!r} does not exist on this resource.", param)
+    if file.purpose != "fine-tune" or file.blob is None:
+        raise invalid(f"The {what} {file_id!r} was uploaded for {file.purpose!r}, not for 'fine-tune'.", param)
+    if file.status == "error":
+        raise invalid(f"The {what} {file_id!r} cannot be used: {file.status_details}", param)
+    if file.status != "processed":
+        raise wrong_state(f"The {what} {file_id!r} is {file.status}: wait until it is processed.")
+    return file
+
+
+def scan(file: BinaryIO) -> tuple[int, str | None]:
+    """Read JSON Lines as the service does on arrival: (examples, None) or (examples so far, complaint).
+
+    Only syntax: UTF-8 (a byte-order mark is fine), one JSON object a line, at least one; blank lines do not
+    count. What the objects must hold is checked when a job starts.
+    """
+    examples = number = 0
+    while line := file.readline(LONGEST_LINE + 1):
+        number += 1
+        if len(line) > LONGEST_LINE:
+            return examples, f"{_LEGACY_TEXT}: line {number} is longer than {LONGEST_LINE // 2**20} MB."
+        text = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
+        if not text.strip():
+            continue
+        complaint = _complaint(text)
+        if complaint is not None:
+            return examples, f"{_LEGACY_TEXT}: line {number} {complaint}"
+        examples += 1
+    if not examples:
+        return 0, f"{_LEGACY_TEXT}: No valid json line found in file."
+    return examples, None
+
+
+def _complaint(line: bytes) -> str | None:
+    try:
+        line.decode("utf-8")
+        value = msgspec.json.decode(line, type=msgspec.Raw)
+    except UnicodeDecodeError as error:
+        return f"is not UTF-8: {error.reason} at byte {error.start + 1}."
+    except (msgspec.DecodeError, RecursionError) as error:
+        return f"is not valid JSON: {error}."
+    return None if bytes(value).lstrip().startswith(b"{") else "is not a JSON object."
+
+
+def remove_expired(store: Store, clock: Clock) -> None:
+    """Remove files whose life is over."""
+    for file in store.all(File):
+        if _over(file, clock):
+            store.remove_file(file)
+
+
+def settle(store: Store, limits: Limits, file: File, *, allowed: tuple[str, ...]) -> None:
+    """End a pending file's wait: fetch it when it is an import, scan it, and say processed or error."""
+    if file.source_url is not None:
+        arrived = _arrive(store, limits, file, allowed)
+        if arrived is None:
+            return
+        file = arrived
+    changes: dict[str, Any] = {"status": "processed"}
+    if file.blob is not None and file.purpose == "fine-tune":
+        try:
+            with (store.blobs / file.blob).open("rb") as content:
+                examples, complaint = scan(content)
+        except FileNotFoundError:
+            return  # deleted meanwhile
+        status = "processed" if complaint is None else "error"
+        changes = {"status": status, "status_details": complaint, "lines": examples}
+    store.change(File, {"id": file.id}, **changes)
+
+
+def _arrive(store: Store, limits: Limits, file: File, allowed: tuple[str, ...]) -> File | None:
+    """Fetch an import; None when that failed (the file says so) or nobody wants it any more."""
+    content = store.new_content()
+    try:
+        fetch(str(file.source_url), content, limit=limits["upload_bytes"], allowed=allowed)
+        size = content.stat().st_size
+        store.secure(content)
+        with store.transaction():
+            _check_total(store, limits, size)
+            changes: dict[str, Any] = {"bytes": size, "blob": store.keep(content), "source_url": None}
+            known = store.change(File, {"id": file.id}, **changes)
+    except (ImportRefused, Refusal) as error:
+        store.change(File, {"id": file.id}, status="error", status_details=str(error), source_url=None)
+        return None
+    finally:
+        content.unlink(missing_ok=True)
+    return replace(file, **changes) if known else None

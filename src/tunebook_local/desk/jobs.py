@@ -1,0 +1,136 @@
+"""Decisions about jobs: creation with its quotas, and what may be asked of a job in which state."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from tunebook_local.desk.clock import Clock
+from tunebook_local.desk.files import file_for_job
+from tunebook_local.desk.grading import check_grader
+from tunebook_local.desk.history import ENQUEUED, STAND_IN, message_event
+from tunebook_local.desk.job_request import NewJob
+from tunebook_local.desk.limits import Limits
+from tunebook_local.desk.models import model_to_train, refuse_in_use
+from tunebook_local.desk.naming import fine_tuned_name, new_id
+from tunebook_local.desk.records import Checkpoint, Deployment, Job
+from tunebook_local.desk.refusals import not_found, over_quota, wrong_state
+from tunebook_local.desk.states import ENDED, before
+from tunebook_local.desk.store import Store, Superseded
+
+
+def create_job(store: Store, clock: Clock, limits: Limits, new: NewJob) -> Job:
+    """A new pending job, its first two events with it; refused when a file, the model or a quota does not allow it."""
+    if new.method == "reinforcement" and new.method_body is not None:
+        check_grader(new.method_body["reinforcement"].get("grader"), "method.reinforcement.grader")
+    source = model_to_train(store, new.model, new.method, new.training_type)
+    training = file_for_job(store, clock, new.training_file, "training_file")
+    validation = file_for_job(store, clock, new.validation_file, "validation_file") if new.validation_file else None
+    with store.transaction():  # the count and the new job are one, however many ask at once
+        _check_quotas(store, limits)
+        job_id = new_id("job")
+        job = Job(
+            id=job_id,
+            created_at=int(clock.now()),
+            status="pending",
+            model=source.name,
+            base_model=source.base.id,
+            fine_tuned_model=fine_tuned_name(source.base.id, job_id, new.suffix),
+            training_file=training.id,
+            training_blob=str(training.blob),
+            validation_file=validation.id if validation else None,
+            validation_blob=validation.blob if validation else None,
+            suffix=new.suffix,
+            seed=new.seed,
+            method=new.method,
+            method_body=new.method_body,
+            training_type=new.training_type,
+            metadata=new.metadata,
+            integrations=new.integrations,
+            requested=new.hyperparameters,
+            auto_learning_rate=_auto_learning_rate(new, training.lines or 0),
+            start_weights=source.weights,
+        )
+        said = [
+            message_event(job_id, clock, STAND_IN.format(model=source.base.id)),
+            message_event(job_id, clock, ENQUEUED),
+        ]
+        store.add(job, *said)
+    return job
+
+
+def _auto_learning_rate(new: NewJob, examples: int) -> float | None:
+    """What `auto` will mean: the service says a number for the learning rate from the start."""
+    if new.hyperparameters["learning_rate_multiplier"] != "auto":
+        return None
+    from tunebook_local.model.trainer import resolve_hyperparameters  # numpy: not before the first job needs it
+
+    return float(resolve_hyperparameters({}, examples, new.method)["learning_rate_multiplier"])
+
+
+def _check_quotas(store: Store, limits: Limits) -> None:
+    if store.count(Job) >= limits["jobs_per_resource"]:
+        raise over_quota(f"This resource holds {limits['jobs_per_resource']} jobs, the most it may. Delete some first.")
+    waiting = store.count(Job, status="pending", worker=None)
+    # The job that finds a free place at once does not wait, and so does not count.
+    if waiting >= limits["queued_jobs"]:
+        raise over_quota(f"{waiting} jobs are queued, the most this resource may have. Wait for some to start.")
+
+
+def visible_job(store: Store, job_id: str) -> Job:
+    """A job by its id."""
+    job = store.get(Job, id=job_id)
+    if job is None:
+        raise not_found("fine-tuning job", job_id)
+    return job
+
+
+def kept_checkpoints(store: Store, limits: Limits, job_id: str) -> list[Checkpoint]:
+    """The checkpoints a job still has, newest first: as many as are kept."""
+    points = [point for point in store.all(Checkpoint, job=job_id) if point.weights is not None]
+    return sorted(points, key=lambda point: point.step, reverse=True)[: limits["checkpoints_kept"]]
+
+
+def cancel_job(store: Store, clock: Clock, job_id: str) -> Job:
+    """End a job that has not ended; what it has trained so far stays."""
+    job = _moved(store, clock, job_id, "cancel", "Job cancelled.", finished_at=int(clock.now()))
+    store.sweep()
+    return job
+
+
+def pause_job(store: Store, clock: Clock, job_id: str) -> Job:
+    """Ask a running job to stop after its step; it becomes paused with a checkpoint that can be deployed."""
+    job = visible_job(store, job_id)
+    if job.status == "running" and job.step < 1:
+        raise wrong_state(f"The job {job_id!r} has not trained a step yet: only then can it be paused.")
+    return _moved(store, clock, job_id, "pause", "Job pausing.")
+
+
+def resume_job(store: Store, clock: Clock, job_id: str) -> Job:
+    """Let a paused job go on from the step it was paused at."""
+    return _moved(store, clock, job_id, "resume", "Job resuming.")
+
+
+def _moved(store: Store, clock: Clock, job_id: str, action: str, message: str, **changes: Any) -> Job:
+    try:
+        with store.transaction():
+            job = store.move(job_id, action, **changes)
+            if job is not None:
+                # A job can be paused more than once: its history has a line for each time.
+                store.add(message_event(job_id, clock, message, key=f"{action}:{uuid.uuid4().hex}"))
+                return job
+    except Superseded:
+        raise not_found("fine-tuning job", job_id) from None
+    status = visible_job(store, job_id).status
+    allowed = ", ".join(before(action))
+    raise wrong_state(f"The job {job_id!r} is {status}: it can be asked to {action} only while {allowed}.")
+
+
+def delete_job(store: Store, job_id: str, deployed: Callable[[str, str], Deployment | None]) -> None:
+    """Delete an ended job with its model and checkpoints; its result file stays."""
+    job = visible_job(store, job_id)
+    if job.status not in ENDED:
+        raise wrong_state(f"The job {job_id!r} is {job.status}: cancel it, or wait until it has ended.")
+    refuse_in_use(store, job, deployed)
+    store.remove_job(job_id)

@@ -1,0 +1,222 @@
+"""Gives waiting jobs a worker process, as many at once as the quotas allow, and replaces workers that died.
+
+One thread in the server. It also ends the syntax scans of uploaded files, and knows whether anything is going on.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import traceback
+import uuid
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tunebook_local.desk.clock import Clock
+from tunebook_local.desk.files import remove_expired, settle
+from tunebook_local.desk.history import message_event
+from tunebook_local.desk.limits import Limits
+from tunebook_local.desk.records import File, Job
+from tunebook_local.desk.states import WANTS_WORKER
+from tunebook_local.desk.store import Store
+from tunebook_local.desk.uploads import expire_uploads
+
+_BUSY_TICK_S = 0.02  # between two looks at the workers, while some run
+_TICK_S = 0.1  # … at the jobs and files that wait, while some do
+_IDLE_TICK_S = 1.0  # … at everything: what people ask for wakes the supervisor at once
+_SIGKILL = 9
+_SCANS_AT_ONCE = 4
+_CRASHES_ALLOWED = 3  # deaths in a row without a step between them
+_PATIENCE_S = 10.0  # for workers to save their state when the service stops
+_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+
+
+@dataclass
+class _Running:
+    process: subprocess.Popen[bytes]
+    token: str
+    pool: str
+
+
+class Supervisor:
+    """Start it once the store is open; `wake` it after a change it should not wait for; `stop` it at the end."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        limits: Limits,
+        *,
+        worker_options: Sequence[str] = (),
+        import_hosts: tuple[str, ...] = (),
+    ) -> None:
+        self.store, self.clock, self.limits = store, clock, limits
+        self.worker_options, self.import_hosts = tuple(worker_options), import_hosts
+        self._running: dict[str, _Running] = {}
+        self._scans: dict[str, threading.Thread] = {}
+        self._not_before: dict[str, float] = {}  # job -> when a job whose worker has crashed may have another
+        self._wake = threading.Event()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="supervisor", daemon=True)
+
+    def start(self) -> None:
+        """Forget the workers of an earlier server process, then begin."""
+        self.store.change(Job, {}, worker=None)
+        self.store.clear_left_overs()
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Look at the jobs and files now."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Let the workers save their state and end."""
+        self._stop.set()
+        self._wake.set()
+        self._thread.join()
+        for running in self._running.values():
+            if running.process.stdin is not None:
+                running.process.stdin.close()  # the worker saves and ends
+        deadline = time.monotonic() + _PATIENCE_S
+        for running in self._running.values():
+            try:
+                running.process.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                running.process.kill()
+                running.process.wait()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a job has a worker or waits for one."""
+        return bool(self._running) or self.store.count(Job, status=WANTS_WORKER) > 0
+
+    # -- the thread ---------------------------------------------------------------------------------------
+
+    def _watch(self) -> None:
+        looked, waiting = -_IDLE_TICK_S, 0  # when everything was looked at, not only the workers
+        woken = True
+        while not self._stop.is_set():
+            try:
+                something = self._bury()
+                if woken or something or time.monotonic() - looked > _TICK_S:
+                    looked = time.monotonic()
+                    waiting = self._scan_files() + self._start_workers()
+                    remove_expired(self.store, self.clock)
+                    expire_uploads(self.store, self.clock)
+            except Exception:  # a full disk, say: the next round may do better, and the service must go on
+                traceback.print_exc()
+                time.sleep(_TICK_S)
+            pause = _BUSY_TICK_S if self._running else _TICK_S if waiting else _IDLE_TICK_S
+            woken = self._wake.wait(pause)
+            self._wake.clear()
+
+    def _scan_files(self) -> int:
+        """Begin the scans that are due; how many files wait for theirs to end."""
+        now = self.clock.now()
+        self._scans = {name: scan for name, scan in self._scans.items() if scan.is_alive()}
+        pending = self.store.all(File, status="pending")
+        for file in pending:
+            if file.ready_at <= now and file.id not in self._scans and len(self._scans) < _SCANS_AT_ONCE:
+                # A daemon: an import that hangs must not keep the service from stopping; the next start tries again.
+                scan = threading.Thread(target=self._settle, args=[file], name="scan", daemon=True)
+                self._scans[file.id] = scan
+                scan.start()
+        return len(pending)
+
+    def _settle(self, file: File) -> None:
+        try:
+            settle(self.store, self.limits, file, allowed=self.import_hosts)
+        except Exception:  # a full disk, say: the file is still pending, and the next round tries again
+            traceback.print_exc()
+            time.sleep(_TICK_S)
+        finally:
+            self.store.close()
+
+    def _bury(self) -> int:
+        """Take note of workers that have ended, and say how many; a job that still wants one will get another.
+
+        The worker of a job that was cancelled is not waited for: it may still be reading its file.
+        """
+        before = len(self._running)
+        for job_id, running in list(self._running.items()):
+            job = self.store.get(Job, id=job_id)
+            unwanted = job is None or job.status == "cancelled"
+            if unwanted:
+                running.process.kill()
+                running.process.wait()
+            code = running.process.poll()
+            if code is None:
+                continue
+            if job is not None and job.worker == running.token:
+                self._release(job, code)
+            if unwanted:
+                self.store.clear_job_folder(job_id)
+            del self._running[job_id]  # last: what failed above is tried again in the next round
+            if running.process.stdin is not None:
+                running.process.stdin.close()
+        return before - len(self._running)
+
+    def _release(self, job: Job, code: int) -> None:
+        # A worker killed from outside says nothing about the job; one that fails by itself will fail again.
+        crashes = job.crashes + (code not in (0, -signal.SIGTERM, -_SIGKILL))
+        if crashes >= _CRASHES_ALLOWED and job.status in WANTS_WORKER:
+            self._give_up(job)
+            return
+        if crashes > job.crashes:
+            self._not_before[job.id] = time.monotonic() + 2.0**crashes * _TICK_S
+        self.store.change(Job, {"id": job.id}, worker=None, crashes=crashes)
+
+    def _give_up(self, job: Job) -> None:
+        message = "A system error was encountered, please try again later"
+        error = {"code": "internalFailure", "message": message, "param": None}
+        with self.store.transaction():
+            self.store.add(message_event(job.id, self.clock, message, level="error"))
+            self.store.move(job.id, "fail", error=error, finished_at=int(self.clock.now()), worker=None)
+
+    def _start_workers(self) -> int:
+        """Give waiting jobs workers, oldest first, while there is room; how many jobs were waiting."""
+        waiting = self.store.all(Job, status=WANTS_WORKER, worker=None)
+        taken = Counter(running.pool for running in self._running.values())
+        for job in waiting:
+            early = time.monotonic() < self._not_before.get(job.id, 0.0)
+            if job.id not in self._running and not early and taken[_pool(job)] < self.limits.running(job.training_type):
+                self._start_worker(job)
+                taken[_pool(job)] += 1
+        return len(waiting)
+
+    def _start_worker(self, job: Job) -> None:
+        token = uuid.uuid4().hex
+        # Only while it is still wanted: it may have been cancelled or deleted this moment.
+        if not self.store.change(Job, {"id": job.id, "status": WANTS_WORKER, "worker": None}, worker=token):
+            return
+        command = [
+            sys.executable,
+            "-m",
+            "tunebook_local.desk.worker",
+            "--state",
+            str(self.store.folder),
+            "--job",
+            job.id,
+        ]
+        try:
+            with (self.store.job_folder(job.id) / "worker.log").open("ab") as log:
+                process = subprocess.Popen(  # noqa: S603 - our own module, no shell
+                    [*command, "--token", token, *self.worker_options],
+                    stdin=subprocess.PIPE,
+                    stdout=log,
+                    stderr=log,
+                    env={**os.environ, **_ONE_THREAD},
+                )
+        except OSError:
+            self.store.change(Job, {"id": job.id, "worker": token}, worker=None)
+            raise
+        self._running[job.id] = _Running(process, token, _pool(job))
+
+
+def _pool(job: Job) -> str:
+    return "developer" if job.training_type == "Developer" else "standard and global"

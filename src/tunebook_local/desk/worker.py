@@ -1,0 +1,387 @@
+"""One training job in a process of its own: `python -m tunebook_local.desk.worker --state DIR --job ID --token T`.
+
+The server starts it and holds the other end of its standard input; when that closes (the server stops, or was
+killed) the worker saves its state after the step at hand and ends. It writes through the store, in small
+transactions, and only while the job carries its token: a worker that was replaced finds that out at its next
+word and stops.
+
+Whatever it writes can be written again: rows, events and checkpoints have a place in the job, and a step
+repeated after a crash gives the same bytes, so a second telling changes nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import math
+import os
+import sys
+import threading
+import time
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tunebook_local.desk.clock import Clock
+from tunebook_local.desk.history import (
+    PREPROCESSED,
+    PREPROCESSED_VALIDATION,
+    PREPROCESSING,
+    STARTED,
+    STEP_EVENT_EVERY,
+    SUCCEEDED,
+    TRAINING,
+    measured,
+    message_event,
+    step_event,
+)
+from tunebook_local.desk.limits import Limits
+from tunebook_local.desk.naming import checkpoint_name, new_id
+from tunebook_local.desk.preprocessing import Unusable, billed_tokens, check_file, encoding_of, read_examples
+from tunebook_local.desk.records import Checkpoint, Deployment, Event, File, Job
+from tunebook_local.desk.states import ENDED
+from tunebook_local.desk.store import Store, Superseded
+
+_TELL_S = 0.1  # how long finished steps may wait to be written together
+_SAVE_S = 0.25  # least time between two saved training states …
+_SAVE_SHARE = 0.05  # … and the largest share of the time that saving may take
+
+
+class Stopped(Exception):
+    """The job was cancelled, paused or is to be continued by another process: nothing more to do here."""
+
+
+@dataclass
+class Worker:
+    """Runs one job. `stopping()` is true once the server is gone."""
+
+    store: Store
+    clock: Clock
+    limits: Limits
+    job_id: str
+    token: str
+    stopping: Callable[[], bool]
+    training: Any = None
+    state: str | None = None  # the file of the last saved training
+    rows: list[tuple[int, str]] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+
+    def run(self) -> None:
+        """The whole job, or what is left of it."""
+        job = self._job()
+        try:
+            if job.status == "pending":
+                self._preprocess(job)
+            examples, validation = self._read(job)
+            if job.resolved is None:
+                self._resolve(job, examples)
+            job = self._begin(self._job())
+            self.state = job.state
+            self._train(job, examples, validation)
+            self._finish(job)
+        except Unusable as error:
+            self._fail(error)
+        except Stopped:  # whoever ended, replaced or will continue the job sees to what is left
+            return
+
+    def _job(self) -> Job:
+        job = self.store.get(Job, id=self.job_id)
+        if job is None or job.worker != self.token:
+            raise Superseded(self.job_id)
+        return job
+
+    # -- before training ----------------------------------------------------------------------------------
+
+    def _preprocess(self, job: Job) -> None:
+        self._say(PREPROCESSING)
+        self._rest()
+        self._check(job, job.training_blob, "training_file")
+        self._say(PREPROCESSED)
+        if job.validation_blob is not None:
+            self._rest()
+            self._check(job, job.validation_blob, "validation_file")
+            self._say(PREPROCESSED_VALIDATION)
+
+    def _read(self, job: Job) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        validation = [] if job.validation_blob is None else read_examples(self.store.blobs / job.validation_blob)
+        return read_examples(self.store.blobs / job.training_blob), validation
+
+    def _resolve(self, job: Job, examples: Sequence[Any]) -> None:
+        """Decide what was left to the service, now that the file is known."""
+        from tunebook_local.model.trainer import resolve_hyperparameters
+
+        resolved = resolve_hyperparameters(job.requested, len(examples), job.method)
+        file_tokens = self._count(job, examples)
+        tokens = file_tokens * int(resolved["n_epochs"])
+        if tokens > self.limits["job_tokens"]:
+            raise Unusable(
+                "invalidPayload",
+                f"The job would train {tokens} tokens (those of the training file x n_epochs {resolved['n_epochs']}), "
+                f"but a job may train {self.limits['job_tokens']}.",
+                "training_file",
+            )
+        self.store.advance(self.job_id, self.token, resolved=resolved, file_tokens=file_tokens)
+
+    def _count(self, job: Job, examples: Sequence[Any]) -> int:
+        """The training file's tokens, counted by the first job that trains on it: loading a vocabulary takes time."""
+        encoding = encoding_of(job.base_model)
+        file = self.store.get(File, id=job.training_file)
+        known = dict(file.tokens or {}) if file is not None else {}
+        if encoding not in known:
+            known[encoding] = billed_tokens(examples, job.base_model)
+            self.store.change(File, {"id": job.training_file}, tokens=known)
+        return int(known[encoding])
+
+    def _check(self, job: Job, blob: str, param: str) -> None:
+        check_file(
+            self.store.blobs / blob, method=job.method, base_model=job.base_model, limits=self.limits, param=param
+        )
+
+    def _begin(self, job: Job) -> Job:
+        """Bring the job to running, as often as it takes: each message is said once."""
+        if job.status == "pending":
+            if self.store.move(self.job_id, "start", worker=self.token, started_at=self.clock.now()) is None:
+                raise Stopped
+        elif job.status == "resuming":
+            if self.store.move(self.job_id, "restart", worker=self.token) is None:
+                raise Stopped
+            self._say("Job resumed.", f"resumed:{self.token}")
+        for message in STARTED:
+            self._say(message)
+        if job.result_file is None:
+            self._rest()
+            self._create_result_file(job)
+        return self._job()
+
+    def _create_result_file(self, job: Job) -> None:
+        from tunebook_local.model.trainer import result_columns
+
+        header = ",".join(result_columns(job.method, job.validation_blob is not None, grader_of(job)))
+        file = File(
+            id=new_id("file"),
+            created_at=int(self.clock.now()),
+            filename="results.csv",
+            purpose="fine-tune-results",
+            status="processed",
+            bytes=0,
+        )
+        words = (TRAINING, f"Created results file: {file.id}")
+        said = [message_event(self.job_id, self.clock, message) for message in words]
+        with self.store.transaction():
+            self.store.advance(self.job_id, self.token, result_file=file.id)
+            self.store.add(file)
+            self.store.advance(self.job_id, self.token, rows=[(0, header)], events=said)
+
+    # -- training -----------------------------------------------------------------------------------------
+
+    def _train(self, job: Job, examples: Sequence[Any], validation: Sequence[Any]) -> None:
+        self.training = self._open_training(job, examples, validation)
+        self.store.advance(self.job_id, self.token, total_steps=self.training.total_steps)
+        started, told, saved = (time.monotonic(),) * 3
+        first = self.training.done
+        save_took = 0.0
+        for step in self.training.steps():
+            step_ended = self.clock.now()
+            self._note(job, step)
+            now = time.monotonic()
+            due = now - saved > max(_SAVE_S, save_took / _SAVE_SHARE)
+            stop = self.stopping()
+            if step.ends_epoch or due or stop or self.clock.pace_s or now - told > _TELL_S or step.step == 1:
+                status = self._tell(job, step, step_s=(now - started) / (step.step - first))
+                told = time.monotonic()
+                if status in ENDED:
+                    raise Stopped
+                if status == "pausing" and step.step >= job.step:
+                    self._pause(job, step)
+                if stop or due:
+                    self._save(step.step)
+                    saved = time.monotonic()
+                    save_took = saved - told
+            if stop:
+                raise Stopped
+            self.clock.wait_until(step_ended + self.clock.pace_s, unless=self._interrupted)
+
+    def _open_training(self, job: Job, examples: Sequence[Any], validation: Sequence[Any]) -> Any:
+        from tunebook_local.model.trainer import Training
+
+        folder = self.store.job_folder(self.job_id)
+        weights = None if job.start_weights is None else self.store.jobs / job.start_weights
+        arguments: dict[str, Any] = {
+            "method": job.method,
+            "hyperparameters": job.resolved,
+            "seed": job.seed,
+            "weights": weights,
+            "grader": grader_of(job),
+        }
+        if job.state is not None:
+            try:
+                return Training.resume(folder / job.state, examples, validation or None, **arguments)
+            except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+                # From the beginning, then: it comes to the same, row by row.
+                print(f"The saved state {job.state} cannot be read: {error!r}", file=sys.stderr)
+        try:
+            return Training(examples, validation or None, **arguments)
+        except ValueError as error:
+            raise Unusable(
+                "invalidPayload", f"The model cannot be trained on this file: {error}", "training_file"
+            ) from error
+
+    def _note(self, job: Job, step: Any) -> None:
+        from tunebook_local.model.trainer import format_row
+
+        self.rows.append((step.step, format_row(step.row)))
+        if step.step == 1 or step.step % STEP_EVENT_EVERY == 0:
+            self.events.append(step_event(job.id, self.clock, step.step, step.row))
+
+    def _tell(self, job: Job, step: Any, *, step_s: float) -> str:
+        """Write what has been done since the last time; the job's status as others have set it."""
+        left = self.training.total_steps - step.step
+        changes = {
+            "step": max(job.step, step.step),
+            "crashes": 0,
+            "estimated_finish": math.ceil(self.clock.now() + left * max(step_s, self.clock.pace_s)),
+        }
+        point = self._checkpoint(job, step) if step.ends_epoch else None
+        status = self.store.advance(
+            self.job_id, self.token, rows=self.rows, events=self.events, checkpoint=point, **changes
+        )
+        self.rows, self.events = [], []
+        if point is not None:
+            self._give_up_old_weights()
+        hours = (self.clock.now() - (job.started_at or self.clock.now())) / 3600
+        if hours > self.limits["job_hours"]:
+            raise Unusable("timeout", f"The job ran longer than {self.limits['job_hours']} hours.", "")
+        return status
+
+    def _checkpoint(self, job: Job, step: Any) -> Checkpoint:
+        weights = f"weights-{step.step}-{self.token[:8]}.npz"  # never the file of a worker this one has replaced
+        self.training.save_weights(self.store.job_folder(self.job_id) / weights)
+        last = step.step == self.training.total_steps
+        return Checkpoint(
+            id=new_id("checkpoint"),
+            job=self.job_id,
+            created_at=int(self.clock.now()),
+            step=step.step,
+            name=job.fine_tuned_model if last else checkpoint_name(job.fine_tuned_model, step.step),
+            metrics=measured(step.row),
+            weights=f"{self.job_id}/{weights}",
+        )
+
+    def _pause(self, job: Job, step: Any) -> None:
+        """Save everything, make a checkpoint that can be deployed, and leave the job paused."""
+        point = self._checkpoint(job, step)
+        self._save(step.step)
+        said = message_event(self.job_id, self.clock, "Job paused.", key=f"paused:{self.token}")
+        with self.store.transaction():
+            self.store.advance(self.job_id, self.token, checkpoint=point, events=[said])
+            self.store.move(self.job_id, "settle", worker=self.token, estimated_finish=None)
+        self._give_up_old_weights()
+        raise Stopped
+
+    def _save(self, step: int) -> None:
+        """The training as it is, to go on from; the older one is removed once this one is known."""
+        folder, name = self.store.job_folder(self.job_id), f"state-{step}-{self.token[:8]}.npz"
+        self.training.save(folder / name)
+        self.store.advance(self.job_id, self.token, state=name, state_step=step)
+        if self.state not in (None, name):
+            (folder / str(self.state)).unlink(missing_ok=True)
+        self.state = name
+
+    def _give_up_old_weights(self) -> None:
+        """Keep the weights of the newest checkpoints, and of those deployed or being trained further."""
+        points = self.store.all(Checkpoint, job=self.job_id)
+        points.sort(key=lambda point: point.step, reverse=True)
+        for old in points[self.limits["checkpoints_kept"] :]:
+            if old.weights is None or self._in_use(old):
+                continue
+            self.store.change(Checkpoint, {"id": old.id}, weights=None)
+            (self.store.jobs / old.weights).unlink(missing_ok=True)
+
+    def _in_use(self, point: Checkpoint) -> bool:
+        deployed = self.store.count(Deployment, weights=point.weights, deleted_at=None)
+        continued = self.store.count(Job, start_weights=point.weights, finished_at=None)
+        return bool(deployed or continued)
+
+    # -- after training -----------------------------------------------------------------------------------
+
+    def _finish(self, job: Job) -> None:
+        tokens = (job.file_tokens or 0) * self.training.n_epochs
+        words = (*SUCCEEDED, f"Completed results file: {job.result_file}", f"Training tokens billed: {tokens}")
+        said = [message_event(self.job_id, self.clock, message) for message in words]
+        with self.store.transaction():
+            self.store.advance(self.job_id, self.token, events=said)
+            ended = {"finished_at": int(self.clock.now()), "trained_tokens": tokens, "state": None}
+            if self.store.move(self.job_id, "succeed", worker=self.token, **ended) is None:
+                raise Stopped
+        self.store.clear_job_folder(self.job_id)
+
+    def _fail(self, error: Unusable) -> None:
+        what = {"code": error.code, "message": error.message, "param": error.param or None}
+        said = message_event(self.job_id, self.clock, f"Job failed. {error.message}", level="error")
+        with self.store.transaction():
+            self.store.advance(self.job_id, self.token, events=[said], rows=self.rows)
+            ended = {"error": what, "finished_at": int(self.clock.now()), "state": None}
+            self.store.move(self.job_id, "fail", worker=self.token, **ended)  # not if it was cancelled meanwhile
+        self.store.clear_job_folder(self.job_id)
+
+    # -- small words --------------------------------------------------------------------------------------
+
+    def _say(self, message: str, key: str | None = None) -> None:
+        """Tell an event now. Raises Stopped when the job has been cancelled."""
+        event = message_event(self.job_id, self.clock, message, key=key)
+        if self.store.advance(self.job_id, self.token, events=[event]) in ENDED:
+            raise Stopped
+
+    def _rest(self) -> None:
+        """Let a stage take its time, when this instance has a pace."""
+        if self.clock.pace_s:
+            self.clock.wait_until(self.clock.now() + self.clock.pace_s, unless=self._interrupted)
+        if self.stopping():
+            raise Stopped
+
+    def _interrupted(self) -> bool:
+        return self.stopping() or self._job().status not in ("pending", "running")
+
+
+def grader_of(job: Job) -> Mapping[str, Any] | None:
+    """The grader of a reinforcement job."""
+    return job.method_body["reinforcement"]["grader"] if job.method == "reinforcement" and job.method_body else None
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the job named on the command line; 0 when it ended or is to be continued elsewhere."""
+    parser = argparse.ArgumentParser(prog="tunebook_local.desk.worker")
+    for name in ("--state", "--job", "--token"):
+        parser.add_argument(name, required=True)
+    parser.add_argument("--pace", type=float, default=0.0)
+    parser.add_argument("--clock", type=Path)
+    parser.add_argument("--limit", action="append", default=[])
+    options = parser.parse_args(argv)
+    if hasattr(os, "nice"):
+        os.nice(10)  # people waiting for an answer come first
+    gone = threading.Event()
+    threading.Thread(target=_await_end_of_input, args=[gone], daemon=True).start()
+    limits = Limits({name: int(value) for name, _, value in (each.partition("=") for each in options.limit)})
+    worker = Worker(
+        store=Store(Path(options.state)),
+        clock=Clock(options.pace, options.clock),
+        limits=limits,
+        job_id=options.job,
+        token=options.token,
+        stopping=gone.is_set,
+    )
+    with contextlib.suppress(Superseded):
+        worker.run()
+    return 0
+
+
+def _await_end_of_input(gone: threading.Event) -> None:
+    while os.read(0, 1024):  # not through sys.stdin: its lock would be held when the interpreter ends
+        pass
+    gone.set()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,135 @@
+"""The application: which operation answers at which address, and what becomes of an error."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+import traceback
+from typing import cast
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from tunebook_local.desk.models import OWNER
+from tunebook_local.desk.refusals import DISK_FULL, NO_PATH, Refusal
+from tunebook_local.fixtures import fixture_routes
+from tunebook_local.http.file_routes import FileRoutes
+from tunebook_local.http.gate import error_response
+from tunebook_local.http.job_routes import JobRoutes
+from tunebook_local.http.management_routes import DEPLOYMENTS, OPERATION, ManagementRoutes
+from tunebook_local.http.model_routes import ModelRoutes
+from tunebook_local.http.serving import Handler, Service, address_of
+
+Operation = tuple[str, str, str, Handler]  # path, methods, where it is offered, what answers
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def create_app(service: Service, *, conformance: bool = False) -> Starlette:
+    """The ASGI application (behind the gate, which gives each request its address)."""
+
+    def reply(request: Request, refusal: Refusal) -> Response:
+        return error_response(service.wire(request), refusal)
+
+    async def refused(request: Request, error: Exception) -> Response:
+        return reply(request, cast(Refusal, error))
+
+    async def http_error(request: Request, error: Exception) -> Response:
+        status, detail = cast(HTTPException, error).status_code, cast(HTTPException, error).detail
+        return reply(request, NO_PATH if status == 404 else Refusal(status, str(status), detail))
+
+    async def gone(_: Request, __: Exception) -> Response:
+        return Response(status_code=400)  # nobody is there to read it
+
+    handlers = {
+        Refusal: refused,
+        HTTPException: http_error,
+        ClientDisconnect: gone,
+    }
+    first = fixture_routes(service) if conformance else []
+    return Starlette(routes=[*first, *_routes(service)], exception_handlers=handlers)
+
+
+def _is_full(error: Exception) -> bool:
+    if isinstance(error, sqlite3.Error):
+        return error.sqlite_errorcode in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE)
+    return isinstance(error, OSError) and error.errno in _FULL
+
+
+def _routes(service: Service) -> list[Route]:
+    """Every operation of the API. `all` is v1 and dated; the bare addresses of OpenAI's dialect have everything."""
+    files, jobs = FileRoutes(service), JobRoutes(service)
+    models, management = ModelRoutes(service), ManagementRoutes(service)
+
+    async def about(_: Request) -> Response:
+        state = {"pid": os.getpid(), "state": str(service.store.folder), "busy": service.supervisor.busy}
+        return JSONResponse({"service": OWNER, "dialect": service.dialect, **state})
+
+    job = "/fine_tuning/jobs/{id}"
+    copy = f"{job}/checkpoints/{{checkpoint}}/copy"
+    since_2025 = "v1 and dated since 2025"
+    table: list[Operation] = [
+        ("/files", "POST", "all", files.create),
+        ("/files", "GET", "all", files.listing),
+        ("/files/import", "POST", "dated", files.import_from_url),
+        ("/files/{id}", "GET", "all", files.retrieve),
+        ("/files/{id}", "DELETE", "all", files.delete),
+        ("/files/{id}/content", "GET", "all", files.content),
+        ("/uploads", "POST", "dated", files.start_upload),
+        ("/uploads/{id}/parts", "POST", "dated", files.add_part),
+        ("/uploads/{id}/complete", "POST", "dated", files.complete_upload),
+        ("/uploads/{id}/cancel", "POST", "dated", files.cancel_upload),
+        ("/fine_tuning/jobs", "POST", "all", jobs.create),
+        ("/fine_tuning/jobs", "GET", "all", jobs.listing),
+        (job, "GET", "all", jobs.retrieve),
+        (job, "DELETE", "dated", jobs.delete),
+        (f"{job}/cancel", "POST", "all", jobs.cancel),
+        (f"{job}/pause", "POST", since_2025, jobs.pause),
+        (f"{job}/resume", "POST", since_2025, jobs.resume),
+        # The source document shows POST for these two, the specifications and the SDK use GET.
+        (f"{job}/events", "GET POST", "all", jobs.events),
+        (f"{job}/checkpoints", "GET POST", "all", jobs.checkpoints),
+        (copy, "POST", "v1", jobs.copy),
+        (copy, "GET", "v1", jobs.copy_state),
+        ("/fine_tuning/alpha/graders/run", "POST", "v1", models.run_grader),
+        ("/fine_tuning/alpha/graders/validate", "POST", "v1", models.validate_grader),
+        ("/models", "GET", "all", models.listing),
+        ("/models/{id}", "GET", "all", models.retrieve),
+        ("/models/{id}", "DELETE", "openai", models.delete),
+        ("/chat/completions", "POST", "v1", models.chat),
+        ("/deployments/{deployment}/chat/completions", "POST", "dated", models.chat),
+        (DEPLOYMENTS, "GET", "arm", management.listing),
+        (f"{DEPLOYMENTS}/{{name}}", "GET", "arm", management.get),
+        (f"{DEPLOYMENTS}/{{name}}", "PUT", "arm", management.put),
+        (f"{DEPLOYMENTS}/{{name}}", "PATCH", "arm", management.patch),
+        (f"{DEPLOYMENTS}/{{name}}", "DELETE", "arm", management.delete),
+        (f"{DEPLOYMENTS}/{{name}}/skus", "GET", "arm", management.list_skus),
+        (OPERATION, "GET", "arm", management.operation),
+        ("/tunebook", "GET", "all", about),
+    ]
+    return [
+        Route(path, _offered(where, service.dialect, handler), methods=methods.split())
+        for path, methods, where, handler in table
+    ]
+
+
+def _offered(where: str, dialect: str, handler: Handler) -> Handler:
+    async def answer(request: Request) -> Response:
+        if not address_of(request).offers(where, dialect):
+            raise NO_PATH
+        try:
+            return await handler(request)
+        except (Refusal, HTTPException, ClientDisconnect):
+            raise
+        except Exception as error:
+            if _is_full(error):
+                raise DISK_FULL from error
+            traceback.print_exc()
+            message = "The server had an error while processing the request: its log says which."
+            raise Refusal(500, "internalFailure", message) from error
+
+    return answer

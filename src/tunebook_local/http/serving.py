@@ -1,0 +1,96 @@
+"""What all routes share: the service's parts, and reading a request's address, body and page."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from tunebook_local.desk.clock import Clock
+from tunebook_local.desk.limits import LARGEST_PAGE, Limits
+from tunebook_local.desk.refusals import invalid, not_found, too_large
+from tunebook_local.desk.store import Store
+from tunebook_local.desk.supervisor import Supervisor
+from tunebook_local.http.addresses import Address
+from tunebook_local.http.gate import LARGEST_JSON
+from tunebook_local.http.wire import Wire
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+@dataclass(frozen=True)
+class Service:
+    """What the handlers work with."""
+
+    store: Store
+    clock: Clock
+    limits: Limits
+    supervisor: Supervisor
+    dialect: str = "azure"
+    import_hosts: tuple[str, ...] = ()
+
+    def wire(self, request: Request) -> Wire:
+        """How to write the reply to this request."""
+        return Wire(self.dialect, address_of(request).family)
+
+
+def address_of(request: Request) -> Address:
+    """The request's address, as the gate has read it."""
+    address: Address = request.scope["address"]
+    return address
+
+
+def created(request: Request, body: dict[str, Any], location: str) -> Response:
+    """The reply to a creation: 201 with its Location on the dated addresses, 200 elsewhere."""
+    address = address_of(request)
+    if address.family != "dated":
+        return JSONResponse(body)
+    url = f"http://{request.headers['host']}/openai{location}?api-version={address.api_version}"
+    return JSONResponse(body, 201, {"location": url})
+
+
+def limit_of(request: Request, default: int) -> int:
+    """How many items a page may have."""
+    text = request.query_params.get("limit")
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise invalid(f"limit must be a whole number; got {text!r}.", "limit")
+    return min(int(text), LARGEST_PAGE)
+
+
+def page_of(request: Request, items: Sequence[Any], default: int, what: str) -> tuple[Sequence[Any], bool]:
+    """The part of a short list that the request asks for with `after` and `limit`, and whether more follows."""
+    after = request.query_params.get("after")
+    if after is not None:
+        places = [place for place, item in enumerate(items) if item.id == after]
+        if not places:
+            raise not_found(what, after)
+        items = items[places[0] + 1 :]
+    limit = limit_of(request, default)
+    return items[:limit], len(items) > limit
+
+
+async def read_json(request: Request) -> Any:
+    """The request's body as JSON; an empty one is an empty object."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > LARGEST_JSON:
+            raise too_large(LARGEST_JSON)
+    try:
+        return msgspec.json.decode(body) if body.strip() else {}
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise invalid(f"The body of the request is not valid JSON: {error}.") from error
+
+
+async def read_object(request: Request) -> dict[str, Any]:
+    """The request's body as a JSON object."""
+    body = await read_json(request)
+    if not isinstance(body, dict):
+        raise invalid("The body of the request must be a JSON object.")
+    return body

@@ -1,0 +1,238 @@
+"""Records as JSON, in two dialects.
+
+azure   what the live Azure service answers: keys are absent rather than null, `pending`, -1 for hyperparameters
+        that are still to be decided, `trainingType`, `suffix`, `estimated_finish`
+openai  every key present, OpenAI's own status words, "auto"
+
+and, within azure, two families of addresses: `v1`, and the dated ones whose lists and errors are plainer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+from tunebook.catalogue import load_catalogue
+from tunebook_local.desk.models import OWNER, Source
+from tunebook_local.desk.records import Checkpoint, Event, File, Job, Part, Upload
+from tunebook_local.desk.refusals import Refusal
+
+_OPENAI_STATUS = {"pending": "queued", "pausing": "running", "resuming": "running"}
+_OPENAI_FILE_STATUS = {"pending": "uploaded"}
+_COMMON = ("n_epochs", "batch_size", "learning_rate_multiplier")
+
+
+@dataclass(frozen=True)
+class Wire:
+    """How replies are written: `dialect` azure or openai; `family` v1, dated, project or bare."""
+
+    dialect: str = "azure"
+    family: str = "v1"
+
+    @property
+    def _azure(self) -> bool:
+        return self.dialect == "azure"
+
+    def file(self, file: File) -> dict[str, Any]:
+        """A file object."""
+        body: dict[str, Any] = {
+            "id": file.id,
+            "object": "file",
+            "bytes": file.bytes,
+            "created_at": file.created_at,
+            "filename": file.filename,
+            "purpose": file.purpose,
+            "status": file.status if self._azure else _OPENAI_FILE_STATUS.get(file.status, file.status),
+            "status_details": file.status_details,
+            "expires_at": file.expires_at,
+        }
+        return _present(body) if self._azure else body
+
+    def deleted(self, kind: str, name: str) -> dict[str, Any]:
+        """What is said of something deleted."""
+        return {"object": kind, "id": name, "deleted": True}
+
+    def upload(self, upload: Upload, file: File | None = None) -> dict[str, Any]:
+        """An upload in parts, with the file it became once it is completed."""
+        return {
+            "id": upload.id,
+            "object": "upload",
+            "bytes": upload.bytes,
+            "created_at": upload.created_at,
+            "expires_at": upload.expires_at,
+            "filename": upload.filename,
+            "purpose": upload.purpose,
+            "status": upload.status,
+            **({"file": None if file is None else self.file(file)} if file or not self._azure else {}),
+        }
+
+    def part(self, part: Part) -> dict[str, Any]:
+        """One part of an upload."""
+        body = {"id": part.id, "object": "upload.part", "created_at": part.created_at, "upload_id": part.upload}
+        return {**body, "azure_block_id": part.block} if self._azure else body
+
+    def job(self, job: Job) -> dict[str, Any]:
+        """A job object."""
+        return self._azure_job(job) if self._azure else self._openai_job(job)
+
+    def _azure_job(self, job: Job) -> dict[str, Any]:
+        settings = hyperparameters(job, undecided=-1)
+        body: dict[str, Any] = {
+            "id": job.id,
+            "object": "fine_tuning.job",
+            "created_at": job.created_at,
+            "status": job.status,
+            "model": job.model,
+            "training_file": job.training_file,
+            "validation_file": job.validation_file,
+            "hyperparameters": settings,
+            "seed": job.seed,
+            "suffix": job.suffix,
+            "trainingType": _wire_training_type(job.training_type),
+            "metadata": job.metadata,
+            "integrations": job.integrations,
+            "estimated_finish": job.estimated_finish,
+            "result_files": [job.result_file] if job.result_file else None,
+            "fine_tuned_model": job.fine_tuned_model if job.status == "succeeded" else None,
+            "finished_at": job.finished_at,
+            "trained_tokens": job.trained_tokens,
+            "error": _present(job.error) if job.error else None,
+        }
+        if job.method_body is not None:
+            inner = {**job.method_body[job.method], "hyperparameters": settings}
+            body["method"] = {"type": job.method, job.method: inner}
+        return _present(body)
+
+    def _openai_job(self, job: Job) -> dict[str, Any]:
+        settings = hyperparameters(job, undecided="auto")
+        given = job.method_body[job.method] if job.method_body else {}
+        return {
+            "id": job.id,
+            "object": "fine_tuning.job",
+            "created_at": job.created_at,
+            "status": _OPENAI_STATUS.get(job.status, job.status),
+            "model": job.model,
+            "fine_tuned_model": job.fine_tuned_model if job.status == "succeeded" else None,
+            "training_file": job.training_file,
+            "validation_file": job.validation_file,
+            "hyperparameters": {name: settings[name] for name in _COMMON},
+            "method": {"type": job.method, job.method: {**given, "hyperparameters": settings}},
+            "seed": job.seed,
+            "user_provided_suffix": job.suffix,
+            "metadata": job.metadata or {},
+            "integrations": job.integrations or [],
+            "estimated_finish": job.estimated_finish,
+            "result_files": [job.result_file] if job.result_file else [],
+            "finished_at": job.finished_at,
+            "trained_tokens": job.trained_tokens,
+            "error": dict(job.error) if job.error else None,
+            "organization_id": OWNER,
+        }
+
+    def event(self, event: Event, total_steps: int | None = None) -> dict[str, Any]:
+        """One event; a metrics event carries its numbers as data."""
+        level, message, data = event.level, event.message, event.data
+        if not self._azure and data is not None and total_steps:
+            data = {**data, "total_steps": total_steps}
+            message = message.replace(f"Step {data['step']}:", f"Step {data['step']}/{total_steps}:", 1)
+        if level == "warning" and not (self._azure and self.family == "dated"):
+            level = "warn"
+        body = {
+            "id": event.id,
+            "object": "fine_tuning.job.event",
+            "created_at": event.created_at,
+            "level": level,
+            "message": message,
+            "type": event.type,
+            "data": data,
+        }
+        return _present(body) if self._azure else {**body, "data": data or {}}
+
+    def checkpoint(self, point: Checkpoint) -> dict[str, Any]:
+        """One checkpoint."""
+        return {
+            "id": point.id,
+            "object": "fine_tuning.job.checkpoint",
+            "created_at": point.created_at,
+            "fine_tuning_job_id": point.job,
+            "fine_tuned_model_checkpoint": point.name,
+            "step_number": point.step,
+            "metrics": dict(point.metrics),
+        }
+
+    def model(self, source: Source, job: Job | None) -> dict[str, Any]:
+        """A model: four keys on v1, what it can do and until when on the dated addresses."""
+        created = job.finished_at if job and job.finished_at else _unix(source.base.dated)
+        if self.family != "dated" or not self._azure:
+            return {"id": source.name, "object": "model", "created": created, "owned_by": OWNER}
+        retires = source.base.retires
+        body = {
+            "id": source.name,
+            "object": "model",
+            "created_at": created,
+            "status": "succeeded",
+            "model": job.model if job else None,
+            "fine_tune": job.id if job else None,
+            "capabilities": {
+                "fine_tune": "Standard" in source.base.training_types,
+                "inference": job is not None,
+                "completion": False,
+                "chat_completion": True,
+                "embeddings": False,
+            },
+            "lifecycle_status": "preview" if "preview" in source.base.state else "generally-available",
+            # Azure always says a date; where none is known, the last one there is.
+            "deprecation": dict.fromkeys(("fine_tune", "inference"), _unix(retires or date.max)),
+        }
+        return _present(body)
+
+    def page(self, items: Sequence[Mapping[str, Any]], *, has_more: bool = False) -> dict[str, Any]:
+        """A list; `has_more` is always said, or the SDK asks for one more page."""
+        body: dict[str, Any] = {"object": "list", "data": list(items)}
+        if self.family != "dated" or not self._azure:
+            first, last = (items[0].get("id"), items[-1].get("id")) if items else (None, None)
+            body |= {"first_id": first, "last_id": last}
+        return {**body, "has_more": has_more}
+
+    def error(self, refusal: Refusal) -> dict[str, Any]:
+        """The body of an error."""
+        if not self._azure:
+            kind = "invalid_request_error" if refusal.status < 500 else "server_error"
+            inner: dict[str, Any] = {
+                "message": refusal.message,
+                "type": kind,
+                "param": refusal.param,
+                "code": refusal.code,
+            }
+        elif self.family == "dated":
+            inner = _present({"code": refusal.code, "message": refusal.message, "target": refusal.param})
+        else:
+            inner = _present(
+                {"code": refusal.code, "message": refusal.message, "param": refusal.param, "type": "error"}
+            )
+        return {"error": inner}
+
+
+def hyperparameters(job: Job, undecided: Any) -> dict[str, Any]:
+    """What a job was asked or has decided: numbers, or `undecided` where that is still to come."""
+    if job.resolved is not None:
+        return dict(job.resolved)
+    values = {name: undecided if value == "auto" else value for name, value in job.requested.items()}
+    if undecided == -1 and job.auto_learning_rate is not None:
+        values["learning_rate_multiplier"] = job.auto_learning_rate
+    return values
+
+
+def _wire_training_type(name: str) -> str:
+    tier = load_catalogue().training_type(name)
+    return tier.wire if tier else name
+
+
+def _present(body: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in body.items() if value is not None}
+
+
+def _unix(day: Any) -> int | None:
+    return None if day is None else int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp())

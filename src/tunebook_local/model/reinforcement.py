@@ -1,0 +1,202 @@
+"""Reinforcement fine-tuning: sample answers, grade them, make the better ones more likely.
+
+The gradient is REINFORCE (Williams 1992); the baseline of an answer is the mean reward of all answers sampled
+to the same question. The model has no hidden reasoning, so its reasoning tokens are 0.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tunebook_local.model.answers import Answer, AnswerSet, read_prompt
+from tunebook_local.model.graders import GraderResult, grade, grader_problems, parts_of
+from tunebook_local.model.language_model import WINDOW, Adam, Gradients, LanguageModel, add_gradients
+from tunebook_local.model.messages import tools_of
+from tunebook_local.model.sampling import sample_answers
+from tunebook_local.model.supervised import Row
+from tunebook_local.model.tokenizer import END
+
+ANSWERS_PER_QUESTION = 8  # at a compute_multiplier of 1
+MAX_TOKENS = 128  # of a sampled answer
+EVALUATIONS = 10  # in a whole job, when eval_interval is left to the service
+
+_NOT_ITEM = {"messages", "tools", "functions", "parallel_tool_calls", "response_format"}
+_UNSAFE = re.compile(r"[^\w.:-]")
+_ERRORS = ("sample_parse_error", "invalid_variable_error", "formula_parse_error", "other_error")
+
+
+def columns(grader: Mapping[str, Any] | None) -> tuple[str, ...]:
+    """The header: a reinforcement job has no loss; more is better. Grader columns as today's files name them."""
+    per_grader = [
+        column
+        for name in _names(grader)
+        for column in (
+            _column("scores", name, "train_reward_mean"),
+            _column("scores", name, "valid_reward_mean"),
+            *(_column("errors", name, f"train_{error}_count") for error in _ERRORS),
+        )
+    ]
+    return (
+        "step",
+        "train_mean_reward",
+        "full_valid_mean_reward",
+        "completion_tokens_mean",
+        "valid_completion_tokens_mean",
+        "reasoning_tokens_mean",
+        "mean_unresponsive_rewards",
+        *per_grader,
+        "timestamp",
+    )
+
+
+def _names(grader: Mapping[str, Any] | None) -> tuple[str, ...]:
+    """The graders that get columns: the grader itself (first), then the parts of a multi grader."""
+    if not grader:
+        return ()
+    parts = parts_of(grader) if grader.get("type") == "multi" else ()
+    return tuple(dict.fromkeys([str(grader.get("name") or grader.get("type")), *parts]))
+
+
+def _column(kind: str, name: str, figure: str) -> str:
+    """The column of one grader; a name cannot break the line it stands in."""
+    return f"{kind}/graders/{_UNSAFE.sub('_', name)}/{figure}"
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Answers sampled and graded: all of the first question, then all of the next, …"""
+
+    answers: Sequence[Answer]
+    graded: Sequence[GraderResult]
+
+    @property
+    def rewards(self) -> NDArray[np.float64]:
+        return np.array([result.reward for result in self.graded])
+
+    def graded_by(self, name: str) -> list[GraderResult]:
+        """What one part of a multi grader found, or the grader itself when `name` is no part."""
+        return [result.parts.get(name, result) for result in self.graded]
+
+    def tokens_mean(self) -> float:
+        return float(np.mean([len(answer.tokens) for answer in self.answers]))
+
+    def unresponsive(self) -> float:
+        """Share that said nothing or did not come to an end."""
+        return float(np.mean([len(a.tokens) == 1 or a.tokens[-1] != END for a in self.answers]))
+
+
+class Reinforcement:
+    """The objective of reinforcement fine-tuning; its columns are `columns(grader)`.
+
+    `compute_multiplier` scales how many answers are sampled to a question, `eval_interval` is the number of
+    steps between two passes over the validation file, `eval_samples` how many answers each of its questions
+    then gets.
+    """
+
+    def __init__(
+        self,
+        model: LanguageModel,
+        examples: Sequence[Mapping[str, Any]],
+        validation: Sequence[Mapping[str, Any]],
+        *,
+        grader: Mapping[str, Any] | None,
+        compute_multiplier: float,
+        eval_interval: int,
+        eval_samples: int,
+    ) -> None:
+        problems = grader_problems(grader)
+        if problems or grader is None:
+            raise ValueError("; ".join(problems))
+        self.model, self.grader = model, grader
+        self.examples, self.validation = examples, validation
+        self.prompts = [read_prompt(example.get("messages") or [], tools_of(example)) for example in examples]
+        self.valid_prompts = [read_prompt(each.get("messages") or [], tools_of(each)) for each in validation]
+        self.per_question = max(2, round(ANSWERS_PER_QUESTION * compute_multiplier))
+        self.eval_interval, self.eval_samples = eval_interval, eval_samples
+        self.columns = columns(grader)
+
+    def train_on(self, chosen: NDArray[np.int64], optimiser: Adam, learning_rate: float, seed: list[int]) -> Row:
+        """Sample, grade and learn once; the figures are those of the sampled answers."""
+        samples = self._sample(self.examples, self.prompts, chosen, self.per_question, seed)
+        rewards = samples.rewards
+        by_question = rewards.reshape(-1, self.per_question)
+        advantages = (by_question - by_question.mean(axis=1, keepdims=True)).ravel()
+        if np.any(advantages):
+            gradients = self._gradients(samples.answers, advantages / len(advantages))
+            optimiser.update(self.model.weights, gradients, learning_rate)
+        row: Row = {
+            "train_mean_reward": float(rewards.mean()),
+            "completion_tokens_mean": samples.tokens_mean(),
+            "reasoning_tokens_mean": 0.0,
+            "mean_unresponsive_rewards": samples.unresponsive(),
+        }
+        for name in _names(self.grader):
+            graded = samples.graded_by(name)
+            row[_column("scores", name, "train_reward_mean")] = float(np.mean([each.reward for each in graded]))
+            for error in _ERRORS:
+                count = sum(bool(each.errors[error]) for each in graded)
+                row[_column("errors", name, f"train_{error}_count")] = float(count)
+        return row
+
+    def validate(self, kind: str, chosen: NDArray[np.int64], seed: list[int]) -> Row:
+        """Nothing for a batch: rewards are too noisy for it. For the whole file, its mean rewards."""
+        if kind != "full_valid":
+            return {}
+        samples = self._sample(self.validation, self.valid_prompts, chosen, self.eval_samples, seed)
+        row: Row = {
+            "full_valid_mean_reward": float(samples.rewards.mean()),
+            "valid_completion_tokens_mean": samples.tokens_mean(),
+        }
+        for name in _names(self.grader):
+            rewards = [each.reward for each in samples.graded_by(name)]
+            row[_column("scores", name, "valid_reward_mean")] = float(np.mean(rewards))
+        return row
+
+    def validates_all(self, step: int) -> bool:
+        return step % self.eval_interval == 0
+
+    def _sample(
+        self,
+        examples: Sequence[Mapping[str, Any]],
+        prompts: Sequence,
+        chosen: NDArray[np.int64],
+        each: int,
+        seed: list[int],
+    ) -> Samples:
+        asked = np.repeat(chosen, each)
+        said = sample_answers(
+            self.model, [prompts[i] for i in asked.tolist()], max_tokens=MAX_TOKENS, rng=np.random.default_rng(seed)
+        )
+        graded = [
+            grade(self.grader, _item(examples[i]), self.model.tokenizer.decode(answer.tokens))
+            for i, answer in zip(asked.tolist(), said, strict=True)
+        ]
+        return Samples(said, graded)
+
+    def _gradients(self, answers: Sequence[Answer], advantages: NDArray[np.float64]) -> Gradients:
+        """Of minus the mean of advantage x log p, over the answers that are better or worse than their like."""
+        counted = np.flatnonzero(advantages)
+        data, gradients = AnswerSet([answers[i] for i in counted.tolist()], WINDOW), None
+        for batch in data.batches(np.arange(len(counted))):
+            by_step = np.repeat(advantages[counted][batch.owners], batch.lengths).astype(np.float32)
+            part = self.model.gradients(self.model.forward(batch), by_step)
+            gradients = part if gradients is None else add_gradients(gradients, part)
+        assert gradients is not None  # noqa: S101 - called when some advantage is not 0
+        return gradients
+
+    def state(self) -> dict[str, NDArray]:
+        return {}
+
+    def restore(self, state: Mapping[str, NDArray]) -> None:
+        pass
+
+
+def _item(example: Mapping[str, Any]) -> dict[str, Any]:
+    """What the grader may see of a line: all but the conversation itself."""
+    return {key: value for key, value in example.items() if key not in _NOT_ITEM}

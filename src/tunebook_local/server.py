@@ -1,0 +1,305 @@
+"""Starting and stopping: `python -m tunebook_local` serves one state folder in the foreground.
+
+One instance a folder, held by a lock that ends with the process. A second start finds the first and says so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import secrets
+import signal
+import socket
+import sqlite3
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from platformdirs import user_data_path
+
+from tunebook.errors import TunebookError
+from tunebook_local.desk.clock import Clock
+from tunebook_local.desk.limits import Limits
+from tunebook_local.desk.store import Store
+from tunebook_local.desk.supervisor import Supervisor
+from tunebook_local.http.app import create_app
+from tunebook_local.http.connections import DroppableConnection
+from tunebook_local.http.faults import Faults, Plan, read_plan
+from tunebook_local.http.gate import App, Gate
+from tunebook_local.http.serving import Service
+
+IDLE_S = 3600.0
+_IDLE_CHECK_S = 1.0
+_OTHER_STARTS_S = 10.0  # how long a start that lost the race waits for the winner to answer
+_RECORD = "service.json"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serve until stopped; the exit code: 0 stopped or another instance serves this folder, 2 cannot start."""
+    options = _parser().parse_args(argv)
+    try:
+        return _serve(options)
+    except TunebookError as error:
+        print(f"tunebook serve: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="tunebook serve",
+        description="The embedded service: Azure OpenAI's fine-tuning API on this machine. It really trains a small "
+        "practice model on your examples. Loopback only.",
+    )
+    add = parser.add_argument
+    add("--port", type=_port, default=0, help="the port on 127.0.0.1 (default: a free one)")
+    add("--state", type=Path, help="the folder for everything it keeps (default: TUNEBOOK_STATE, or the user's data)")
+    add("--key", help="the key requests must carry (default: a random one)")
+    add("--json", action="store_true", help="print one line of JSON with endpoint and api_key once it answers")
+    add("--dialect", choices=("azure", "openai"), default="azure", help="whose replies to give (default: azure)")
+    add("--running", type=_at_least(1), metavar="N", help="jobs that train at once (default: the service's quotas)")
+    add("--pace", type=_seconds, default=0.0, metavar="S", help="least seconds a step takes, to watch a job live")
+    add(
+        "--idle",
+        type=_seconds,
+        default=IDLE_S,
+        metavar="S",
+        help="stop after this long without request or job; 0: never",
+    )
+    add(
+        "--limit", type=_limit, action="append", default=[], metavar="NAME=N", help="another value for a quota or limit"
+    )
+    add("--import-from", action="append", default=[], metavar="HOST", help="let files be imported from this host too")
+    add("--faults", type=_faults, metavar="PLAN", help="misfortune on purpose: rate=0.1,kinds=429,500,disconnect,slow")
+    add("--conformance", action="store_true", help="answer the ids that the openai SDK's own tests use")
+    add("--clock", type=Path, metavar="FILE", help="take the time (unix seconds) from a file, for tests")
+    return parser
+
+
+def _port(text: str) -> int:
+    if not text.isdigit() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port: a number from 0 to 65535")
+    return int(text)
+
+
+def _at_least(lowest: int) -> Any:
+    def number(text: str) -> int:
+        if not text.isdigit() or int(text) < lowest:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {lowest}")
+        return int(text)
+
+    return number
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < 1e9:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
+    return value
+
+
+def _faults(text: str) -> Plan:
+    try:
+        return read_plan(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _limit(text: str) -> tuple[str, int]:
+    name, _, value = text.partition("=")
+    if not value.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=NUMBER")
+    try:
+        Limits()[name]
+    except KeyError:
+        raise argparse.ArgumentTypeError(f"{name!r} is not a limit the service knows") from None
+    return name, int(value)
+
+
+def _serve(options: argparse.Namespace) -> int:
+    folder = _state_folder(options.state)
+    with _hold(folder) as alone:
+        if not alone:
+            return _point_to_other(folder, as_json=options.json)
+        with _listen(options.port) as listener:
+            endpoint = f"http://127.0.0.1:{listener.getsockname()[1]}"
+            key = options.key or secrets.token_urlsafe(32)
+            record = {"endpoint": endpoint, "api_key": key, "pid": os.getpid()}
+            try:
+                _run(options, folder, listener, record)
+            finally:
+                (folder / _RECORD).unlink(missing_ok=True)
+    return 0
+
+
+def _state_folder(chosen: Path | None) -> Path:
+    named = os.environ.get("TUNEBOOK_STATE")
+    folder = chosen or (Path(named) if named else user_data_path("tunebook", appauthor=False) / "service")
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # other people's examples are in there
+        probe = folder / f".probe-{os.getpid()}"
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        raise TunebookError(
+            f"the state folder {folder} cannot be written: {error.strerror or error}. Choose another with --state."
+        ) from error
+    return folder.resolve()
+
+
+@contextlib.contextmanager
+def _hold(folder: Path) -> Any:
+    """Whether this process now holds the folder. The lock, SQLite's, ends with the process however that ends."""
+    lock = sqlite3.connect(folder / "service.lock", timeout=0.0, isolation_level=None)
+    try:
+        try:
+            lock.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error):
+                raise TunebookError(f"the state folder {folder} cannot be used: {error}.") from error
+            yield False
+            return
+        yield True
+    finally:
+        lock.close()
+
+
+def _point_to_other(folder: Path, *, as_json: bool) -> int:
+    deadline = time.monotonic() + _OTHER_STARTS_S
+    while time.monotonic() < deadline:
+        record = _answering(folder)
+        if record is not None:
+            if as_json:
+                print(json.dumps({"endpoint": record["endpoint"], "api_key": record["api_key"]}), flush=True)
+            else:
+                print(f"An instance already serves {folder} at {record['endpoint']} (process {record['pid']}).")
+            return 0
+        time.sleep(0.05)
+    raise TunebookError(f"another process holds the state folder {folder} but does not answer. Choose another --state.")
+
+
+def _answering(folder: Path) -> dict[str, Any] | None:
+    """The record of the instance that serves this folder, if it answers."""
+    try:
+        record = json.loads((folder / _RECORD).read_text("utf-8"))
+        request = urllib.request.Request(f"{record['endpoint']}/tunebook", headers={"api-key": record["api_key"]})  # noqa: S310
+        with urllib.request.urlopen(request, timeout=2) as reply:  # noqa: S310 - our own record, loopback
+            return record if reply.status == 200 else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _listen(port: int) -> socket.socket:
+    # Named TCP, or asyncio leaves Nagle's algorithm on for its connections, and each reply takes 40 ms.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    if os.name == "posix":  # elsewhere it would let two processes share the port
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(("127.0.0.1", port))
+    except OSError as error:
+        listener.close()
+        raise TunebookError(
+            f"port {port} on 127.0.0.1 cannot be used: {error.strerror}. Choose another with --port, or leave it out."
+        ) from error
+    return listener
+
+
+def _run(options: argparse.Namespace, folder: Path, listener: socket.socket, record: dict[str, Any]) -> None:
+    overrides = dict(options.limit)
+    if options.running is not None:
+        overrides |= {"running_jobs": options.running, "running_jobs_developer": options.running}
+    limits = Limits(overrides)
+    clock = Clock(options.pace, options.clock)
+    try:
+        store = Store(folder)
+    except (OSError, sqlite3.Error) as error:
+        raise TunebookError(f"the state folder {folder} cannot be used: {error}.") from error
+    passed_on = ["--pace", str(options.pace)]
+    passed_on += ["--clock", str(options.clock)] if options.clock else []
+    for name, value in overrides.items():
+        passed_on += ["--limit", f"{name}={value}"]
+    hosts = tuple(options.import_from)
+    supervisor = Supervisor(store, clock, limits, worker_options=passed_on, import_hosts=hosts)
+    service = Service(store, clock, limits, supervisor, options.dialect, hosts)
+    app: App = create_app(service, conformance=options.conformance)
+    if options.faults is not None:
+        app = Faults(app, options.faults, options.dialect)
+    gate = Gate(app, record["api_key"], options.dialect, limits)
+    config = uvicorn.Config(
+        gate,
+        http=DroppableConnection,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        ws="none",
+        server_header=False,
+        timeout_graceful_shutdown=3,
+    )
+    server = _Server(config, on_ready=lambda: _announce(folder, record, as_json=options.json))
+    supervisor.start()
+    try:
+        signal.signal(signal.SIGTERM, _stop_quietly)
+        asyncio.run(_until_idle(server, listener, gate, supervisor, options.idle))
+    finally:
+        supervisor.stop()
+        store.close()
+
+
+async def _until_idle(
+    server: uvicorn.Server, listener: socket.socket, gate: Gate, supervisor: Supervisor, idle_s: float
+) -> None:
+    async def watch() -> None:
+        while idle_s:
+            await asyncio.sleep(min(_IDLE_CHECK_S, idle_s))
+            if supervisor.busy:
+                gate.last_request = time.monotonic()
+            elif time.monotonic() - gate.last_request > idle_s:
+                server.should_exit = True
+
+    watching = asyncio.create_task(watch())
+    try:
+        await server.serve(sockets=[listener])
+    finally:
+        watching.cancel()
+
+
+def _stop_quietly(*_: object) -> None:
+    raise KeyboardInterrupt  # uvicorn has shut down by now and hands the signal on
+
+
+class _Server(uvicorn.Server):
+    """Says when it answers."""
+
+    def __init__(self, config: uvicorn.Config, on_ready: Any) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._on_ready()
+
+
+def _announce(folder: Path, record: dict[str, Any], *, as_json: bool) -> None:
+    """Write service.json, readable by this user only, and say where the service is."""
+    partial = folder / f"{_RECORD}.{os.getpid()}"
+    partial.unlink(missing_ok=True)
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        json.dump(record, file)
+    partial.replace(folder / _RECORD)
+    if as_json:
+        print(json.dumps({"endpoint": record["endpoint"], "api_key": record["api_key"]}), flush=True)
+        return
+    print(f"tunebook's embedded service (a stand-in for practice) serves {record['endpoint']}")
+    print(f"  state  {folder}\n  key    in {folder / _RECORD}\n  stop   Ctrl-C", flush=True)
