@@ -3,7 +3,6 @@
 import pytest
 
 import tunebook as tb
-from tunebook.data.cost import assumed_epochs, estimate_cost
 from tunebook.data.tokens import count_records, count_texts, extrapolate, pieces, summarise
 
 # Counted with bpe-openai 0.1.4 (GitHub's `bpe` crate), encode_ordinary, on the very texts.
@@ -106,25 +105,3 @@ def test_a_sample_whose_tokens_follow_its_bytes_leaves_no_doubt():
 
     assert (summary.total, summary.interval) == (6_000, (6_000, 6_000))
     assert not summary.exact
-
-
-@pytest.mark.parametrize(
-    ("examples", "epochs"), [(10, 10), (33, 3), (34, 3), (500, 3), (8_334, 2), (100_000, 1), (1, 25)]
-)
-def test_epochs_are_assumed_as_the_cookbook_does(examples, epochs):
-    assert assumed_epochs(examples) == epochs
-
-
-def test_the_bill_is_tokens_times_epochs_times_price():
-    cost = estimate_cost(summarise([1_000] * 1_000), "gpt-4.1", n_epochs=2)
-
-    assert (cost.billed_tokens, cost.usd, cost.assumed) == (2_000_000, 4.0, False)  # the documentation's own example
-    assert "about $4.00" in str(cost)
-
-
-def test_an_unknown_price_is_said_and_not_guessed():
-    cost = tb.read_dataset([chat("a", "b")] * 10).cost("gpt-4.1-nano")
-
-    assert cost.usd is None
-    assert "assumed" in str(cost)
-    assert "no price known for gpt-4.1-nano" in str(cost)

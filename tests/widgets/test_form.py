@@ -146,7 +146,8 @@ def test_the_lists_are_filled_by_load_and_the_newest_file_can_be_picked(workspac
     form._pickers["training"].uploaded.value = "file-9"
 
     assert form.request.training_file == "file-9"
-    assert "about 1,000 tokens" in form._estimate.value
+    assert "1,000 tokens" in form._estimate.value
+    assert "guessed from the file" in form._estimate.value
     assert "<script>" not in form._notes["training"].value
 
 

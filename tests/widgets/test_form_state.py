@@ -128,20 +128,18 @@ def test_a_training_type_says_what_it_means_for_residency_and_price() -> None:
 def test_the_estimate_multiplies_tokens_epochs_and_price() -> None:
     state = state_of(n_epochs="2", price="10")
 
-    assert state.estimate.tokens == (2_000_000, 2_000_000)
-    assert state.estimate.usd == (20.0, 20.0)
+    assert (state.estimate.cost.billed_tokens, state.estimate.cost.usd) == (2_000_000, 20.0)
     assert state.ask is None
 
 
-def test_auto_epochs_give_a_range_and_a_high_one_is_asked_about() -> None:
+def test_an_estimate_above_the_limit_is_asked_about() -> None:
     state = state_of(price="10")
 
-    assert state.estimate.usd == (20.0, 40.0)
-    assert state.ask == "This job is estimated at up to $40.00. Create it?"
+    assert state.ask == "This job is estimated at $30.00. Create it?"
 
 
 def test_the_embedded_service_is_free() -> None:
-    assert state_of(free=True, price="10").estimate.usd == (0.0, 0.0)
+    assert state_of(free=True, price="10").estimate.cost.usd == 0.0
 
 
 def test_the_code_uploads_what_is_local_first() -> None:

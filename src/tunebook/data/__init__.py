@@ -10,7 +10,6 @@ _HOME = {
     "Changes": "repair",
     "CheckReport": "report",
     "Comparability": "likeness.comparability",
-    "Cost": "cost",
     "Dataset": "dataset",
     "Overlap": "likeness.overlap",
     "Problem": "rules.problem",
@@ -24,7 +23,6 @@ __all__ = sorted(_HOME)
 __getattr__, __dir__ = lazy_names(__name__, _HOME)
 
 if TYPE_CHECKING:
-    from tunebook.data.cost import Cost
     from tunebook.data.dataset import Dataset, read_dataset
     from tunebook.data.likeness.comparability import Comparability, compare_parts
     from tunebook.data.likeness.overlap import Overlap

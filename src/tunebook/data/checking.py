@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from tunebook.catalogue import load_catalogue
-from tunebook.data.cost import assumed_epochs, estimate_cost
 from tunebook.data.lines import Block
 from tunebook.data.malformed import LONGEST_LINE
 from tunebook.data.records import REFUSED, plain_keys, record_keys
@@ -23,6 +22,7 @@ from tunebook.data.rules.problem import Problem, note, warning
 from tunebook.data.rules.scan import suspects
 from tunebook.data.rules.texts import check_texts, suspicious
 from tunebook.data.tokens import TokenSummary, count_lines, encoding_of, extrapolate, summarise
+from tunebook.money import bill, epochs_of
 
 if TYPE_CHECKING:
     from tunebook.data.dataset import Dataset
@@ -79,7 +79,7 @@ def check_dataset(
     model: str | None = None,
     validation: Dataset | None = None,
     n_epochs: int | str | None = None,
-    training_type: str = "GlobalStandard",
+    training_type: str | None = None,
     keep: int = KEEP,
     min_examples: int | None = None,
     tokens: Tokens = "auto",
@@ -104,7 +104,7 @@ def check_dataset(
     summary = _tokens(dataset, sample, len(seen), encoding) if tokens != "none" else None
     for problem in check_whole(dataset, seen, minimum, model, known, alone=validation is None):
         findings.add(problem)
-    epochs = n_epochs if isinstance(n_epochs, int) else assumed_epochs(len(seen))
+    epochs = epochs_of(n_epochs, len(seen))
     if summary and (too_large := job_size_problem(summary.total, epochs)):
         findings.add(too_large)
     if validation is not None:
@@ -114,7 +114,14 @@ def check_dataset(
             findings.add(problem, count)
     cost = None
     if model and summary and dataset.method != "reinforcement":
-        cost = estimate_cost(summary, model, training_type=training_type, n_epochs=n_epochs)
+        cost = bill(
+            model,
+            summary.total,
+            interval=summary.interval,
+            examples=summary.examples,
+            n_epochs=n_epochs,
+            training_type=training_type,
+        )
     return CheckReport(
         name=dataset.name,
         method=dataset.method,

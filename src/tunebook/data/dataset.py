@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from tunebook.data.checking import Progress, Tokens
-    from tunebook.data.cost import Cost
     from tunebook.data.likeness.overlap import Overlap
     from tunebook.data.likeness.split import Split
     from tunebook.data.repair import Changes
     from tunebook.data.report import CheckReport
+    from tunebook.money import Cost
 
 SAMPLE = 200  # records looked at to find out the method
 KEPT_IN_MEMORY = 50_000_000  # bytes; the examples of a larger file are decoded each time they are asked for
@@ -264,7 +264,7 @@ class Dataset:
         validation: Dataset | None = None,
         *,
         n_epochs: int | str | None = None,
-        training_type: str = "GlobalStandard",
+        training_type: str | None = None,
         keep: int = 20,
         min_examples: int | None = None,
         tokens: Tokens = "auto",
@@ -311,20 +311,30 @@ class Dataset:
         lines = (line for block in self.lines.blocks() for line in block.lines)
         return count_lines(lines, encoding=encoding or encoding_of(model))
 
-    def cost(self, model: str, *, training_type: str = "GlobalStandard", n_epochs: int | str | None = None) -> Cost:
+    def cost(self, model: str, *, training_type: str | None = None, n_epochs: int | str | None = None) -> Cost:
         """What training `model` on all of this would bill, from an exact count of the tokens.
 
+        training_type: None is what the API takes when a request names none, which is Standard.
+
         >>> tb.read_dataset("train.jsonl").cost("gpt-4.1-nano", n_epochs=3)
-        1,065 tokens x 3 epochs = 3,195 billed tokens; ...
+        1,065 tokens × 3 epochs = 3,195 billed tokens; ...
         """
-        from tunebook.data.cost import estimate_cost
         from tunebook.data.tokens import encoding_of, summarise
+        from tunebook.money import bill
 
         encoding = encoding_of(model)
         summary = summarise(self.count_tokens(encoding=encoding), encoding=encoding)
         if summary is None:
             raise DataError(f"{self.name}: there are no examples to count. check() says why.")
-        return estimate_cost(summary, model, training_type=training_type, n_epochs=n_epochs)
+        return bill(
+            model,
+            summary.total,
+            interval=summary.interval,
+            examples=summary.examples,
+            n_epochs=n_epochs,
+            training_type=training_type,
+            method=self.method,
+        )
 
     def split(
         self, valid: float | int = 0.2, seed: int = 0, *, group_by: str | None = None, near_duplicates: bool = True

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
-from tunebook.data.cost import Cost
 from tunebook.data.rules.problem import Problem
 from tunebook.data.tokens import TokenSummary
+from tunebook.money import Cost
 
 _ORDER = {"error": 0, "warning": 1, "note": 2}
 SIGN = {"error": "✗", "warning": "!", "note": "·"}

@@ -18,13 +18,13 @@ from tunebook.data.rules.secrets import mask
 from tunebook.data.tokens import TokenSummary
 
 if TYPE_CHECKING:
-    from tunebook.data.cost import Cost
     from tunebook.data.dataset import Dataset
     from tunebook.data.likeness.comparability import Comparability
     from tunebook.data.likeness.overlap import Overlap
     from tunebook.data.likeness.split import Split
     from tunebook.data.repair import Changes
     from tunebook.data.report import CheckReport, Group
+    from tunebook.money import Cost
 
 PAIRS_SHOWN = 20
 EXAMPLES_SHOWN = 5

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from tunebook import palette
 from tunebook.analysis.curves.diagnosis import Diagnosis, diagnose
 from tunebook.analysis.curves.evidence import trend
 from tunebook.analysis.curves.wording import title as verdict_title
 from tunebook.analysis.results import Results, load_results
 from tunebook.analysis.run import Run
-from tunebook.plots import palette
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

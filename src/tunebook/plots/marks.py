@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import matplotlib
 import numpy as np
 
+from tunebook import palette
 from tunebook.analysis.sweeps.importance import show_value
-from tunebook.plots import palette
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,9 +11,9 @@ from matplotlib.colors import Normalize
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter, NullLocator
 
+from tunebook import palette
 from tunebook.analysis.sweeps.importance import show_value
 from tunebook.analysis.sweeps.response import response_curve, response_grid
-from tunebook.plots import palette
 from tunebook.plots.marks import SEQUENTIAL, label, measured, own_axes, plain, pretty, say_instead
 
 if TYPE_CHECKING:

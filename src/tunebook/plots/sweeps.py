@@ -13,10 +13,10 @@ import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.ticker import StrMethodFormatter
 
+from tunebook import palette
 from tunebook.analysis.sweeps.importance import show_value
 from tunebook.analysis.sweeps.pareto import Cost, cost_known, pareto
 from tunebook.analysis.sweeps.ranking import show_share
-from tunebook.plots import palette
 from tunebook.plots.marks import (
     Look,
     job_name,

@@ -9,7 +9,7 @@ from tunebook.analysis.curves.diagnosis import Diagnosis
 from tunebook.analysis.sweeps.comparison import Comparison
 from tunebook.report.content import Table
 from tunebook.report.jobs import labels
-from tunebook.report.numbers import listed, number, plural, whole
+from tunebook.words import count, listed, number, plural
 
 # Rows of the table behind a curve: enough to follow it, few enough to listen to.
 MOST_ROWS = 10
@@ -20,7 +20,7 @@ def describe_curve(label: str, diagnosis: Diagnosis) -> str:
     curve = diagnosis.curve
     if curve.empty:
         return f"{label}: nothing was measured often enough to draw a curve."
-    steps = whole(curve["step"].iloc[-1])
+    steps = count(curve["step"].iloc[-1])
     parts = [f"Line chart over {steps} steps of {label}."]
     for name, said in (("train_smooth", diagnosis.train_metric), ("valid_smooth", diagnosis.metric)):
         values = curve.dropna(subset=[name])
@@ -33,14 +33,14 @@ def describe_curve(label: str, diagnosis: Diagnosis) -> str:
         text = f"{_spoken(said)} goes from {number(first)} to {number(last)}"
         if name == "valid_smooth":
             text += (
-                f", {'highest' if more_is_better else 'lowest'} ({number(best[name])}) at step {whole(best['step'])}"
+                f", {'highest' if more_is_better else 'lowest'} ({number(best[name])}) at step {count(best['step'])}"
             )
         parts.append(f"{text}.")
     if diagnosis.onset_interval is not None:
         low, high = diagnosis.onset_interval
-        parts.append(f"Overfitting begins between step {whole(low)} and step {whole(high)}.")
+        parts.append(f"Overfitting begins between step {count(low)} and step {count(high)}.")
     if diagnosis.checkpoint is not None:
-        parts.append(f"The recommended checkpoint is marked at step {whole(diagnosis.checkpoint['step'])}.")
+        parts.append(f"The recommended checkpoint is marked at step {count(diagnosis.checkpoint['step'])}.")
     return " ".join(parts)
 
 
@@ -54,7 +54,7 @@ def curve_table(label: str, diagnosis: Diagnosis) -> Table:
     rows = []
     for place in _places(curve, diagnosis.recommended_step):
         row = curve.iloc[place]
-        cells = (whole(row["step"]), *(number(row[name]) for name in names))
+        cells = (count(row["step"]), *(number(row[name]) for name in names))
         if "valid_smooth" in names:
             cells += (f"{number(row['valid_low'])} to {number(row['valid_high'])}",)
         rows.append(cells)

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from tunebook.analysis.run import Run
 from tunebook.analysis.sweeps.comparison import Comparison
 from tunebook.catalogue import load_catalogue
+from tunebook.money import prices_of, tier_of
 from tunebook.report.content import Answer, Fact, Job
-from tunebook.report.costs import cost, price_date
 from tunebook.report.evaluation import Evaluation
-from tunebook.report.numbers import chance, count, listed, money, percent, plural, span
+from tunebook.words import duration, listed, money, percent, plural, probability, rough_count
 
 # A choice this probable is called clear; below an even chance it is one of several. Plain words for P(best).
 CLEAR = 0.9
@@ -112,7 +112,7 @@ def _sureness(comparison: Comparison, jobs: Sequence[Job], winner: Job) -> str:
     same = [job.label for job in rivals if job.alike]
     clear = p >= CLEAR and not same
     how = "clearly the best" if clear else "most likely the best" if p >= EVEN else "the best guess"
-    text = f"{expected}, {how} of {plural(len(rivals), 'job')} (probability {chance(p)})."
+    text = f"{expected}, {how} of {plural(len(rivals), 'job')} (probability {probability(p)})."
     if not same:
         return f"{text} All others are worse beyond doubt."
     return (
@@ -159,7 +159,8 @@ def _certainty(comparison: Comparison, winner: Job | None, evaluation: Evaluatio
         return gain
     if comparison.group is not None and len(comparison.group.ids) > 1:
         ranked = len(comparison.group.ids)
-        return [*gain, Fact("Probability of being best", chance(winner.p_best), f"of {plural(ranked, 'ranked job')}")]
+        sure = probability(winner.p_best)
+        return [*gain, Fact("Probability of being best", sure, f"of {plural(ranked, 'ranked job')}")]
     measure = "validation loss" if comparison.measure == "loss" else "validation reward"
     return [*gain, Fact(f"Expected {measure}", winner.value_text, f"90 % interval {winner.interval_text}")]
 
@@ -169,23 +170,21 @@ def _spent(comparison: Comparison) -> list[Fact]:
     if frame.empty:
         return []
     tokens = frame["trained_tokens"].dropna()
-    known = frame["cost_usd"] if "cost_usd" in frame else [None] * len(frame)
-    costs = [cost(comparison.run(str(job_id)), given) for job_id, given in zip(frame["id"], known, strict=True)]
-    dollars = [dollar for dollar in costs if dollar is not None]
-    trained = f"{count(tokens.sum())} tokens in {plural(len(tokens), 'job')}" if len(tokens) else ""
+    dollars = frame["cost_usd"].dropna()
+    trained = f"{rough_count(tokens.sum())} tokens in {plural(len(tokens), 'job')}" if len(tokens) else ""
     facts = []
-    if dollars:
+    if len(dollars):
         unpriced = len(tokens) - len(dollars)
-        note = f"{trained}; {price_date(runs)}" + (f"; {unpriced} without a known price" if unpriced else "")
+        note = f"{trained}; {prices_of((run.model, tier_of(run.job)) for run in runs)}"
+        note += f"; {unpriced} without a known price" if unpriced else ""
         name = "What it would cost on Azure" if stand_in_note(runs) else "What training cost"
         facts.append(Fact(name, money(sum(dollars)), note))
     elif len(tokens):
-        facts.append(
-            Fact("Tokens trained", count(tokens.sum()), f"{plural(len(tokens), 'job')}; no price in the catalogue")
-        )
+        note = f"{plural(len(tokens), 'job')}; no price in the catalogue"
+        facts.append(Fact("Tokens trained", rough_count(tokens.sum()), note))
     took = [t for run in runs if (t := _duration(run)) is not None]
     if took:
-        facts.append(Fact("Training time", span(sum(took)), "all jobs added up" if len(took) > 1 else "one job"))
+        facts.append(Fact("Training time", duration(sum(took)), "all jobs added up" if len(took) > 1 else "one job"))
     return facts
 
 

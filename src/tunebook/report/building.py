@@ -11,8 +11,8 @@ from tunebook.report.answer import stand_in_note, write_answer
 from tunebook.report.content import Report
 from tunebook.report.evaluation import read_evaluation
 from tunebook.report.jobs import job_records, mattered, varied
-from tunebook.report.numbers import listed, plural
 from tunebook.report.provenance import provenance
+from tunebook.words import listed, plural
 
 
 def build_report(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tunebook.errors import RequestError
-from tunebook.report.numbers import missing, number, percent
+from tunebook.words import missing, number, percent
 
 # Of a prompt or an answer: a page is read, the file with all answers is searched.
 MOST_CHARACTERS = 1500

@@ -18,8 +18,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from tunebook import palette
 from tunebook.analysis.sweeps.comparison import Comparison
-from tunebook.plots import palette
 from tunebook.plots.curves import plot_loss
 from tunebook.plots.sweeps import plot_sweep
 from tunebook.report.alt_text import curve_table, describe_curve, describe_sweep

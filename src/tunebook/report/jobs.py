@@ -8,8 +8,7 @@ from typing import Any
 
 from tunebook.analysis.sweeps.comparison import Comparison
 from tunebook.report.content import Job, Mattered
-from tunebook.report.costs import cost
-from tunebook.report.numbers import alike, missing, money, number, percent, setting, whole
+from tunebook.words import aligned, count, missing, money, number, percent, setting
 
 
 def job_records(comparison: Comparison) -> tuple[Job, ...]:
@@ -50,13 +49,13 @@ def _job(comparison: Comparison, row: Mapping[Any, Any], names: Mapping[str, str
         "reason": diagnosis.reason if diagnosis else "",
         "settings": {name: setting(row[name]) for name in comparison.hyperparameters},
         "seed": "" if missing(row["seed"]) else str(row["seed"]),
-        "tokens": whole(row["trained_tokens"]),
-        "cost": money(cost(comparison.run(job_id), row.get("cost_usd"))),
+        "tokens": count(row["trained_tokens"]),
+        "cost": money(row.get("cost_usd")),
         "left_out": comparison.left_out.get(job_id, ""),
     }
     if missing(row.get("rank")):
         return Job(**common)
-    value, low, high = alike(row["loss"], row["loss_low"], row["loss_high"])
+    value, low, high = aligned(row["loss"], row["loss_low"], row["loss_high"])
     rank, rank_low, rank_high = row["rank"], row["rank_low"], row["rank_high"]
     return Job(
         **common,
@@ -74,7 +73,7 @@ def _job(comparison: Comparison, row: Mapping[Any, Any], names: Mapping[str, str
         p_best=None if missing(row["p_best"]) else float(row["p_best"]),
         accuracy=percent(row["accuracy"], 1),
         checkpoint=_where(row, diagnosis),
-        step=whole(_step(row, diagnosis)),
+        step=count(_step(row, diagnosis)),
         checkpoint_name="" if missing(row["checkpoint"]) else str(row["checkpoint"]),
     )
 
@@ -85,7 +84,7 @@ def _where(row: Mapping[Any, Any], diagnosis: Any) -> str:
     if missing(step):
         return ""
     epoch = diagnosis.checkpoint.get("epoch") if diagnosis and diagnosis.checkpoint else None
-    return f"step {whole(step)}" + ("" if missing(epoch) else f" (epoch {number(epoch)})")
+    return f"step {count(step)}" + ("" if missing(epoch) else f" (epoch {number(epoch)})")
 
 
 def _step(row: Mapping[Any, Any], diagnosis: Any) -> Any:

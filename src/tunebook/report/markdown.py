@@ -13,8 +13,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from tunebook.analysis.curves import wording
 from tunebook.report.content import Report, Table
 from tunebook.report.figures import Pictures
-from tunebook.report.numbers import chance
 from tunebook.report.page import day, heading, left_out_table, measure_name, scores_table
+from tunebook.words import probability
 
 # What Markdown would read as markup; `<`, `>` and `&` are escaped as HTML before.
 _MARKUP = re.compile(r"([\\`*_\[\]#|~])")
@@ -62,7 +62,7 @@ def ranking_table(report: Report) -> Table:
             *(job.settings[name] for name in report.varied),
             job.value_text,
             job.interval_text,
-            chance(job.p_best),
+            probability(job.p_best),
             f"{wording.SYMBOLS.get(job.verdict, '')} {wording.title(job.verdict)}",
             job.step,
         )

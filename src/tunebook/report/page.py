@@ -12,12 +12,12 @@ from typing import NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from tunebook import palette
 from tunebook.analysis.curves import wording
-from tunebook.plots import palette
 from tunebook.report.content import Job, Report, Table
 from tunebook.report.evaluation import Evaluation, Gain
 from tunebook.report.figures import Pictures, inked
-from tunebook.report.numbers import alike, chance, percent
+from tunebook.words import aligned, percent, probability
 
 
 class Scale(NamedTuple):
@@ -104,7 +104,7 @@ def scores_table(evaluation: Evaluation) -> Table:
 
 def _scale(report: Report) -> Scale:
     low, high = report.span()
-    low_text, high_text = alike(low, high)
+    low_text, high_text = aligned(low, high)
     return Scale(low, high, low_text, high_text, report.winner.value if report.winner else None)
 
 
@@ -193,7 +193,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        chance=chance,
+        chance=probability,
         percent=percent,
         day=day,
         drawing=_drawing,

@@ -15,7 +15,7 @@ from tunebook.analysis.sweeps.comparison import Comparison, run_ids
 from tunebook.catalogue import load_catalogue
 from tunebook.errors import RequestError
 from tunebook.report.content import Table
-from tunebook.report.numbers import listed, moment, setting, span, whole
+from tunebook.words import count, duration, listed, moment, setting
 
 PACKAGES = ("tunebook", "numpy", "pandas", "scipy", "scikit-learn", "matplotlib")
 # Events shown at most: a job that warns at every step would bury the others.
@@ -34,9 +34,9 @@ def _jobs(runs: Sequence[Run], ids: Sequence[str]) -> list[Table]:
     rows = []
     for job_id, run in zip(ids, runs, strict=True):
         created, finished = run.job.get("created_at"), run.job.get("finished_at")
-        took = (
-            span(finished - created) if isinstance(created, int | float) and isinstance(finished, int | float) else ""
-        )
+        took = ""
+        if isinstance(created, int | float) and isinstance(finished, int | float):
+            took = duration(finished - created)
         rows.append(
             (
                 job_id,
@@ -46,7 +46,7 @@ def _jobs(runs: Sequence[Run], ids: Sequence[str]) -> list[Table]:
                 str(run.job.get("trainingType") or run.job.get("training_type") or ""),
                 "" if run.seed is None else str(run.seed),
                 ", ".join(f"{name} {setting(value)}" for name, value in run.hyperparameters.items()),
-                whole(run.trained_tokens),
+                count(run.trained_tokens),
                 moment(created),
                 took,
                 "" if run.results is None else f"{len(run.results):,} steps, {fingerprint(run)}",
@@ -80,7 +80,7 @@ def _models(runs: Sequence[Run], ids: Sequence[str]) -> Table:
     for job_id, run in zip(ids, runs, strict=True):
         steps = sorted(int(kept.get("step_number") or 0) for kept in run.checkpoints)
         if run.fine_tuned_model or steps:
-            rows.append((job_id, run.fine_tuned_model or "", ", ".join(map(whole, steps))))
+            rows.append((job_id, run.fine_tuned_model or "", ", ".join(map(count, steps))))
     return _trimmed(
         Table("Models the jobs left", ("Job", "Final model", "Checkpoints kept at steps"), tuple(rows), code=(0, 1))
     )
@@ -116,7 +116,7 @@ def _hashed(path: Any) -> tuple[str, str, str]:
         raise RequestError(
             f"files: {where} cannot be read ({error.strerror or error}). Give the path of the file as it was uploaded."
         ) from None
-    return where.name, whole(size), digest
+    return where.name, count(size), digest
 
 
 def _incidents(runs: Sequence[Run], ids: Sequence[str]) -> Table:

@@ -13,9 +13,9 @@ from tunebook.analysis.run import Run
 from tunebook.analysis.sweeps.comparison import Comparison, run_ids
 from tunebook.report.export import need
 from tunebook.report.jobs import labels
-from tunebook.report.numbers import missing
 from tunebook.report.provenance import fingerprint
 from tunebook.report.writing import read_comparison
+from tunebook.words import missing
 
 # What a run's summary says beside its measurements (columns of `Comparison.frame`).
 _NUMBERS = (

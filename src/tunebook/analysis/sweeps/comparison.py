@@ -15,7 +15,7 @@ from tunebook.analysis.curves.many import diagnose_many
 from tunebook.analysis.sweeps.ranking import Ranking, noise_sentence, rank_jobs, show_share
 from tunebook.analysis.run import NEEDED, USUAL, Run
 from tunebook.analysis.sweeps.score import RunScore, score_run
-from tunebook.catalogue import load_catalogue
+from tunebook.money import paid, per_million, tier_of
 
 # US dollars per million trained tokens: one number, or by base model and training type.
 Price = float | Callable[[str, str], float | None]
@@ -191,7 +191,7 @@ def compare(
         if reason:
             left_out[job_id] = reason
     hyperparameters = _hyperparameters(runs)
-    frame = _facts(runs, ids, hyperparameters, made, scores, catalogue_price if price is None else price)
+    frame = _facts(runs, ids, hyperparameters, made, scores, per_million if price is None else price)
     members = _members(dict(zip(ids, runs, strict=True)), scores, files or {})
     for together in members.values():
         left_out.update(_untold(frame, together, hyperparameters))
@@ -307,18 +307,11 @@ def _checkpoint_name(run: Run, diagnosis: Diagnosis | None) -> str | None:
     return (kept or {}).get("name") or run.fine_tuned_model
 
 
-def catalogue_price(model: str, training_type: str) -> float | None:
-    """US dollars per million trained tokens as the catalogue has it, None where it has none."""
-    known = load_catalogue().price(model, training_type)
-    return None if known is None else known.usd_per_million_tokens
-
-
 def _cost(run: Run, price: Price) -> float:
     """Training price in US dollars: trained tokens times the price; NaN when either is not known."""
-    tier = run.job.get("trainingType") or run.job.get("training_type") or "Standard"
-    per_million = price(run.model, str(tier)) if callable(price) else price
-    tokens = run.trained_tokens
-    return float("nan") if per_million is None or tokens is None else tokens * per_million / 1e6
+    rate = price(run.model, tier_of(run.job)) if callable(price) else price
+    usd = paid(run.trained_tokens, rate)
+    return float("nan") if usd is None else usd
 
 
 # Base model, content of training and validation file, method, measure: what has to be the same to be compared.

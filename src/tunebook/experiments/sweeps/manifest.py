@@ -43,6 +43,7 @@ class Manifest:
     folder: Path
     entries: tuple[Entry, ...]
     file_tokens: int | None = None
+    file_examples: int | None = None
 
     def count(self, *states: str) -> int:
         return sum(entry.state in states for entry in self.entries)
@@ -62,6 +63,7 @@ class Manifest:
         record = {
             "tunebook_sweep": 1,
             "file_tokens": self.file_tokens,
+            "file_examples": self.file_examples,
             "entries": [
                 {
                     "index": e.trial.index,
@@ -115,7 +117,7 @@ def read_manifest(folder: str | os.PathLike[str]) -> Manifest:
         entries = tuple(_entry(number, raw) for number, raw in enumerate(record["entries"]))
     except (KeyError, TypeError, ValueError) as error:
         raise TunebookError(f"{path}: an entry does not fit: {error}. {_MEND}") from error
-    return Manifest(Path(folder), entries, record.get("file_tokens"))
+    return Manifest(Path(folder), entries, record.get("file_tokens"), record.get("file_examples"))
 
 
 _MEND = (

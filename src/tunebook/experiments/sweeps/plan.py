@@ -12,11 +12,11 @@ from sklearn.model_selection import ParameterGrid, ParameterSampler
 from tunebook.analysis.run import USUAL
 from tunebook.catalogue import Catalogue, load_catalogue
 from tunebook.errors import RequestError
+from tunebook.money import bill
 from tunebook.service.request import HYPERPARAMETERS, JobRequest
 
 _METHODS_OWN = tuple(dict.fromkeys(name for names in HYPERPARAMETERS.values() for name in names))
 SWEPT = (*_METHODS_OWN, "reasoning_effort", "model", "training_file", "training_type")
-ASSUMED_EPOCHS = 3  # what the service's "auto" is seen to choose most often; said aloud in the plan's notes
 
 
 @dataclass(frozen=True)
@@ -80,12 +80,16 @@ def trials(base: JobRequest, settings: Sequence[Mapping[str, Any]], *, identity:
 
 
 def plan_frame(
-    planned: Sequence[Trial], *, file_tokens: int | None = None, catalogue: Catalogue | None = None
+    planned: Sequence[Trial],
+    *,
+    file_tokens: int | None = None,
+    file_examples: int | None = None,
+    catalogue: Catalogue | None = None,
 ) -> pd.DataFrame:
     """One row a trial: what it varies, `tokens` (billed: file tokens x epochs) and `usd`, both NaN when not known.
 
     file_tokens: tokens of the training file for one epoch, as `sum(dataset.count_tokens(model=…))` counts them. Where
-    n_epochs is left to the service, 3 are assumed.
+    n_epochs is left to the service, it is assumed as `money.epochs_of` says, from `file_examples` where they are given.
     """
     facts = catalogue or load_catalogue()
     others = [
@@ -96,10 +100,17 @@ def plan_frame(
     rows = []
     for trial in planned:
         request = trial.request
-        epochs = request.n_epochs if request.n_epochs != "auto" else ASSUMED_EPOCHS
-        tokens = file_tokens * epochs if file_tokens is not None else None
-        price = facts.price(request.model, request.training_type or "Standard")
-        usd = tokens * price.usd_per_million_tokens / 1e6 if tokens is not None and price else None
+        cost = None
+        if file_tokens is not None:
+            cost = bill(
+                request.model,
+                file_tokens,
+                examples=file_examples,
+                n_epochs=request.n_epochs,
+                training_type=request.training_type,
+                method=request.method,
+                catalogue=facts,
+            )
         rows.append(
             {
                 "trial": trial.index,
@@ -107,8 +118,8 @@ def plan_frame(
                 "model": request.model,
                 **{name: getattr(request, name) for name in (*USUAL, *others)},
                 "seed": request.seed,
-                "tokens": tokens,
-                "usd": usd,
+                "tokens": cost and cost.billed_tokens,
+                "usd": cost and cost.usd,
             }
         )
     frame = pd.DataFrame(rows).set_index("trial")

@@ -14,6 +14,7 @@ from typing import Any
 import openai
 import pandas as pd
 
+from tunebook.words import money
 from tunebook.analysis.run import Run
 from tunebook.catalogue import load_catalogue
 from tunebook.errors import RequestError
@@ -47,7 +48,7 @@ class Sweep:
 
     base: the request all share. space: `{name: [values]}` for a grid, or with `draws=N` lists and scipy.stats
     distributions; or a list of settings, e.g. from `tunebook.analysis.suggest`. seeds: replicates of each.
-    file_tokens: tokens of the training file, for the cost. budget_tokens, budget_usd: never exceeded; a plan that would
+    file_tokens, file_examples: tokens and examples of the training file, for the cost. budget_tokens, budget_usd: never exceeded; a plan that would
     is refused. folder: where the manifest and the archived runs go, by default `sweeps/<identity>`.
 
     `plan` is a frame, known before anything is sent. `run(ws)` sends, follows and archives; it may be interrupted and
@@ -73,6 +74,7 @@ class Sweep:
         draws: int | None = None,
         seed: int = 0,
         file_tokens: int | None = None,
+        file_examples: int | None = None,
         budget_tokens: float | None = None,
         budget_usd: float | None = None,
         folder: str | os.PathLike[str] | None = None,
@@ -90,7 +92,7 @@ class Sweep:
                 f"{path}: a sweep is there already. Go on with Sweep.open({str(path)!r}), or choose another."
             )
         planned = trials(base, settings, identity=identity, seeds=seeds)
-        self.manifest = Manifest(path, tuple(map(Entry, planned)), file_tokens)
+        self.manifest = Manifest(path, tuple(map(Entry, planned)), file_tokens, file_examples)
         check_budget(self.plan, budget_tokens=budget_tokens, budget_usd=budget_usd)
 
     @classmethod
@@ -114,7 +116,9 @@ class Sweep:
     def plan(self) -> pd.DataFrame:
         """One row a job: settings, seed, `tokens` and `usd` (NaN when not known), `state`, `job_id`."""
         entries = self.manifest.entries
-        frame = plan_frame([entry.trial for entry in entries], file_tokens=self.manifest.file_tokens)
+        manifest = self.manifest
+        trials = [entry.trial for entry in entries]
+        frame = plan_frame(trials, file_tokens=manifest.file_tokens, file_examples=manifest.file_examples)
         frame["state"] = [entry.state for entry in entries]
         frame["job_id"] = pd.Series([entry.job_id for entry in entries], index=frame.index, dtype="object")
         return frame
@@ -125,7 +129,7 @@ class Sweep:
         plan = self.plan
         if plan["tokens"].isna().any():
             return "cost not known: give file_tokens"
-        dollars = f"${plan['usd'].sum():,.2f}" if plan["usd"].notna().all() else "no price in the catalogue"
+        dollars = money(plan["usd"].sum()) if plan["usd"].notna().all() else "no price in the catalogue"
         return f"{plan['tokens'].sum():,.0f} tokens in all, {dollars}"
 
     def run(

@@ -7,28 +7,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from tunebook.catalogue import Catalogue
+from tunebook.money import Cost, bill
 from tunebook.service.request import HYPERPARAMETERS, JobRequest
 from tunebook.widgets.form.notes import note_files, note_model, note_numbers, note_tier, offered_in
 from tunebook.widgets.form.values import FormValues, Note, metadata_of, number_or_text
-from tunebook.widgets.markup import amount, count
+from tunebook.words import money
 
 METHODS = ("supervised", "dpo", "reinforcement")
 # Stand in for file ids that exist only after the upload.
 TRAINING_ID, VALIDATION_ID = "<training file id>", "<validation file id>"
-# Epochs the service was seen to choose for "auto" (cost management page: 2; recorded jobs: 3); 4 leaves room.
-AUTO_EPOCHS = (2, 4)
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Tokens to be billed and dollars, each a (low, high) pair; `usd` None without a price. `words` says it all."""
+    """What the job would bill, None while the training file is not known; `words` says it all."""
 
-    tokens: tuple[int, int] | None
-    usd: tuple[float, float] | None
+    cost: Cost | None
     words: str
 
 
@@ -89,9 +87,10 @@ def resolve(
     note_files(values, catalogue, notes)
     note_numbers(values, catalogue, notes)
     estimate = _estimate(values, catalogue, notes["price"], free=free)
+    usd = estimate.cost.usd if estimate.cost else None
     ask = None
-    if estimate.usd is not None and estimate.usd[1] > ask_above_usd:
-        ask = f"This job is estimated at up to {amount(estimate.usd[1])}. Create it?"
+    if usd is not None and usd > ask_above_usd:
+        ask = f"This job is estimated at {money(usd)}. Create it?"
     return FormState(
         request=request,
         notes={name: tuple(said) for name, said in notes.items()},
@@ -143,35 +142,28 @@ def _request(values: FormValues, notes: dict[str, list[Note]]) -> JobRequest:
 
 def _estimate(values: FormValues, facts: Catalogue, notes: list[Note], *, free: bool) -> Estimate:
     tokens, exact = values.training.counted
-    epochs = number_or_text(values.n_epochs, int)
     if tokens is None:
-        return Estimate(None, None, "Tokens and cost appear once the training file is known.")
-    low, high = AUTO_EPOCHS if not isinstance(epochs, int) else (epochs, epochs)
-    billed = (tokens * low, tokens * high)
-    about = "" if exact else "about "
-    span = count(billed[0]) if low == high else f"{count(billed[0])} to {count(billed[1])}"
-    each = f"{low} epochs" if low == high else f"{low} to {high} epochs (auto)"
-    words = f"{about}{count(tokens)} tokens × {each} = {span} billed tokens"
-    if not exact:
-        words += " (guessed from the file's size)"
-    if free:
-        return Estimate(billed, (0.0, 0.0), f"{words}. The embedded service bills nothing.")
-    if values.method == "reinforcement":
-        return Estimate(billed, None, f"{words}. Reinforcement is billed by the hour of training, not by tokens.")
-    found = facts.price(values.model, values.training_type or "Standard")
+        return Estimate(None, "Tokens and cost appear once the training file is known.")
     typed = number_or_text(values.price, float)
     if isinstance(typed, str) and typed != "auto":
         notes.append(Note(f"“{typed}” is not a number of dollars.", "bad"))
-    if isinstance(typed, float) and typed >= 0:
-        price, origin = typed, "your price"
-    elif found is not None:
-        price, origin = found.usd_per_million_tokens, f"catalogue of {found.dated}"
-    else:
+    epochs = number_or_text(values.n_epochs, int)
+    cost = bill(
+        values.model,
+        tokens,
+        examples=values.training.examples,
+        n_epochs=epochs if isinstance(epochs, int) else None,
+        training_type=values.training_type or None,
+        method=values.method,
+        usd_per_million=typed if isinstance(typed, float) and typed >= 0 else None,
+        catalogue=facts,
+    )
+    guessed = "" if exact else " The tokens are guessed from the file's size."
+    if free:
+        return Estimate(replace(cost, usd=0.0), f"{cost.tokens_sentence}. The embedded service bills nothing.{guessed}")
+    if cost.usd is None and values.method != "reinforcement":
         notes.append(Note("No price is known for this pair: type one to see the cost."))
-        return Estimate(billed, None, f"{words}; no price is known.")
-    usd = (billed[0] * price / 1e6, billed[1] * price / 1e6)
-    cost = amount(usd[0]) if usd[0] == usd[1] else f"{amount(usd[0])} to {amount(usd[1])}"
-    return Estimate(billed, usd, f"{words}, {cost} at ${price:g} a million ({origin}).")
+    return Estimate(cost, f"{cost}.{guessed}")
 
 
 def _python(request: JobRequest, values: FormValues) -> str:

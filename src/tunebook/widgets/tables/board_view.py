@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tunebook.money import paid, per_million, tier_of
 from tunebook.widgets.live.chart import measured, sparkline
 from tunebook.widgets.live.view import progress
 from tunebook.widgets.markup import amount, clock, count, esc, note, number
@@ -64,8 +65,7 @@ def row_of(
             loss = float(values[-1])
             break
     tokens = snapshot.trained_tokens
-    price = catalogue.price(str(job.get("model") or ""), str(job.get("trainingType") or "Standard"))
-    cost = tokens * price.usd_per_million_tokens / 1e6 if tokens and price else math.nan
+    cost = paid(tokens, per_million(str(job.get("model") or ""), tier_of(job), catalogue))
     done = progress(snapshot)
     return Row(
         key=f"{resource} {snapshot.job_id}",
@@ -79,7 +79,7 @@ def row_of(
         loss=loss,
         verdict=diagnosis.verdict if diagnosis else "",
         reason=diagnosis.reason if diagnosis else "",
-        cost_usd=0.0 if free else cost,
+        cost_usd=0.0 if free else math.nan if cost is None else cost,
         tokens=tokens,
         spark=sparkline(measured(frame, "train_loss")[1], measured(frame, "valid_loss")[1]),
         settings=_settings(snapshot),
