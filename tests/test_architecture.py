@@ -13,7 +13,7 @@ SOURCE = Path(__file__).parents[1] / "src"
 GROUND = "lazy errors catalogue words palette money show"
 MAY_IMPORT = {
     "errors": ("", ""),
-    "lazy": ("", ""),
+    "lazy": ("", "lazy_loader"),
     "words": ("", ""),
     "palette": ("", ""),
     "catalogue": ("errors", ""),

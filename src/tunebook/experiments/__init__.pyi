@@ -1,0 +1,16 @@
+from .evaluation.evaluating import evaluate as evaluate
+from .evaluation.evaluation import Evaluation as Evaluation
+from .evaluation.scores import ModelGrader as ModelGrader
+from .run_folders import archive as archive
+from .run_folders import read_run as read_run
+from .run_folders import read_runs as read_runs
+from .stock.ancestry import Lineage as Lineage
+from .stock.ancestry import lineage as lineage
+from .stock.clearing import cleanup_plan as cleanup_plan
+from .stock.clearing import clear as clear
+from .stock.inventory import Inventory as Inventory
+from .stock.stocktaking import take_inventory as take_inventory
+from .sweeps.guard import Guard as Guard
+from .sweeps.studies import ask_study as ask_study
+from .sweeps.studies import tell_study as tell_study
+from .sweeps.sweep import Sweep as Sweep

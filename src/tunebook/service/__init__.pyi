@@ -1,0 +1,12 @@
+from .connection import Workspace as Workspace
+from .connection import connect as connect
+from .copying import CheckpointCopy as CheckpointCopy
+from .copying import check_copy as check_copy
+from .copying import copy_checkpoint as copy_checkpoint
+from .copying import read_copy as read_copy
+from .deployments import Deployment as Deployment
+from .jobs import Job as Job
+from .request import JobRequest as JobRequest
+from .request import RequestProblem as RequestProblem
+from .watching import JobSnapshot as JobSnapshot
+from .watching import follow as follow

@@ -1,0 +1,14 @@
+from .clearing_panel import CleanupPanel as CleanupPanel
+from .clearing_panel import cleanup as cleanup
+from .connecting import ConnectForm as ConnectForm
+from .connecting import connect_form as connect_form
+from .form.form import JobForm as JobForm
+from .form.form import job_form as job_form
+from .live.cell import LiveCell as LiveCell
+from .live.watching import watch as watch
+from .side_by_side import Playground as Playground
+from .side_by_side import playground as playground
+from .tables.comparing import ComparisonTable as ComparisonTable
+from .tables.comparing import comparison_table as comparison_table
+from .tables.job_board import Board as Board
+from .tables.job_board import board as board
