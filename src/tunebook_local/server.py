@@ -18,7 +18,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +26,13 @@ import uvicorn
 from platformdirs import user_data_path
 
 from tunebook.errors import TunebookError
+from tunebook_local.desk import Desk
 from tunebook_local.desk.clock import Clock
 from tunebook_local.desk.limits import Limits
 from tunebook_local.desk.store import Store
 from tunebook_local.desk.supervisor import Supervisor
 from tunebook_local.http.app import create_app
-from tunebook_local.http.connections import DroppableConnection
-from tunebook_local.http.faults import Faults, Plan, read_plan
+from tunebook_local.http.faults import DroppableConnection, FaultPlan, Faults, read_plan
 from tunebook_local.http.gate import App, Gate
 from tunebook_local.http.serving import Service
 
@@ -42,11 +42,11 @@ _OTHER_STARTS_S = 10.0  # how long a start that lost the race waits for the winn
 _RECORD = "service.json"
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, *, create_app: Callable[[Service], App] = create_app) -> int:
     """Serve until stopped; the exit code: 0 stopped or another instance serves this folder, 2 cannot start."""
     options = _parser().parse_args(argv)
     try:
-        return _serve(options)
+        return _serve(options, create_app)
     except TunebookError as error:
         print(f"tunebook serve: {error}", file=sys.stderr)
         return 2
@@ -61,56 +61,41 @@ def _parser() -> argparse.ArgumentParser:
         "practice model on your examples. Loopback only.",
     )
     add = parser.add_argument
-    add("--port", type=_port, default=0, help="the port on 127.0.0.1 (default: a free one)")
+    add("--port", type=_whole(0, 65535), default=0, help="the port on 127.0.0.1 (default: a free one)")
     add("--state", type=Path, help="the folder for everything it keeps (default: TUNEBOOK_STATE, or the user's data)")
     add("--key", help="the key requests must carry (default: a random one)")
     add("--json", action="store_true", help="print one line of JSON with endpoint and api_key once it answers")
     add("--dialect", choices=("azure", "openai"), default="azure", help="whose replies to give (default: azure)")
-    add("--running", type=_at_least(1), metavar="N", help="jobs that train at once (default: the service's quotas)")
+    add("--running", type=_whole(1), metavar="N", help="jobs that train at once (default: the service's quotas)")
     add("--pace", type=_seconds, default=0.0, metavar="S", help="least seconds a step takes, to watch a job live")
-    add(
-        "--idle",
-        type=_seconds,
-        default=IDLE_S,
-        metavar="S",
-        help="stop after this long without request or job; 0: never",
-    )
-    add(
-        "--limit", type=_limit, action="append", default=[], metavar="NAME=N", help="another value for a quota or limit"
-    )
+    idle = "stop after this long without request or job; 0: never"
+    add("--idle", type=_seconds, default=IDLE_S, metavar="S", help=idle)
+    limits = "another value for a quota or limit"
+    add("--limit", type=_limit, action="append", default=[], metavar="NAME=N", help=limits)
     add("--import-from", action="append", default=[], metavar="HOST", help="let files be imported from this host too")
     add("--faults", type=_faults, metavar="PLAN", help="misfortune on purpose: rate=0.1,kinds=429,500,disconnect,slow")
-    add("--conformance", action="store_true", help="answer the ids that the openai SDK's own tests use")
     add("--clock", type=Path, metavar="FILE", help="take the time (unix seconds) from a file, for tests")
     return parser
 
 
-def _port(text: str) -> int:
-    if not text.isdigit() or int(text) > 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port: a number from 0 to 65535")
-    return int(text)
-
-
-def _at_least(lowest: int) -> Any:
+def _whole(low: int, high: int | None = None) -> Callable[[str], int]:
     def number(text: str) -> int:
-        if not text.isdigit() or int(text) < lowest:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {lowest}")
+        if not text.isdigit() or int(text) < low or (high is not None and int(text) > high):
+            wanted = f"of at least {low}" if high is None else f"from {low} to {high}"
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number {wanted}")
         return int(text)
 
     return number
 
 
 def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < 1e9:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
-    return value
+    with contextlib.suppress(ValueError):
+        if 0 <= float(text) < 1e9:
+            return float(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
 
 
-def _faults(text: str) -> Plan:
+def _faults(text: str) -> FaultPlan:
     try:
         return read_plan(text)
     except ValueError as error:
@@ -128,17 +113,17 @@ def _limit(text: str) -> tuple[str, int]:
     return name, int(value)
 
 
-def _serve(options: argparse.Namespace) -> int:
+def _serve(options: argparse.Namespace, create_app: Callable[[Service], App]) -> int:
     folder = _state_folder(options.state)
-    with _hold(folder) as alone:
-        if not alone:
+    with _hold(folder) as held:
+        if not held:
             return _point_to_other(folder, as_json=options.json)
         with _listen(options.port) as listener:
             endpoint = f"http://127.0.0.1:{listener.getsockname()[1]}"
             key = options.key or secrets.token_urlsafe(32)
             record = {"endpoint": endpoint, "api_key": key, "pid": os.getpid()}
             try:
-                _run(options, folder, listener, record)
+                _run(options, _open_desk(options, folder), create_app, listener, record)
             finally:
                 (folder / _RECORD).unlink(missing_ok=True)
     return 0
@@ -160,7 +145,7 @@ def _state_folder(chosen: Path | None) -> Path:
 
 
 @contextlib.contextmanager
-def _hold(folder: Path) -> Any:
+def _hold(folder: Path) -> Iterator[bool]:
     """Whether this process now holds the folder. The lock, SQLite's, ends with the process however that ends."""
     lock = sqlite3.connect(folder / "service.lock", timeout=0.0, isolation_level=None)
     try:
@@ -182,7 +167,7 @@ def _point_to_other(folder: Path, *, as_json: bool) -> int:
         record = _answering(folder)
         if record is not None:
             if as_json:
-                print(json.dumps({"endpoint": record["endpoint"], "api_key": record["api_key"]}), flush=True)
+                _print_json(record)
             else:
                 print(f"An instance already serves {folder} at {record['endpoint']} (process {record['pid']}).")
             return 0
@@ -216,30 +201,33 @@ def _listen(port: int) -> socket.socket:
     return listener
 
 
-def _run(options: argparse.Namespace, folder: Path, listener: socket.socket, record: dict[str, Any]) -> None:
+def _open_desk(options: argparse.Namespace, folder: Path) -> Desk:
     overrides = dict(options.limit)
     if options.running is not None:
         overrides |= {"running_jobs": options.running, "running_jobs_developer": options.running}
-    limits = Limits(overrides)
-    clock = Clock(options.pace, options.clock)
     try:
         store = Store(folder)
     except (OSError, sqlite3.Error) as error:
         raise TunebookError(f"the state folder {folder} cannot be used: {error}.") from error
-    passed_on = ["--pace", str(options.pace)]
-    passed_on += ["--clock", str(options.clock)] if options.clock else []
-    for name, value in overrides.items():
-        passed_on += ["--limit", f"{name}={value}"]
-    hosts = tuple(options.import_from)
-    supervisor = Supervisor(store, clock, limits, worker_options=passed_on, import_hosts=hosts)
-    service = Service(store, clock, limits, supervisor, options.dialect, hosts)
-    app: App = create_app(service, conformance=options.conformance)
+    clock = Clock(options.pace, options.clock)
+    return Desk(store, clock, Limits(overrides), tuple(options.import_from), options.dialect)
+
+
+def _run(
+    options: argparse.Namespace,
+    desk: Desk,
+    create_app: Callable[[Service], App],
+    listener: socket.socket,
+    record: dict[str, Any],
+) -> None:
+    supervisor = Supervisor(desk)
+    app = create_app(Service(desk, supervisor))
     if options.faults is not None:
-        app = Faults(app, options.faults, options.dialect)
-    gate = Gate(app, record["api_key"], options.dialect, limits)
+        app = Faults(app, options.faults, desk.dialect)
+    gate = Gate(app, record["api_key"], desk.dialect, desk.limits)
     config = uvicorn.Config(
         gate,
-        http=DroppableConnection,
+        http="h11" if options.faults is None else DroppableConnection,
         log_config=None,
         access_log=False,
         lifespan="off",
@@ -247,14 +235,14 @@ def _run(options: argparse.Namespace, folder: Path, listener: socket.socket, rec
         server_header=False,
         timeout_graceful_shutdown=3,
     )
-    server = _Server(config, on_ready=lambda: _announce(folder, record, as_json=options.json))
+    server = _Server(config, on_ready=lambda: _announce(desk.store.folder, record, as_json=options.json))
     supervisor.start()
     try:
         signal.signal(signal.SIGTERM, _stop_quietly)
         asyncio.run(_until_idle(server, listener, gate, supervisor, options.idle))
     finally:
         supervisor.stop()
-        store.close()
+        desk.store.close()
 
 
 async def _until_idle(
@@ -299,7 +287,11 @@ def _announce(folder: Path, record: dict[str, Any], *, as_json: bool) -> None:
         json.dump(record, file)
     partial.replace(folder / _RECORD)
     if as_json:
-        print(json.dumps({"endpoint": record["endpoint"], "api_key": record["api_key"]}), flush=True)
+        _print_json(record)
         return
     print(f"tunebook's embedded service (a stand-in for practice) serves {record['endpoint']}")
     print(f"  state  {folder}\n  key    in {folder / _RECORD}\n  stop   Ctrl-C", flush=True)
+
+
+def _print_json(record: dict[str, Any]) -> None:
+    print(json.dumps({name: record[name] for name in ("endpoint", "api_key")}), flush=True)

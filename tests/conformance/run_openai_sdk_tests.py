@@ -67,9 +67,9 @@ def prepare(folder, version):
 
 def run(source, python, state, base, tests):
     """Run the tests under one base URL; whether any failed."""
-    command = [sys.executable, "-m", "tunebook_local", "--state", state, "--json", "--key", "My API Key"]
+    command = [sys.executable, Path(__file__).with_name("fixtures.py"), "--state", state, "--json"]
     service = subprocess.Popen(
-        [*command, "--dialect", "openai", "--conformance", "--limit", "files_per_resource=100000"],
+        [*command, "--key", "My API Key", "--dialect", "openai", "--limit", "files_per_resource=100000"],
         stdout=subprocess.PIPE,
         text=True,
     )

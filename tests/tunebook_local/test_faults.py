@@ -6,15 +6,15 @@ import httpx
 import openai
 import pytest
 
-from tunebook_local.http.faults import Plan, read_plan
+from tunebook_local.http.faults import FaultPlan, read_plan
 
 
 @pytest.mark.parametrize(
     ("text", "plan"),
     [
-        ("rate=0.5,kinds=429,500,seed=3", Plan(0.5, ("429", "500"), 3)),
-        ("kinds=slow", Plan(0.1, ("slow",), 0)),
-        ("rate=1,kinds=disconnect,seed=7", Plan(1.0, ("disconnect",), 7)),
+        ("rate=0.5,kinds=429,500,seed=3", FaultPlan(0.5, ("429", "500"), 3)),
+        ("kinds=slow", FaultPlan(0.1, ("slow",), 0)),
+        ("rate=1,kinds=disconnect,seed=7", FaultPlan(1.0, ("disconnect",), 7)),
     ],
 )
 def test_a_plan_is_read_from_the_command_line(text, plan):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from base_texts import library_examples, practice_examples, script_examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from make_base_model import learn_pieces, pretrain, read_texts
 
-from tunebook_local.base_texts import library_examples, practice_examples, script_examples
-from tunebook_local.make_base_model import learn_pieces, pretrain, read_texts
 from tunebook_local.model.answers import AnswerSet, answer_to, read_answers, read_prompt
 from tunebook_local.model.language_model import BASE_MODEL, WINDOW, Adam, Gradients, LanguageModel, add_gradients
 from tunebook_local.model.messages import message_text

@@ -98,7 +98,7 @@ def test_a_store_that_is_none_is_one_clear_line(tmp_path):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--port", "70000"], "is not a port"),
+        (["--port", "70000"], "from 0 to 65535"),
         (["--running", "0"], "at least 1"),
         (["--pace", "fast"], "is not a number of seconds"),
         (["--limit", "patience=3"], "'patience' is not a limit"),

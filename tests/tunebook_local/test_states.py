@@ -4,15 +4,15 @@ from dataclasses import replace
 
 import pytest
 
-from tunebook_local.desk.clock import Clock
+from tunebook_local.desk import Desk
 from tunebook_local.desk.history import as_dotnet
 from tunebook_local.desk.jobs import pause_job
-from tunebook_local.desk.records import Checkpoint, Event, File, Job
+from tunebook_local.desk.records import CheckpointRow, EventRow, FileRow, JobRow
 from tunebook_local.desk.refusals import Refusal
 from tunebook_local.desk.states import ENDED, STATUSES, TRANSITIONS, after, before
 from tunebook_local.desk.store import Store, Superseded
 
-JOB = Job(
+JOB = JobRow(
     id="ftjob-1",
     created_at=1,
     status="pending",
@@ -53,12 +53,12 @@ def test_a_job_can_be_paused_only_while_it_runs_and_resumed_only_while_paused():
 
 
 def test_a_running_job_can_be_paused_once_it_has_trained_a_step(store):
-    clock = Clock()
+    desk = Desk(store)
     store.add(replace(JOB, status="running", step=0), replace(JOB, id="ftjob-2", status="running", step=1))
 
     with pytest.raises(Refusal, match="has not trained a step yet"):
-        pause_job(store, clock, "ftjob-1")
-    assert pause_job(store, clock, "ftjob-2").status == "pausing"
+        pause_job(desk, "ftjob-1")
+    assert pause_job(desk, "ftjob-2").status == "pausing"
 
 
 def test_the_store_moves_a_job_by_the_table_and_refuses_what_is_not_in_it(store):
@@ -66,7 +66,7 @@ def test_the_store_moves_a_job_by_the_table_and_refuses_what_is_not_in_it(store)
 
     assert store.move("ftjob-1", "pause") is None
     assert store.move("ftjob-1", "start", step=3).status == "running"
-    assert store.get(Job, id="ftjob-1") == replace(JOB, status="running", step=3)
+    assert store.get(JobRow, id="ftjob-1") == replace(JOB, status="running", step=3)
 
 
 def test_a_worker_that_was_replaced_can_write_nothing_more(store):
@@ -79,27 +79,27 @@ def test_a_worker_that_was_replaced_can_write_nothing_more(store):
 
 
 def test_what_is_told_twice_is_there_once_as_it_was_told_first(store):
-    file = File("file-r", 1, "results.csv", "fine-tune-results", "processed", bytes=0)
+    file = FileRow("file-r", 1, "results.csv", "fine-tune-results", "processed", bytes=0)
     store.add(replace(JOB, worker="w", result_file="file-r"), file)
-    told = {"rows": [(1, "1,0.5")], "events": [Event("e1", "ftjob-1", 1, "info", "message", "Step 1", "step:1")]}
-    point = Checkpoint("c1", "ftjob-1", 1, 1, "m.ft-1", {"step": 1.0}, "w1")
+    told = {"rows": [(1, "1,0.5")], "events": [EventRow("e1", "ftjob-1", 1, "info", "message", "Step 1", "step:1")]}
+    point = CheckpointRow("c1", "ftjob-1", 1, 1, "m.ft-1", {"step": 1.0}, "w1")
     store.advance("ftjob-1", "w", **told, checkpoint=point)
     again = [replace(told["events"][0], id="e2")]
     store.advance("ftjob-1", "w", rows=[(1, "1,0.5"), (2, "2,é")], events=again, checkpoint=replace(point, id="c2"))
 
     assert store.result_text("file-r") == "1,0.5\n2,é\n".encode()
-    assert store.get(File, id="file-r").bytes == len("1,0.5\n2,é\n".encode())
-    assert [event.id for event in store.all(Event)] == ["e1"]
-    assert [each.id for each in store.all(Checkpoint)] == ["c1"]
+    assert store.get(FileRow, id="file-r").bytes == len("1,0.5\n2,é\n".encode())
+    assert [event.id for event in store.all(EventRow)] == ["e1"]
+    assert [each.id for each in store.all(CheckpointRow)] == ["c1"]
 
 
 def test_nothing_more_is_said_about_a_job_that_has_ended(store):
     store.add(replace(JOB, status="cancelled", worker="w"))
-    late = Event("e1", "ftjob-1", 1, "info", "message", "Step 9", "step:9")
+    late = EventRow("e1", "ftjob-1", 1, "info", "message", "Step 9", "step:9")
 
     assert store.advance("ftjob-1", "w", events=[late], step=9) == "cancelled"
-    assert store.all(Event) == []
-    assert store.get(Job, id="ftjob-1").step == 0
+    assert store.all(EventRow) == []
+    assert store.get(JobRow, id="ftjob-1").step == 0
 
 
 def test_a_transaction_that_fails_leaves_nothing(store):
@@ -111,13 +111,13 @@ def test_a_transaction_that_fails_leaves_nothing(store):
     with pytest.raises(OSError, match="full"):
         both()
 
-    assert store.get(Job, id="ftjob-1") is None
+    assert store.get(JobRow, id="ftjob-1") is None
 
 
 def test_pages_go_on_after_the_last_one_seen(store):
     store.add(*(replace(JOB, id=f"ftjob-{n}") for n in range(5)))
-    newest = store.all(Job, newest_first=True, limit=2)
-    rest = store.all(Job, newest_first=True, after=newest[-1])
+    newest = store.all(JobRow, newest_first=True, limit=2)
+    rest = store.all(JobRow, newest_first=True, after=newest[-1])
 
     assert [job.id for job in newest] == ["ftjob-4", "ftjob-3"]
     assert [job.id for job in rest] == ["ftjob-2", "ftjob-1", "ftjob-0"]

@@ -1,0 +1,26 @@
+"""What the service decides; no HTTP and no arithmetic.
+
+Desk(store, clock, limits, import_hosts, dialect)    one instance, handed to every decision
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from tunebook_local.desk.clock import Clock
+from tunebook_local.desk.limits import Limits
+from tunebook_local.desk.store import Store
+
+
+@dataclass(frozen=True)
+class Desk:
+    """One instance: what it keeps, its time, the numbers it holds people to, and how it was started.
+
+    `dialect` is azure or openai; files may be imported from `import_hosts` beside this machine.
+    """
+
+    store: Store
+    clock: Clock = field(default_factory=Clock)
+    limits: Limits = field(default_factory=Limits)
+    import_hosts: tuple[str, ...] = ()
+    dialect: str = "azure"

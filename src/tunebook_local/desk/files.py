@@ -10,13 +10,12 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from tunebook_local.desk.clock import Clock
+from tunebook_local.desk import Desk
+from tunebook_local.desk.body import object_in, text_in
 from tunebook_local.desk.imports import ImportRefused, check_url, fetch
-from tunebook_local.desk.limits import Limits
 from tunebook_local.desk.naming import new_id
-from tunebook_local.desk.records import File
+from tunebook_local.desk.records import FileRow
 from tunebook_local.desk.refusals import Refusal, invalid, not_found, over_quota, wrong_state
-from tunebook_local.desk.store import Store
 
 UPLOAD_PURPOSES = ("fine-tune", "assistants", "batch", "evals")
 LONGEST_LINE = 64 * 2**20  # bytes; a line is read into memory whole
@@ -44,106 +43,82 @@ def check_expiry(anchor: Any, seconds: Any) -> int | None:
     return life
 
 
-def add_file(
-    store: Store,
-    clock: Clock,
-    limits: Limits,
-    *,
-    content: Path,
-    filename: str,
-    purpose: str,
-    life_s: int | None = None,
-) -> File:
+def add_file(desk: Desk, content: Path, filename: str, purpose: str, life_s: int | None = None) -> FileRow:
     """Take content that has arrived; the file is pending until its scan has ended."""
     size = content.stat().st_size
-    store.secure(content)
-    with store.transaction():  # the count and the new file are one, however many arrive at once
-        _check_quotas(store, limits, size)
-        file = replace(
-            _new_file(clock, filename=filename, purpose=purpose, life_s=life_s),
-            bytes=size,
-            blob=store.keep(content),
-        )
-        store.add(file)
+    desk.store.secure(content)
+    with desk.store.transaction():  # the count and the new file are one, however many arrive at once
+        _check_quotas(desk, size)
+        file = replace(_new_file(desk, filename, purpose, life_s), bytes=size, blob=desk.store.keep(content))
+        desk.store.add(file)
     return file
 
 
-def import_file(
-    store: Store, clock: Clock, limits: Limits, body: Mapping[str, Any], *, allowed: tuple[str, ...]
-) -> File:
+def import_file(desk: Desk, body: Mapping[str, Any]) -> FileRow:
     """A file that is to be fetched from a URL; it is pending until that and its scan have ended."""
-    filename = body.get("filename")
-    if not isinstance(filename, str) or not filename:
-        raise invalid("filename is required and must be a string that is not empty.", "filename")
-    expiry = body.get("expires_after") or {}
-    if not isinstance(expiry, dict):
-        raise invalid("expires_after must be an object with anchor and seconds.", "expires_after")
+    filename, expiry = text_in(body, "filename"), object_in(body, "expires_after")
     try:
-        url = check_url(body.get("content_url"), allowed)
+        url = check_url(body.get("content_url"), desk.import_hosts)
     except ImportRefused as error:
         raise invalid(str(error), "content_url") from error
-    new = _new_file(
-        clock,
-        filename=filename,
-        purpose=check_purpose(body.get("purpose")),
-        life_s=check_expiry(expiry.get("anchor"), expiry.get("seconds")),
-    )
-    file = replace(new, source_url=url)
-    with store.transaction():
-        _check_quotas(store, limits, 0)
-        store.add(file)
+    life_s = check_expiry(expiry.get("anchor"), expiry.get("seconds"))
+    file = replace(_new_file(desk, filename, check_purpose(body.get("purpose")), life_s), source_url=url)
+    with desk.store.transaction():
+        _check_quotas(desk, 0)
+        desk.store.add(file)
     return file
 
 
-def _new_file(clock: Clock, *, filename: str, purpose: str, life_s: int | None) -> File:
-    now = clock.now()
-    return File(
+def _new_file(desk: Desk, filename: str, purpose: str, life_s: int | None) -> FileRow:
+    now = desk.clock.now()
+    return FileRow(
         id=new_id("file"),
         created_at=int(now),
         filename=filename,
         purpose=purpose,
         status="pending",
         expires_at=None if life_s is None else int(now) + life_s,
-        ready_at=now + clock.pace_s,
+        ready_at=now + desk.clock.pace_s,
     )
 
 
-def _check_quotas(store: Store, limits: Limits, size: int) -> None:
-    mine = sum(file.purpose != "fine-tune-results" for file in store.all(File))
-    if mine >= limits["files_per_resource"]:
+def _check_quotas(desk: Desk, size: int) -> None:
+    mine = sum(file.purpose != "fine-tune-results" for file in desk.store.all(FileRow))
+    if mine >= desk.limits["files_per_resource"]:
         raise over_quota(f"This resource holds {mine} files, the most it may. Delete some first.")
-    _check_total(store, limits, size)
+    _check_total(desk, size)
 
 
-def _check_total(store: Store, limits: Limits, size: int) -> None:
-    total = sum(file.bytes or 0 for file in store.all(File) if file.purpose != "fine-tune-results")
-    if total + size > limits["files_total_bytes"]:
-        raise over_quota(f"The files of this resource may take {limits['files_total_bytes']} bytes in all.")
+def _check_total(desk: Desk, size: int) -> None:
+    total = sum(file.bytes or 0 for file in desk.store.all(FileRow) if file.purpose != "fine-tune-results")
+    most = desk.limits["files_total_bytes"]
+    if total + size > most:
+        raise over_quota(f"The files of this resource may take {most} bytes in all.")
 
 
-def visible_file(store: Store, clock: Clock, file_id: str) -> File:
+def visible_file(desk: Desk, file_id: str) -> FileRow:
     """A file by its id; one whose life is over is gone."""
-    file = store.get(File, id=file_id)
-    if file is None or _over(file, clock):
+    file = desk.store.get(FileRow, id=file_id)
+    if file is None or _is_over(desk, file):
         raise not_found("file", file_id)
     return file
 
 
-def visible_files(store: Store, clock: Clock, purpose: str | None) -> list[File]:
+def visible_files(desk: Desk, purpose: str | None) -> list[FileRow]:
     """All files, newest first, of one purpose when asked."""
-    found = store.all(File, newest_first=True)
-    return [file for file in found if purpose in (None, file.purpose) and not _over(file, clock)]
+    files = desk.store.all(FileRow, newest_first=True)
+    return [file for file in files if purpose in (None, file.purpose) and not _is_over(desk, file)]
 
 
-def _over(file: File, clock: Clock) -> bool:
-    return file.expires_at is not None and file.expires_at <= clock.now()
+def _is_over(desk: Desk, file: FileRow) -> bool:
+    return file.expires_at is not None and file.expires_at <= desk.clock.now()
 
 
-def file_for_job(store: Store, clock: Clock, file_id: str, param: str) -> File:
+def file_for_job(desk: Desk, file_id: str, param: str) -> FileRow:
     """A file that a job may train on."""
     what = param.replace("_", " ")
-    file = store.get(File, id=file_id)
-    if file is None or _over(file, clock):
+    file = desk.store.get(FileRow, id=file_id)
+    if file is None or _is_over(desk, file):
         raise invalid(f"The specified {what} {file_id!r} does not exist on this resource.", param)
     if file.purpose != "fine-tune" or file.blob is None:
         raise invalid(f"The {what} {file_id!r} was uploaded for {file.purpose!r}, not for 'fine-tune'.", param)
@@ -188,46 +163,46 @@ def _complaint(line: bytes) -> str | None:
     return None if bytes(value).lstrip().startswith(b"{") else "is not a JSON object."
 
 
-def remove_expired(store: Store, clock: Clock) -> None:
+def remove_expired(desk: Desk) -> None:
     """Remove files whose life is over."""
-    for file in store.all(File):
-        if _over(file, clock):
-            store.remove_file(file)
+    for file in desk.store.all(FileRow):
+        if _is_over(desk, file):
+            desk.store.remove_file(file)
 
 
-def settle(store: Store, limits: Limits, file: File, *, allowed: tuple[str, ...]) -> None:
+def settle(desk: Desk, file: FileRow) -> None:
     """End a pending file's wait: fetch it when it is an import, scan it, and say processed or error."""
     if file.source_url is not None:
-        arrived = _arrive(store, limits, file, allowed)
+        arrived = _arrive(desk, file)
         if arrived is None:
             return
         file = arrived
     changes: dict[str, Any] = {"status": "processed"}
     if file.blob is not None and file.purpose == "fine-tune":
         try:
-            with (store.blobs / file.blob).open("rb") as content:
+            with (desk.store.blobs / file.blob).open("rb") as content:
                 examples, complaint = scan(content)
         except FileNotFoundError:
             return  # deleted meanwhile
         status = "processed" if complaint is None else "error"
         changes = {"status": status, "status_details": complaint, "lines": examples}
-    store.change(File, {"id": file.id}, **changes)
+    desk.store.change(FileRow, {"id": file.id}, **changes)
 
 
-def _arrive(store: Store, limits: Limits, file: File, allowed: tuple[str, ...]) -> File | None:
+def _arrive(desk: Desk, file: FileRow) -> FileRow | None:
     """Fetch an import; None when that failed (the file says so) or nobody wants it any more."""
-    content = store.new_content()
+    store, content = desk.store, desk.store.new_content()
     try:
-        fetch(str(file.source_url), content, limit=limits["upload_bytes"], allowed=allowed)
+        fetch(str(file.source_url), content, limit=desk.limits["upload_bytes"], allowed=desk.import_hosts)
         size = content.stat().st_size
         store.secure(content)
         with store.transaction():
-            _check_total(store, limits, size)
+            _check_total(desk, size)
             changes: dict[str, Any] = {"bytes": size, "blob": store.keep(content), "source_url": None}
-            known = store.change(File, {"id": file.id}, **changes)
+            still_there = store.change(FileRow, {"id": file.id}, **changes)
     except (ImportRefused, Refusal) as error:
-        store.change(File, {"id": file.id}, status="error", status_details=str(error), source_url=None)
+        store.change(FileRow, {"id": file.id}, status="error", status_details=str(error), source_url=None)
         return None
     finally:
         content.unlink(missing_ok=True)
-    return replace(file, **changes) if known else None
+    return replace(file, **changes) if still_there else None

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 from tunebook_local.desk.clock import Clock
 from tunebook_local.desk.naming import new_id
-from tunebook_local.desk.records import Event
+from tunebook_local.desk.records import EventRow
 
 STAND_IN = (
     "This is tunebook's embedded stand-in, not Azure OpenAI: a small practice model on this machine is trained "
@@ -23,32 +24,16 @@ SUCCEEDED = ("Job succeeded.", "Model Evaluation Passed.")
 STEP_EVENT_EVERY = 10  # steps, beside the first
 
 
-def message_event(job_id: str, clock: Clock, message: str, *, key: str | None = None, level: str = "info") -> Event:
+def message_event(job_id: str, clock: Clock, message: str, *, key: str | None = None, level: str = "info") -> EventRow:
     """An event with words only. `key` is its place in the history, by which it is said once; else the words are."""
-    return Event(
-        id=new_id("event"),
-        job=job_id,
-        created_at=int(clock.now()),
-        level=level,
-        type="message",
-        message=message,
-        key=key or message,
-    )
+    return EventRow(new_id("event"), job_id, int(clock.now()), level, "message", message, key or message)
 
 
-def step_event(job_id: str, clock: Clock, step: int, row: Mapping[str, float | None]) -> Event:
+def step_event(job_id: str, clock: Clock, step: int, row: Mapping[str, float | None]) -> EventRow:
     """What is said every ten steps: the loss in words, everything measured as data."""
     name, words = ("train_loss", "training loss") if "train_loss" in row else ("train_mean_reward", "training reward")
-    return Event(
-        id=new_id("event"),
-        job=job_id,
-        created_at=int(clock.now()),
-        level="info",
-        type="metrics",
-        message=f"Step {step}: {words}={as_dotnet(row.get(name))}",
-        key=f"step:{step}",
-        data={"step": step, **{key: value for key, value in measured(row).items() if key != "step"}},
-    )
+    event = message_event(job_id, clock, f"Step {step}: {words}={as_dotnet(row.get(name))}", key=f"step:{step}")
+    return replace(event, type="metrics", data={**measured(row), "step": step})
 
 
 def measured(row: Mapping[str, float | None]) -> dict[str, float]:

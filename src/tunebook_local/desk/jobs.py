@@ -3,36 +3,35 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
 from typing import Any
 
-from tunebook_local.desk.clock import Clock
+from tunebook_local.desk import Desk
+from tunebook_local.desk.deployments import refuse_in_use
 from tunebook_local.desk.files import file_for_job
 from tunebook_local.desk.grading import check_grader
 from tunebook_local.desk.history import ENQUEUED, STAND_IN, message_event
 from tunebook_local.desk.job_request import NewJob
-from tunebook_local.desk.limits import Limits
-from tunebook_local.desk.models import model_to_train, refuse_in_use
+from tunebook_local.desk.models import find_model, model_to_train
 from tunebook_local.desk.naming import fine_tuned_name, new_id
-from tunebook_local.desk.records import Checkpoint, Deployment, Job
+from tunebook_local.desk.records import CheckpointRow, JobRow
 from tunebook_local.desk.refusals import not_found, over_quota, wrong_state
 from tunebook_local.desk.states import ENDED, before
-from tunebook_local.desk.store import Store, Superseded
+from tunebook_local.desk.store import Superseded
 
 
-def create_job(store: Store, clock: Clock, limits: Limits, new: NewJob) -> Job:
+def create_job(desk: Desk, new: NewJob) -> JobRow:
     """A new pending job, its first two events with it; refused when a file, the model or a quota does not allow it."""
     if new.method == "reinforcement" and new.method_body is not None:
         check_grader(new.method_body["reinforcement"].get("grader"), "method.reinforcement.grader")
-    source = model_to_train(store, new.model, new.method, new.training_type)
-    training = file_for_job(store, clock, new.training_file, "training_file")
-    validation = file_for_job(store, clock, new.validation_file, "validation_file") if new.validation_file else None
-    with store.transaction():  # the count and the new job are one, however many ask at once
-        _check_quotas(store, limits)
+    source = model_to_train(desk, new.model, new.method, new.training_type)
+    training = file_for_job(desk, new.training_file, "training_file")
+    validation = file_for_job(desk, new.validation_file, "validation_file") if new.validation_file else None
+    with desk.store.transaction():  # the count and the new job are one, however many ask at once
+        _check_quotas(desk)
         job_id = new_id("job")
-        job = Job(
+        job = JobRow(
             id=job_id,
-            created_at=int(clock.now()),
+            created_at=int(desk.clock.now()),
             status="pending",
             model=source.name,
             base_model=source.base.id,
@@ -52,11 +51,8 @@ def create_job(store: Store, clock: Clock, limits: Limits, new: NewJob) -> Job:
             auto_learning_rate=_auto_learning_rate(new, training.lines or 0),
             start_weights=source.weights,
         )
-        said = [
-            message_event(job_id, clock, STAND_IN.format(model=source.base.id)),
-            message_event(job_id, clock, ENQUEUED),
-        ]
-        store.add(job, *said)
+        words = (STAND_IN.format(model=source.base.id), ENQUEUED)
+        desk.store.add(job, *(message_event(job_id, desk.clock, message) for message in words))
     return job
 
 
@@ -69,68 +65,82 @@ def _auto_learning_rate(new: NewJob, examples: int) -> float | None:
     return float(resolve_hyperparameters({}, examples, new.method)["learning_rate_multiplier"])
 
 
-def _check_quotas(store: Store, limits: Limits) -> None:
-    if store.count(Job) >= limits["jobs_per_resource"]:
-        raise over_quota(f"This resource holds {limits['jobs_per_resource']} jobs, the most it may. Delete some first.")
-    waiting = store.count(Job, status="pending", worker=None)
+def _check_quotas(desk: Desk) -> None:
+    jobs = desk.store.count(JobRow)
+    if jobs >= desk.limits["jobs_per_resource"]:
+        raise over_quota(f"This resource holds {jobs} jobs, the most it may. Delete some first.")
+    waiting = desk.store.count(JobRow, status="pending", worker=None)
     # The job that finds a free place at once does not wait, and so does not count.
-    if waiting >= limits["queued_jobs"]:
+    if waiting >= desk.limits["queued_jobs"]:
         raise over_quota(f"{waiting} jobs are queued, the most this resource may have. Wait for some to start.")
 
 
-def visible_job(store: Store, job_id: str) -> Job:
+def visible_job(desk: Desk, job_id: str) -> JobRow:
     """A job by its id."""
-    job = store.get(Job, id=job_id)
+    job = desk.store.get(JobRow, id=job_id)
     if job is None:
         raise not_found("fine-tuning job", job_id)
     return job
 
 
-def kept_checkpoints(store: Store, limits: Limits, job_id: str) -> list[Checkpoint]:
+def kept_checkpoints(desk: Desk, job_id: str) -> list[CheckpointRow]:
     """The checkpoints a job still has, newest first: as many as are kept."""
-    points = [point for point in store.all(Checkpoint, job=job_id) if point.weights is not None]
-    return sorted(points, key=lambda point: point.step, reverse=True)[: limits["checkpoints_kept"]]
+    points = [point for point in desk.store.all(CheckpointRow, job=job_id) if point.weights is not None]
+    return sorted(points, key=lambda point: point.step, reverse=True)[: desk.limits["checkpoints_kept"]]
 
 
-def cancel_job(store: Store, clock: Clock, job_id: str) -> Job:
+def cancel_job(desk: Desk, job_id: str) -> JobRow:
     """End a job that has not ended; what it has trained so far stays."""
-    job = _moved(store, clock, job_id, "cancel", "Job cancelled.", finished_at=int(clock.now()))
-    store.sweep()
+    job = _moved(desk, job_id, "cancel", "Job cancelled.", finished_at=int(desk.clock.now()))
+    desk.store.sweep()
     return job
 
 
-def pause_job(store: Store, clock: Clock, job_id: str) -> Job:
+def pause_job(desk: Desk, job_id: str) -> JobRow:
     """Ask a running job to stop after its step; it becomes paused with a checkpoint that can be deployed."""
-    job = visible_job(store, job_id)
+    job = visible_job(desk, job_id)
     if job.status == "running" and job.step < 1:
         raise wrong_state(f"The job {job_id!r} has not trained a step yet: only then can it be paused.")
-    return _moved(store, clock, job_id, "pause", "Job pausing.")
+    return _moved(desk, job_id, "pause", "Job pausing.")
 
 
-def resume_job(store: Store, clock: Clock, job_id: str) -> Job:
+def resume_job(desk: Desk, job_id: str) -> JobRow:
     """Let a paused job go on from the step it was paused at."""
-    return _moved(store, clock, job_id, "resume", "Job resuming.")
+    return _moved(desk, job_id, "resume", "Job resuming.")
 
 
-def _moved(store: Store, clock: Clock, job_id: str, action: str, message: str, **changes: Any) -> Job:
+def _moved(desk: Desk, job_id: str, action: str, message: str, **changes: Any) -> JobRow:
     try:
-        with store.transaction():
-            job = store.move(job_id, action, **changes)
+        with desk.store.transaction():
+            job = desk.store.move(job_id, action, **changes)
             if job is not None:
                 # A job can be paused more than once: its history has a line for each time.
-                store.add(message_event(job_id, clock, message, key=f"{action}:{uuid.uuid4().hex}"))
+                desk.store.add(message_event(job_id, desk.clock, message, key=f"{action}:{uuid.uuid4().hex}"))
                 return job
     except Superseded:
         raise not_found("fine-tuning job", job_id) from None
-    status = visible_job(store, job_id).status
+    status = visible_job(desk, job_id).status
     allowed = ", ".join(before(action))
     raise wrong_state(f"The job {job_id!r} is {status}: it can be asked to {action} only while {allowed}.")
 
 
-def delete_job(store: Store, job_id: str, deployed: Callable[[str, str], Deployment | None]) -> None:
+def delete_job(desk: Desk, job_id: str) -> None:
     """Delete an ended job with its model and checkpoints; its result file stays."""
-    job = visible_job(store, job_id)
+    job = visible_job(desk, job_id)
     if job.status not in ENDED:
         raise wrong_state(f"The job {job_id!r} is {job.status}: cancel it, or wait until it has ended.")
-    refuse_in_use(store, job, deployed)
-    store.remove_job(job_id)
+    refuse_in_use(desk, job)
+    desk.store.remove_job(job_id)
+
+
+def delete_model(desk: Desk, name: str) -> None:
+    """Give up a fine-tuned model with its checkpoints, as OpenAI's own service can; the job stays."""
+    job = desk.store.get(JobRow, fine_tuned_model=name, status="succeeded")
+    if job is None or find_model(desk, name) is None:
+        raise not_found("model", name)
+    refuse_in_use(desk, job)
+    points = desk.store.all(CheckpointRow, job=job.id)
+    desk.store.change(CheckpointRow, {"job": job.id}, weights=None)
+    for point in points:
+        if point.weights:
+            (desk.store.jobs / point.weights).unlink(missing_ok=True)

@@ -11,10 +11,6 @@ UPLOAD_LIFE_S = 2 * 3600  # Azure authoring specification 2024-10-21: an upload 
 EVENTS_PAGE, CHECKPOINTS_PAGE, JOBS_PAGE = 20, 10, 20  # defaults of the specifications
 LARGEST_PAGE = 10_000
 
-# The ranges of OpenAI's specification; Microsoft publishes none of its own.
-N_EPOCHS = (1, 50)
-BATCH_SIZE = (1, 256)
-
 
 @dataclass(frozen=True)
 class Limits:

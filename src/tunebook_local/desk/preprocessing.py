@@ -14,7 +14,7 @@ from tunebook.catalogue import load_catalogue
 from tunebook_local.desk.limits import Limits
 
 ENCODING = "o200k_base"  # for models whose own tokenizer is not at hand
-_SHOWN = 3  # problems told in one message
+_SHOWN = 3  # problems named in one message
 
 
 @dataclass
@@ -40,7 +40,7 @@ def lines(path: Path) -> Iterator[bytes]:
                 yield text
 
 
-def check_file(path: Path, *, method: str, base_model: str, limits: Limits, param: str) -> None:
+def check_file(path: Path, method: str, base_model: str, limits: Limits, param: str) -> None:
     """Raise Unusable when the file breaks a rule of the method or the model."""
     from tunebook.data.rules.gate import check_lines
 
@@ -54,11 +54,12 @@ def check_file(path: Path, *, method: str, base_model: str, limits: Limits, para
             encoding=encoding_of(base_model),
             min_examples=limits["min_examples"] if param == "training_file" else 0,
         )
-        found = [problem for problem in problems if problem.severity == "error"]
-    if found:
-        told = "; ".join(f"line {p.line}: {p.message}" if p.line else p.message for p in found[:_SHOWN])
-        more = f" (and {len(found) - _SHOWN} more)" if len(found) > _SHOWN else ""
-        raise Unusable("invalidPayload", f"The {_name(param)} does not fit the {method} method: {told}{more}", param)
+        errors = [problem for problem in problems if problem.severity == "error"]
+    if errors:
+        first = "; ".join(f"line {p.line}: {p.message}" if p.line else p.message for p in errors[:_SHOWN])
+        more = f" (and {len(errors) - _SHOWN} more)" if len(errors) > _SHOWN else ""
+        what = param.replace("_", " ")
+        raise Unusable("invalidPayload", f"The {what} does not fit the {method} method: {first}{more}", param)
 
 
 def billed_tokens(examples: Sequence[Mapping[str, Any]], base_model: str) -> int:
@@ -71,7 +72,7 @@ def billed_tokens(examples: Sequence[Mapping[str, Any]], base_model: str) -> int
     texts: list[str] = []
     overhead = 0
     for example in examples:
-        overhead += 3 + _gather(_messages(example), _tools(example), texts)
+        overhead += 3 + _gather(*_conversation(example), texts)
     return overhead + sum(_count(texts, base_model))
 
 
@@ -108,26 +109,17 @@ def _count(texts: list[str], base_model: str) -> list[int]:
     return batch_count(texts, encoding_of(base_model))
 
 
-def _messages(example: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    prompt = example.get("input")
-    for source in (example, prompt if isinstance(prompt, Mapping) else {}):
-        yield from source.get("messages") or ()
+def _conversation(example: Mapping[str, Any]) -> tuple[list[Mapping[str, Any]], list[Any]]:
+    """All messages and tool definitions of an example: its own, its input's, and both completions."""
+    given = example.get("input")
+    sources = (example, given if isinstance(given, Mapping) else {})
+    messages = [message for source in sources for message in source.get("messages") or ()]
     for name in ("preferred_output", "non_preferred_output"):
-        yield from example.get(name) or ()
-
-
-def _tools(example: Mapping[str, Any]) -> Iterator[Any]:
-    prompt = example.get("input")
-    for source in (example, prompt if isinstance(prompt, Mapping) else {}):
-        if source.get("tools"):
-            yield source["tools"]
+        messages += example.get(name) or ()
+    return messages, [source["tools"] for source in sources if source.get("tools")]
 
 
 def _text(value: Any) -> str:
     if isinstance(value, str):
         return value
     return "" if value is None else msgspec.json.encode(value).decode()
-
-
-def _name(param: str) -> str:
-    return param.replace("_", " ")

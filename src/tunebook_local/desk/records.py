@@ -10,7 +10,7 @@ JSON = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class File:
+class FileRow:
     """An uploaded, imported or result file. A result file has no blob: its text is made from its rows."""
 
     id: str
@@ -29,7 +29,7 @@ class File:
 
 
 @dataclass(frozen=True)
-class Upload:
+class UploadRow:
     """An upload in parts (the Uploads API), and the file it became."""
 
     id: str
@@ -44,7 +44,7 @@ class Upload:
 
 
 @dataclass(frozen=True)
-class Part:
+class PartRow:
     """One part of an upload."""
 
     id: str
@@ -56,7 +56,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Job:
+class JobRow:
     """A fine-tuning job: what was asked, and what has become of it.
 
     `requested` and `resolved` hold hyperparameters before and after `auto` was decided; `worker` is the token
@@ -100,7 +100,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Event:
+class EventRow:
     """One line of a job's history; `key` is its place in it, so that a repeated step says it only once."""
 
     id: str
@@ -114,7 +114,7 @@ class Event:
 
 
 @dataclass(frozen=True)
-class Checkpoint:
+class CheckpointRow:
     """A model as it was after `step`; `weights` is None once the file was given up for newer ones."""
 
     id: str
@@ -127,7 +127,7 @@ class Checkpoint:
 
 
 @dataclass(frozen=True)
-class Deployment:
+class DeploymentRow:
     """A deployment of the management plane. `account` is the path of the resource that holds it."""
 
     account: str
@@ -143,7 +143,7 @@ class Deployment:
 
 
 @dataclass(frozen=True)
-class Copy:
+class CopyRow:
     """A checkpoint's copy to another resource."""
 
     job: str

@@ -13,6 +13,7 @@ No HTTP and no decisions here, but for one: a job's status moves by the table of
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import sqlite3
@@ -26,7 +27,16 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from tunebook_local.desk.records import Checkpoint, Copy, Deployment, Event, File, Job, Part, Upload
+from tunebook_local.desk.records import (
+    CheckpointRow,
+    CopyRow,
+    DeploymentRow,
+    EventRow,
+    FileRow,
+    JobRow,
+    PartRow,
+    UploadRow,
+)
 from tunebook_local.desk.states import ENDED
 from tunebook_local.desk.states import after as status_after
 
@@ -34,14 +44,14 @@ R = TypeVar("R")
 
 # Record -> table, and what makes a row the same row again.
 _TABLES: dict[type, tuple[str, tuple[str, ...]]] = {
-    File: ("files", ("id",)),
-    Upload: ("uploads", ("id",)),
-    Part: ("parts", ("id",)),
-    Job: ("jobs", ("id",)),
-    Event: ("events", ("job", "key")),
-    Checkpoint: ("checkpoints", ("job", "step")),
-    Deployment: ("deployments", ("account", "name")),
-    Copy: ("copies", ("job", "checkpoint", "destination")),
+    FileRow: ("files", ("id",)),
+    UploadRow: ("uploads", ("id",)),
+    PartRow: ("parts", ("id",)),
+    JobRow: ("jobs", ("id",)),
+    EventRow: ("events", ("job", "key")),
+    CheckpointRow: ("checkpoints", ("job", "step")),
+    DeploymentRow: ("deployments", ("account", "name")),
+    CopyRow: ("copies", ("job", "checkpoint", "destination")),
 }
 _COLUMNS = {record: tuple(f.name for f in fields(record)) for record in _TABLES}
 _AS_JSON = {record: {f.name for f in fields(record) if "JSON" in f.type or "list" in f.type} for record in _TABLES}
@@ -114,19 +124,19 @@ class Store:
 
     # -- jobs ---------------------------------------------------------------------------------------------
 
-    def move(self, job_id: str, action: str, *, worker: str | None = None, **changes: Any) -> Job | None:
+    def move(self, job_id: str, action: str, *, worker: str | None = None, **changes: Any) -> JobRow | None:
         """Move a job by `action` of the transition table, with other changes; None when the table refuses.
 
         With `worker`, only as the job's own worker (else Superseded).
         """
         with self.transaction() as db:
-            job = self.get(Job, id=job_id)
+            job = self.get(JobRow, id=job_id)
             if job is None or (worker is not None and job.worker != worker):
                 raise Superseded(job_id)
             status = status_after(job.status, action)
             if status is None:
                 return None
-            _update(db, Job, {"id": job_id}, {**changes, "status": status})
+            _update(db, JobRow, {"id": job_id}, {**changes, "status": status})
             return replace(job, status=status, **changes)
 
     def advance(
@@ -135,8 +145,8 @@ class Store:
         worker: str,
         *,
         rows: Iterable[tuple[int, str]] = (),
-        events: Iterable[Event] = (),
-        checkpoint: Checkpoint | None = None,
+        events: Iterable[EventRow] = (),
+        checkpoint: CheckpointRow | None = None,
         **changes: Any,
     ) -> str:
         """What a worker has to say about its job, in one transaction; the job's status as it is now.
@@ -145,7 +155,7 @@ class Store:
         that are there already (a step repeated after a crash) stay as they are.
         """
         with self.transaction() as db:
-            job = self.get(Job, id=job_id)
+            job = self.get(JobRow, id=job_id)
             if job is None or job.worker != worker:
                 raise Superseded(job_id)
             if job.status in ENDED:
@@ -157,7 +167,7 @@ class Store:
             if job.result_file is not None:
                 _append_rows(db, job.result_file, rows)
             if changes:
-                _update(db, Job, {"id": job_id}, changes)
+                _update(db, JobRow, {"id": job_id}, changes)
             return job.status
 
     def result_text(self, file_id: str) -> bytes:
@@ -188,7 +198,7 @@ class Store:
         content.replace(self.blobs / content.name)
         return content.name
 
-    def remove_file(self, file: File) -> None:
+    def remove_file(self, file: FileRow) -> None:
         """Remove a file and what it holds; content that a waiting or running job still needs goes later."""
         with self.transaction() as db:
             db.execute("DELETE FROM files WHERE id = ?", [file.id])
@@ -220,7 +230,7 @@ class Store:
         """Forget what the end of an earlier process left half done. Only before requests are taken."""
         for path in self.incoming.iterdir():
             path.unlink(missing_ok=True)
-        known = {job.id for job in self.all(Job)}
+        known = {job.id for job in self.all(JobRow)}
         for folder in self.jobs.iterdir():
             if folder.name not in known:
                 shutil.rmtree(folder, ignore_errors=True)
@@ -228,7 +238,7 @@ class Store:
 
     def clear_job_folder(self, job_id: str) -> None:
         """Keep of an ended job's files only the weights its checkpoints name, and the log."""
-        named = {Path(point.weights).name for point in self.all(Checkpoint, job=job_id) if point.weights}
+        named = {Path(point.weights).name for point in self.all(CheckpointRow, job=job_id) if point.weights}
         folder = self.jobs / job_id
         for path in folder.iterdir() if folder.exists() else ():
             if path.name not in named and path.suffix != ".log":
@@ -271,6 +281,13 @@ class Store:
         if db is not None:
             db.close()
             self._local.db = None
+
+
+def disk_is_full(error: Exception) -> bool:
+    """Whether this is how a full disk shows itself."""
+    if isinstance(error, sqlite3.Error):
+        return error.sqlite_errorcode in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE)
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def _create_tables(db: sqlite3.Connection) -> None:

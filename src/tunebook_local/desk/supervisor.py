@@ -14,16 +14,13 @@ import time
 import traceback
 import uuid
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tunebook_local.desk.clock import Clock
+from tunebook_local.desk import Desk
 from tunebook_local.desk.files import remove_expired, settle
 from tunebook_local.desk.history import message_event
-from tunebook_local.desk.limits import Limits
-from tunebook_local.desk.records import File, Job
+from tunebook_local.desk.records import FileRow, JobRow
 from tunebook_local.desk.states import WANTS_WORKER
-from tunebook_local.desk.store import Store
 from tunebook_local.desk.uploads import expire_uploads
 
 _BUSY_TICK_S = 0.02  # between two looks at the workers, while some run
@@ -44,19 +41,10 @@ class _Running:
 
 
 class Supervisor:
-    """Start it once the store is open; `wake` it after a change it should not wait for; `stop` it at the end."""
+    """`start` it first; `wake` it after a change it should not wait for; `stop` it at the end."""
 
-    def __init__(
-        self,
-        store: Store,
-        clock: Clock,
-        limits: Limits,
-        *,
-        worker_options: Sequence[str] = (),
-        import_hosts: tuple[str, ...] = (),
-    ) -> None:
-        self.store, self.clock, self.limits = store, clock, limits
-        self.worker_options, self.import_hosts = tuple(worker_options), import_hosts
+    def __init__(self, desk: Desk) -> None:
+        self.desk, self.store, self.clock = desk, desk.store, desk.clock
         self._running: dict[str, _Running] = {}
         self._scans: dict[str, threading.Thread] = {}
         self._not_before: dict[str, float] = {}  # job -> when a job whose worker has crashed may have another
@@ -66,7 +54,7 @@ class Supervisor:
 
     def start(self) -> None:
         """Forget the workers of an earlier server process, then begin."""
-        self.store.change(Job, {}, worker=None)
+        self.store.change(JobRow, {}, worker=None)
         self.store.clear_left_overs()
         self._thread.start()
 
@@ -93,7 +81,7 @@ class Supervisor:
     @property
     def busy(self) -> bool:
         """Whether a job has a worker or waits for one."""
-        return bool(self._running) or self.store.count(Job, status=WANTS_WORKER) > 0
+        return bool(self._running) or self.store.count(JobRow, status=WANTS_WORKER) > 0
 
     # -- the thread ---------------------------------------------------------------------------------------
 
@@ -102,12 +90,12 @@ class Supervisor:
         woken = True
         while not self._stop.is_set():
             try:
-                something = self._bury()
-                if woken or something or time.monotonic() - looked > _TICK_S:
+                buried = self._bury()
+                if woken or buried or time.monotonic() - looked > _TICK_S:
                     looked = time.monotonic()
                     waiting = self._scan_files() + self._start_workers()
-                    remove_expired(self.store, self.clock)
-                    expire_uploads(self.store, self.clock)
+                    remove_expired(self.desk)
+                    expire_uploads(self.desk)
             except Exception:  # a full disk, say: the next round may do better, and the service must go on
                 traceback.print_exc()
                 time.sleep(_TICK_S)
@@ -119,7 +107,7 @@ class Supervisor:
         """Begin the scans that are due; how many files wait for theirs to end."""
         now = self.clock.now()
         self._scans = {name: scan for name, scan in self._scans.items() if scan.is_alive()}
-        pending = self.store.all(File, status="pending")
+        pending = self.store.all(FileRow, status="pending")
         for file in pending:
             if file.ready_at <= now and file.id not in self._scans and len(self._scans) < _SCANS_AT_ONCE:
                 # A daemon: an import that hangs must not keep the service from stopping; the next start tries again.
@@ -128,9 +116,9 @@ class Supervisor:
                 scan.start()
         return len(pending)
 
-    def _settle(self, file: File) -> None:
+    def _settle(self, file: FileRow) -> None:
         try:
-            settle(self.store, self.limits, file, allowed=self.import_hosts)
+            settle(self.desk, file)
         except Exception:  # a full disk, say: the file is still pending, and the next round tries again
             traceback.print_exc()
             time.sleep(_TICK_S)
@@ -144,7 +132,7 @@ class Supervisor:
         """
         before = len(self._running)
         for job_id, running in list(self._running.items()):
-            job = self.store.get(Job, id=job_id)
+            job = self.store.get(JobRow, id=job_id)
             unwanted = job is None or job.status == "cancelled"
             if unwanted:
                 running.process.kill()
@@ -161,7 +149,7 @@ class Supervisor:
                 running.process.stdin.close()
         return before - len(self._running)
 
-    def _release(self, job: Job, code: int) -> None:
+    def _release(self, job: JobRow, code: int) -> None:
         # A worker killed from outside says nothing about the job; one that fails by itself will fail again.
         crashes = job.crashes + (code not in (0, -signal.SIGTERM, -_SIGKILL))
         if crashes >= _CRASHES_ALLOWED and job.status in WANTS_WORKER:
@@ -169,9 +157,9 @@ class Supervisor:
             return
         if crashes > job.crashes:
             self._not_before[job.id] = time.monotonic() + 2.0**crashes * _TICK_S
-        self.store.change(Job, {"id": job.id}, worker=None, crashes=crashes)
+        self.store.change(JobRow, {"id": job.id}, worker=None, crashes=crashes)
 
-    def _give_up(self, job: Job) -> None:
+    def _give_up(self, job: JobRow) -> None:
         message = "A system error was encountered, please try again later"
         error = {"code": "internalFailure", "message": message, "param": None}
         with self.store.transaction():
@@ -180,43 +168,39 @@ class Supervisor:
 
     def _start_workers(self) -> int:
         """Give waiting jobs workers, oldest first, while there is room; how many jobs were waiting."""
-        waiting = self.store.all(Job, status=WANTS_WORKER, worker=None)
+        waiting = self.store.all(JobRow, status=WANTS_WORKER, worker=None)
         taken = Counter(running.pool for running in self._running.values())
         for job in waiting:
             early = time.monotonic() < self._not_before.get(job.id, 0.0)
-            if job.id not in self._running and not early and taken[_pool(job)] < self.limits.running(job.training_type):
+            room = taken[_pool(job)] < self.desk.limits.running(job.training_type)
+            if job.id not in self._running and room and not early:
                 self._start_worker(job)
                 taken[_pool(job)] += 1
         return len(waiting)
 
-    def _start_worker(self, job: Job) -> None:
+    def _start_worker(self, job: JobRow) -> None:
         token = uuid.uuid4().hex
         # Only while it is still wanted: it may have been cancelled or deleted this moment.
-        if not self.store.change(Job, {"id": job.id, "status": WANTS_WORKER, "worker": None}, worker=token):
+        if not self.store.change(JobRow, {"id": job.id, "status": WANTS_WORKER, "worker": None}, worker=token):
             return
-        command = [
-            sys.executable,
-            "-m",
-            "tunebook_local.desk.worker",
-            "--state",
-            str(self.store.folder),
-            "--job",
-            job.id,
-        ]
+        command = [sys.executable, "-m", "tunebook_local.desk.worker", "--state", str(self.store.folder)]
+        command += ["--job", job.id, "--token", token, "--pace", str(self.clock.pace_s)]
+        command += ["--clock", str(self.clock.file)] if self.clock.file else []
+        command += [f"--limit={name}={value}" for name, value in self.desk.limits.overrides.items()]
         try:
             with (self.store.job_folder(job.id) / "worker.log").open("ab") as log:
                 process = subprocess.Popen(  # noqa: S603 - our own module, no shell
-                    [*command, "--token", token, *self.worker_options],
+                    command,
                     stdin=subprocess.PIPE,
                     stdout=log,
                     stderr=log,
                     env={**os.environ, **_ONE_THREAD},
                 )
         except OSError:
-            self.store.change(Job, {"id": job.id, "worker": token}, worker=None)
+            self.store.change(JobRow, {"id": job.id, "worker": token}, worker=None)
             raise
         self._running[job.id] = _Running(process, token, _pool(job))
 
 
-def _pool(job: Job) -> str:
+def _pool(job: JobRow) -> str:
     return "developer" if job.training_type == "Developer" else "standard and global"

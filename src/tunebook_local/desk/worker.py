@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tunebook_local.desk import Desk
 from tunebook_local.desk.clock import Clock
 from tunebook_local.desk.history import (
     PREPROCESSED,
@@ -40,11 +41,12 @@ from tunebook_local.desk.history import (
 from tunebook_local.desk.limits import Limits
 from tunebook_local.desk.naming import checkpoint_name, new_id
 from tunebook_local.desk.preprocessing import Unusable, billed_tokens, check_file, encoding_of, read_examples
-from tunebook_local.desk.records import Checkpoint, Deployment, Event, File, Job
+from tunebook_local.desk.records import CheckpointRow, DeploymentRow, EventRow, FileRow, JobRow
 from tunebook_local.desk.states import ENDED
 from tunebook_local.desk.store import Store, Superseded
+from tunebook_local.model.trainer import Step, Training, format_row, resolve_hyperparameters, result_columns
 
-_TELL_S = 0.1  # how long finished steps may wait to be written together
+_WRITE_S = 0.1  # how long finished steps may wait to be written together
 _SAVE_S = 0.25  # least time between two saved training states …
 _SAVE_SHARE = 0.05  # … and the largest share of the time that saving may take
 
@@ -57,16 +59,19 @@ class Stopped(Exception):
 class Worker:
     """Runs one job. `stopping()` is true once the server is gone."""
 
-    store: Store
-    clock: Clock
-    limits: Limits
+    desk: Desk
     job_id: str
     token: str
     stopping: Callable[[], bool]
     training: Any = None
-    state: str | None = None  # the file of the last saved training
+    state: str | None = None  # the file of the last saved training, when that was, how long it took
+    saved_at: float = 0.0
+    save_took_s: float = 0.0
     rows: list[tuple[int, str]] = field(default_factory=list)
-    events: list[Event] = field(default_factory=list)
+    events: list[EventRow] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.store, self.clock, self.limits = self.desk.store, self.desk.clock, self.desk.limits
 
     def run(self) -> None:
         """The whole job, or what is left of it."""
@@ -86,15 +91,15 @@ class Worker:
         except Stopped:  # whoever ended, replaced or will continue the job sees to what is left
             return
 
-    def _job(self) -> Job:
-        job = self.store.get(Job, id=self.job_id)
+    def _job(self) -> JobRow:
+        job = self.store.get(JobRow, id=self.job_id)
         if job is None or job.worker != self.token:
             raise Superseded(self.job_id)
         return job
 
     # -- before training ----------------------------------------------------------------------------------
 
-    def _preprocess(self, job: Job) -> None:
+    def _preprocess(self, job: JobRow) -> None:
         self._say(PREPROCESSING)
         self._rest()
         self._check(job, job.training_blob, "training_file")
@@ -104,14 +109,12 @@ class Worker:
             self._check(job, job.validation_blob, "validation_file")
             self._say(PREPROCESSED_VALIDATION)
 
-    def _read(self, job: Job) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    def _read(self, job: JobRow) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         validation = [] if job.validation_blob is None else read_examples(self.store.blobs / job.validation_blob)
         return read_examples(self.store.blobs / job.training_blob), validation
 
-    def _resolve(self, job: Job, examples: Sequence[Any]) -> None:
+    def _resolve(self, job: JobRow, examples: Sequence[Any]) -> None:
         """Decide what was left to the service, now that the file is known."""
-        from tunebook_local.model.trainer import resolve_hyperparameters
-
         resolved = resolve_hyperparameters(job.requested, len(examples), job.method)
         file_tokens = self._count(job, examples)
         tokens = file_tokens * int(resolved["n_epochs"])
@@ -124,22 +127,20 @@ class Worker:
             )
         self.store.advance(self.job_id, self.token, resolved=resolved, file_tokens=file_tokens)
 
-    def _count(self, job: Job, examples: Sequence[Any]) -> int:
+    def _count(self, job: JobRow, examples: Sequence[Any]) -> int:
         """The training file's tokens, counted by the first job that trains on it: loading a vocabulary takes time."""
         encoding = encoding_of(job.base_model)
-        file = self.store.get(File, id=job.training_file)
-        known = dict(file.tokens or {}) if file is not None else {}
-        if encoding not in known:
-            known[encoding] = billed_tokens(examples, job.base_model)
-            self.store.change(File, {"id": job.training_file}, tokens=known)
-        return int(known[encoding])
+        file = self.store.get(FileRow, id=job.training_file)
+        counts = dict(file.tokens or {}) if file is not None else {}
+        if encoding not in counts:
+            counts[encoding] = billed_tokens(examples, job.base_model)
+            self.store.change(FileRow, {"id": job.training_file}, tokens=counts)
+        return int(counts[encoding])
 
-    def _check(self, job: Job, blob: str, param: str) -> None:
-        check_file(
-            self.store.blobs / blob, method=job.method, base_model=job.base_model, limits=self.limits, param=param
-        )
+    def _check(self, job: JobRow, blob: str, param: str) -> None:
+        check_file(self.store.blobs / blob, job.method, job.base_model, self.limits, param)
 
-    def _begin(self, job: Job) -> Job:
+    def _begin(self, job: JobRow) -> JobRow:
         """Bring the job to running, as often as it takes: each message is said once."""
         if job.status == "pending":
             if self.store.move(self.job_id, "start", worker=self.token, started_at=self.clock.now()) is None:
@@ -155,57 +156,38 @@ class Worker:
             self._create_result_file(job)
         return self._job()
 
-    def _create_result_file(self, job: Job) -> None:
-        from tunebook_local.model.trainer import result_columns
-
+    def _create_result_file(self, job: JobRow) -> None:
         header = ",".join(result_columns(job.method, job.validation_blob is not None, grader_of(job)))
-        file = File(
-            id=new_id("file"),
-            created_at=int(self.clock.now()),
-            filename="results.csv",
-            purpose="fine-tune-results",
-            status="processed",
-            bytes=0,
-        )
-        words = (TRAINING, f"Created results file: {file.id}")
-        said = [message_event(self.job_id, self.clock, message) for message in words]
+        created_at = int(self.clock.now())
+        file = FileRow(new_id("file"), created_at, "results.csv", "fine-tune-results", "processed", bytes=0)
+        events = self._message_events(TRAINING, f"Created results file: {file.id}")
         with self.store.transaction():
             self.store.advance(self.job_id, self.token, result_file=file.id)
             self.store.add(file)
-            self.store.advance(self.job_id, self.token, rows=[(0, header)], events=said)
+            self.store.advance(self.job_id, self.token, rows=[(0, header)], events=events)
 
     # -- training -----------------------------------------------------------------------------------------
 
-    def _train(self, job: Job, examples: Sequence[Any], validation: Sequence[Any]) -> None:
+    def _train(self, job: JobRow, examples: Sequence[Any], validation: Sequence[Any]) -> None:
         self.training = self._open_training(job, examples, validation)
         self.store.advance(self.job_id, self.token, total_steps=self.training.total_steps)
-        started, told, saved = (time.monotonic(),) * 3
+        started = written = self.saved_at = time.monotonic()
         first = self.training.done
-        save_took = 0.0
         for step in self.training.steps():
-            step_ended = self.clock.now()
-            self._note(job, step)
-            now = time.monotonic()
-            due = now - saved > max(_SAVE_S, save_took / _SAVE_SHARE)
+            step_ended, now = self.clock.now(), time.monotonic()
+            self._note(step)
             stop = self.stopping()
-            if step.ends_epoch or due or stop or self.clock.pace_s or now - told > _TELL_S or step.step == 1:
-                status = self._tell(job, step, step_s=(now - started) / (step.step - first))
-                told = time.monotonic()
-                if status in ENDED:
-                    raise Stopped
-                if status == "pausing" and step.step >= job.step:
-                    self._pause(job, step)
-                if stop or due:
-                    self._save(step.step)
-                    saved = time.monotonic()
-                    save_took = saved - told
+            save = stop or now - self.saved_at > max(_SAVE_S, self.save_took_s / _SAVE_SHARE)
+            if save or step.ends_epoch or step.step == 1 or self.clock.pace_s or now - written > _WRITE_S:
+                self._write(job, step, step_s=(now - started) / (step.step - first))
+                written = time.monotonic()
+            if save:
+                self._save(step.step)
             if stop:
                 raise Stopped
             self.clock.wait_until(step_ended + self.clock.pace_s, unless=self._interrupted)
 
-    def _open_training(self, job: Job, examples: Sequence[Any], validation: Sequence[Any]) -> Any:
-        from tunebook_local.model.trainer import Training
-
+    def _open_training(self, job: JobRow, examples: Sequence[Any], validation: Sequence[Any]) -> Training:
         folder = self.store.job_folder(self.job_id)
         weights = None if job.start_weights is None else self.store.jobs / job.start_weights
         arguments: dict[str, Any] = {
@@ -228,15 +210,13 @@ class Worker:
                 "invalidPayload", f"The model cannot be trained on this file: {error}", "training_file"
             ) from error
 
-    def _note(self, job: Job, step: Any) -> None:
-        from tunebook_local.model.trainer import format_row
-
+    def _note(self, step: Step) -> None:
         self.rows.append((step.step, format_row(step.row)))
         if step.step == 1 or step.step % STEP_EVENT_EVERY == 0:
-            self.events.append(step_event(job.id, self.clock, step.step, step.row))
+            self.events.append(step_event(self.job_id, self.clock, step.step, step.row))
 
-    def _tell(self, job: Job, step: Any, *, step_s: float) -> str:
-        """Write what has been done since the last time; the job's status as others have set it."""
+    def _write(self, job: JobRow, step: Step, *, step_s: float) -> None:
+        """Write what has been done since the last time; raises Stopped when the job is to go no further."""
         left = self.training.total_steps - step.step
         changes = {
             "step": max(job.step, step.step),
@@ -253,13 +233,16 @@ class Worker:
         hours = (self.clock.now() - (job.started_at or self.clock.now())) / 3600
         if hours > self.limits["job_hours"]:
             raise Unusable("timeout", f"The job ran longer than {self.limits['job_hours']} hours.", "")
-        return status
+        if status in ENDED:
+            raise Stopped
+        if status == "pausing" and step.step >= job.step:
+            self._pause(job, step)
 
-    def _checkpoint(self, job: Job, step: Any) -> Checkpoint:
+    def _checkpoint(self, job: JobRow, step: Step) -> CheckpointRow:
         weights = f"weights-{step.step}-{self.token[:8]}.npz"  # never the file of a worker this one has replaced
         self.training.save_weights(self.store.job_folder(self.job_id) / weights)
         last = step.step == self.training.total_steps
-        return Checkpoint(
+        return CheckpointRow(
             id=new_id("checkpoint"),
             job=self.job_id,
             created_at=int(self.clock.now()),
@@ -269,64 +252,68 @@ class Worker:
             weights=f"{self.job_id}/{weights}",
         )
 
-    def _pause(self, job: Job, step: Any) -> None:
+    def _pause(self, job: JobRow, step: Step) -> None:
         """Save everything, make a checkpoint that can be deployed, and leave the job paused."""
         point = self._checkpoint(job, step)
         self._save(step.step)
-        said = message_event(self.job_id, self.clock, "Job paused.", key=f"paused:{self.token}")
+        event = message_event(self.job_id, self.clock, "Job paused.", key=f"paused:{self.token}")
         with self.store.transaction():
-            self.store.advance(self.job_id, self.token, checkpoint=point, events=[said])
+            self.store.advance(self.job_id, self.token, checkpoint=point, events=[event])
             self.store.move(self.job_id, "settle", worker=self.token, estimated_finish=None)
         self._give_up_old_weights()
         raise Stopped
 
     def _save(self, step: int) -> None:
         """The training as it is, to go on from; the older one is removed once this one is known."""
+        started = time.monotonic()
         folder, name = self.store.job_folder(self.job_id), f"state-{step}-{self.token[:8]}.npz"
         self.training.save(folder / name)
         self.store.advance(self.job_id, self.token, state=name, state_step=step)
         if self.state not in (None, name):
             (folder / str(self.state)).unlink(missing_ok=True)
-        self.state = name
+        self.state, self.saved_at = name, time.monotonic()
+        self.save_took_s = self.saved_at - started
 
     def _give_up_old_weights(self) -> None:
         """Keep the weights of the newest checkpoints, and of those deployed or being trained further."""
-        points = self.store.all(Checkpoint, job=self.job_id)
+        points = self.store.all(CheckpointRow, job=self.job_id)
         points.sort(key=lambda point: point.step, reverse=True)
         for old in points[self.limits["checkpoints_kept"] :]:
             if old.weights is None or self._in_use(old):
                 continue
-            self.store.change(Checkpoint, {"id": old.id}, weights=None)
+            self.store.change(CheckpointRow, {"id": old.id}, weights=None)
             (self.store.jobs / old.weights).unlink(missing_ok=True)
 
-    def _in_use(self, point: Checkpoint) -> bool:
-        deployed = self.store.count(Deployment, weights=point.weights, deleted_at=None)
-        continued = self.store.count(Job, start_weights=point.weights, finished_at=None)
+    def _in_use(self, point: CheckpointRow) -> bool:
+        deployed = self.store.count(DeploymentRow, weights=point.weights, deleted_at=None)
+        continued = self.store.count(JobRow, start_weights=point.weights, finished_at=None)
         return bool(deployed or continued)
 
     # -- after training -----------------------------------------------------------------------------------
 
-    def _finish(self, job: Job) -> None:
+    def _finish(self, job: JobRow) -> None:
         tokens = (job.file_tokens or 0) * self.training.n_epochs
         words = (*SUCCEEDED, f"Completed results file: {job.result_file}", f"Training tokens billed: {tokens}")
-        said = [message_event(self.job_id, self.clock, message) for message in words]
         with self.store.transaction():
-            self.store.advance(self.job_id, self.token, events=said)
+            self.store.advance(self.job_id, self.token, events=self._message_events(*words))
             ended = {"finished_at": int(self.clock.now()), "trained_tokens": tokens, "state": None}
             if self.store.move(self.job_id, "succeed", worker=self.token, **ended) is None:
                 raise Stopped
         self.store.clear_job_folder(self.job_id)
 
     def _fail(self, error: Unusable) -> None:
-        what = {"code": error.code, "message": error.message, "param": error.param or None}
-        said = message_event(self.job_id, self.clock, f"Job failed. {error.message}", level="error")
+        body = {"code": error.code, "message": error.message, "param": error.param or None}
+        event = message_event(self.job_id, self.clock, f"Job failed. {error.message}", level="error")
         with self.store.transaction():
-            self.store.advance(self.job_id, self.token, events=[said], rows=self.rows)
-            ended = {"error": what, "finished_at": int(self.clock.now()), "state": None}
+            self.store.advance(self.job_id, self.token, events=[event], rows=self.rows)
+            ended = {"error": body, "finished_at": int(self.clock.now()), "state": None}
             self.store.move(self.job_id, "fail", worker=self.token, **ended)  # not if it was cancelled meanwhile
         self.store.clear_job_folder(self.job_id)
 
     # -- small words --------------------------------------------------------------------------------------
+
+    def _message_events(self, *messages: str) -> list[EventRow]:
+        return [message_event(self.job_id, self.clock, message) for message in messages]
 
     def _say(self, message: str, key: str | None = None) -> None:
         """Tell an event now. Raises Stopped when the job has been cancelled."""
@@ -345,7 +332,7 @@ class Worker:
         return self.stopping() or self._job().status not in ("pending", "running")
 
 
-def grader_of(job: Job) -> Mapping[str, Any] | None:
+def grader_of(job: JobRow) -> Mapping[str, Any] | None:
     """The grader of a reinforcement job."""
     return job.method_body["reinforcement"]["grader"] if job.method == "reinforcement" and job.method_body else None
 
@@ -363,17 +350,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.nice(10)  # people waiting for an answer come first
     gone = threading.Event()
     threading.Thread(target=_await_end_of_input, args=[gone], daemon=True).start()
-    limits = Limits({name: int(value) for name, _, value in (each.partition("=") for each in options.limit)})
-    worker = Worker(
-        store=Store(Path(options.state)),
-        clock=Clock(options.pace, options.clock),
-        limits=limits,
-        job_id=options.job,
-        token=options.token,
-        stopping=gone.is_set,
-    )
+    limits = Limits({name: int(value) for name, value in (limit.split("=") for limit in options.limit)})
+    desk = Desk(Store(Path(options.state)), Clock(options.pace, options.clock), limits)
     with contextlib.suppress(Superseded):
-        worker.run()
+        Worker(desk, options.job, options.token, gone.is_set).run()
     return 0
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import os
-import sqlite3
 import traceback
 from typing import cast
 
@@ -16,7 +14,7 @@ from starlette.routing import Route
 
 from tunebook_local.desk.models import OWNER
 from tunebook_local.desk.refusals import DISK_FULL, NO_PATH, Refusal
-from tunebook_local.fixtures import fixture_routes
+from tunebook_local.desk.store import disk_is_full
 from tunebook_local.http.file_routes import FileRoutes
 from tunebook_local.http.gate import error_response
 from tunebook_local.http.job_routes import JobRoutes
@@ -26,38 +24,22 @@ from tunebook_local.http.serving import Handler, Service, address_of
 
 Operation = tuple[str, str, str, Handler]  # path, methods, where it is offered, what answers
 
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
-
-def create_app(service: Service, *, conformance: bool = False) -> Starlette:
+def create_app(service: Service) -> Starlette:
     """The ASGI application (behind the gate, which gives each request its address)."""
 
-    def reply(request: Request, refusal: Refusal) -> Response:
-        return error_response(service.wire(request), refusal)
-
     async def refused(request: Request, error: Exception) -> Response:
-        return reply(request, cast(Refusal, error))
+        return error_response(service.wire(request), cast(Refusal, error))
 
     async def http_error(request: Request, error: Exception) -> Response:
         status, detail = cast(HTTPException, error).status_code, cast(HTTPException, error).detail
-        return reply(request, NO_PATH if status == 404 else Refusal(status, str(status), detail))
+        return await refused(request, NO_PATH if status == 404 else Refusal(status, str(status), detail))
 
     async def gone(_: Request, __: Exception) -> Response:
         return Response(status_code=400)  # nobody is there to read it
 
-    handlers = {
-        Refusal: refused,
-        HTTPException: http_error,
-        ClientDisconnect: gone,
-    }
-    first = fixture_routes(service) if conformance else []
-    return Starlette(routes=[*first, *_routes(service)], exception_handlers=handlers)
-
-
-def _is_full(error: Exception) -> bool:
-    if isinstance(error, sqlite3.Error):
-        return error.sqlite_errorcode in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE)
-    return isinstance(error, OSError) and error.errno in _FULL
+    handlers = {Refusal: refused, HTTPException: http_error, ClientDisconnect: gone}
+    return Starlette(routes=_routes(service), exception_handlers=handlers)
 
 
 def _routes(service: Service) -> list[Route]:
@@ -66,8 +48,9 @@ def _routes(service: Service) -> list[Route]:
     models, management = ModelRoutes(service), ManagementRoutes(service)
 
     async def about(_: Request) -> Response:
-        state = {"pid": os.getpid(), "state": str(service.store.folder), "busy": service.supervisor.busy}
-        return JSONResponse({"service": OWNER, "dialect": service.dialect, **state})
+        desk = service.desk
+        state = {"pid": os.getpid(), "state": str(desk.store.folder), "busy": service.supervisor.busy}
+        return JSONResponse({"service": OWNER, "dialect": desk.dialect, **state})
 
     job = "/fine_tuning/jobs/{id}"
     copy = f"{job}/checkpoints/{{checkpoint}}/copy"
@@ -112,7 +95,7 @@ def _routes(service: Service) -> list[Route]:
         ("/tunebook", "GET", "all", about),
     ]
     return [
-        Route(path, _offered(where, service.dialect, handler), methods=methods.split())
+        Route(path, _offered(where, service.desk.dialect, handler), methods=methods.split())
         for path, methods, where, handler in table
     ]
 
@@ -126,7 +109,7 @@ def _offered(where: str, dialect: str, handler: Handler) -> Handler:
         except (Refusal, HTTPException, ClientDisconnect):
             raise
         except Exception as error:
-            if _is_full(error):
+            if disk_is_full(error):
                 raise DISK_FULL from error
             traceback.print_exc()
             message = "The server had an error while processing the request: its log says which."

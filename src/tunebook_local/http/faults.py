@@ -14,67 +14,74 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import MutableMapping
+import re
 from dataclasses import dataclass
 from typing import Any
 
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
 from tunebook_local.desk.refusals import Refusal
-from tunebook_local.http.gate import App, Receive, Scope, Send, error_response
+from tunebook_local.http.gate import App, Message, Receive, Scope, Send, error_response
 from tunebook_local.http.wire import Wire
 
 KINDS = ("429", "500", "503", "disconnect", "disconnect-before", "disconnect-after", "slow", "truncate")
-ABORT = "tunebook.abort"  # scope key: a function that drops the connection
 
+_DROP = "tunebook.drop"  # scope key: a function that drops the connection
 _SLOW_PIECES, _SLOW_PAUSE_S = 20, 0.05
 _COME_BACK_S = 0.1
+_OVERLOADED = "The service is overloaded (a practice fault)."
 _REFUSALS = {
     "429": Refusal(429, "429", "Requests have exceeded the rate limit (a practice fault).", retry_after=_COME_BACK_S),
     "500": Refusal(500, "internalFailure", "The server had an error (a practice fault)."),
-    "503": Refusal(
-        503, "serviceUnavailable", "The service is overloaded (a practice fault).", retry_after=_COME_BACK_S
-    ),
+    "503": Refusal(503, "serviceUnavailable", _OVERLOADED, retry_after=_COME_BACK_S),
 }
+_SETTING = re.compile(r"(rate|kinds|seed)=([^=]+?)(?:,(?=[a-z]+=)|$)")  # the kinds have commas between them
 
 
 @dataclass(frozen=True)
-class Plan:
+class FaultPlan:
     """How often (`rate`, a fraction of requests) and what."""
 
-    rate: float
-    kinds: tuple[str, ...]
+    rate: float = 0.1
+    kinds: tuple[str, ...] = KINDS
     seed: int = 0
 
 
-def read_plan(text: str) -> Plan:
+def read_plan(text: str) -> FaultPlan:
     """A plan as the command line writes it; raises ValueError that says what does not fit."""
-    values: dict[str, list[str]] = {}
-    name = ""
-    for word in text.split(","):
-        head, is_named, tail = word.partition("=")
-        if is_named:
-            name = head.strip()
-            values[name] = [tail.strip()]
-        elif name == "kinds":
-            values[name].append(word.strip())
-        else:
-            raise ValueError(f"{word!r} belongs to nothing; write rate=0.1,kinds=429,500,seed=1")
-    unknown = values.keys() - {"rate", "kinds", "seed"}
+    settings = dict(_SETTING.findall(text))
+    if _SETTING.sub("", text):
+        raise ValueError(f"{text!r} is no plan; write rate=0.1,kinds=429,500,seed=1")
+    plan = FaultPlan(
+        float(settings.get("rate", FaultPlan.rate)),
+        tuple(settings["kinds"].split(",")) if "kinds" in settings else KINDS,
+        int(settings.get("seed", 0)),
+    )
+    unknown = [kind for kind in plan.kinds if kind not in KINDS]
     if unknown:
-        raise ValueError(f"{sorted(unknown)[0]!r} is not one of rate, kinds, seed")
-    kinds = tuple(values.get("kinds", KINDS))
-    wrong = [kind for kind in kinds if kind not in KINDS]
-    if wrong:
-        raise ValueError(f"{wrong[0]!r} is not one of {', '.join(KINDS)}")
-    rate, seed = float(values.get("rate", ["0.1"])[0]), int(values.get("seed", ["0"])[0])
-    if not 0 <= rate <= 1:
-        raise ValueError(f"rate is {rate}; it must be from 0 to 1")
-    return Plan(rate, kinds, seed)
+        raise ValueError(f"{unknown[0]!r} is not one of {', '.join(KINDS)}")
+    if not 0 <= plan.rate <= 1:
+        raise ValueError(f"rate is {plan.rate}; it must be from 0 to 1")
+    return plan
+
+
+class DroppableConnection(H11Protocol):
+    """uvicorn's connection; each request's scope carries a way to drop it. ASGI itself has none."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        app = self.app
+
+        async def droppable(scope: Any, receive: Any, send: Any) -> None:
+            await app({**scope, _DROP: self.transport.abort}, receive, send)
+
+        self.app = droppable
 
 
 class Faults:
-    """ASGI: between the gate and the routes."""
+    """ASGI: between the gate and the routes, on droppable connections."""
 
-    def __init__(self, app: App, plan: Plan, dialect: str) -> None:
+    def __init__(self, app: App, plan: FaultPlan, dialect: str) -> None:
         self._app, self._plan, self._dialect = app, plan, dialect
         self._random = random.Random(plan.seed)  # noqa: S311 - chance, not secrecy
 
@@ -86,7 +93,7 @@ class Faults:
         elif kind == "disconnect-before":
             await _drop(scope, receive)
         elif kind == "disconnect-after":
-            await self._app(scope, receive, _swallow)
+            await self._app(scope, receive, _to_nobody)
             await _drop(scope, receive)
         elif kind == "slow":
             await self._app(scope, receive, _dribbling(send))
@@ -104,19 +111,20 @@ class Faults:
 
     async def _truncated(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the head and half of the body that it announces, then drop the connection."""
-        left: list[float] = [float("inf")]
+        left = float("inf")  # bytes still to send
 
-        async def half(message: MutableMapping[str, Any]) -> None:
+        async def half(message: Message) -> None:
+            nonlocal left
             if message["type"] == "http.response.start":
-                lengths = [int(value) for name, value in message["headers"] if name.lower() == b"content-length"]
-                left[0] = lengths[0] // 2 if lengths and lengths[0] else float("inf")
+                length = int(dict(message["headers"]).get(b"content-length", 0))
+                left = length // 2 if length else left
             else:
                 body = message.get("body", b"")
-                if len(body) >= left[0]:
-                    await send({**message, "body": body[: int(left[0])], "more_body": True})
+                if len(body) >= left:
+                    await send({**message, "body": body[: int(left)], "more_body": True})
                     await _drop(scope, receive)
                     raise _DroppedError
-                left[0] -= len(body)
+                left -= len(body)
             await send(message)
 
         try:
@@ -130,25 +138,22 @@ class _DroppedError(Exception):
 
 
 async def _drop(scope: Scope, receive: Receive) -> None:
-    scope[ABORT]()
+    scope[_DROP]()
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
-async def _swallow(_: MutableMapping[str, Any]) -> None:
+async def _to_nobody(_: Message) -> None:
     """Where a reply goes that nobody gets."""
 
 
 def _dribbling(send: Send) -> Send:
-    async def dribble(message: MutableMapping[str, Any]) -> None:
+    async def dribble(message: Message) -> None:
         body = message.get("body", b"")
-        if message["type"] == "http.response.body" and body:
-            size = max(1, len(body) // _SLOW_PIECES)
-            for start in range(0, len(body), size):
-                await send({"type": "http.response.body", "body": body[start : start + size], "more_body": True})
-                await asyncio.sleep(_SLOW_PAUSE_S)
-            await send({"type": "http.response.body", "body": b"", "more_body": message.get("more_body", False)})
-            return
-        await send(message)
+        size = max(1, len(body) // _SLOW_PIECES)
+        for start in range(0, len(body), size):
+            await send({"type": "http.response.body", "body": body[start : start + size], "more_body": True})
+            await asyncio.sleep(_SLOW_PAUSE_S)
+        await send({**message, "body": b""} if body else message)
 
     return dribble

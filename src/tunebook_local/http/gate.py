@@ -22,8 +22,9 @@ from tunebook_local.http.addresses import Address, read_address
 from tunebook_local.http.wire import Wire
 
 Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 LARGEST_JSON = 4 * 2**20  # bytes; the largest body that is not an upload
@@ -47,7 +48,7 @@ class Gate:
         request_id = str(uuid.uuid4())
         names = [(b"apim-request-id", request_id.encode()), (b"x-request-id", request_id.encode())]
 
-        async def named(message: MutableMapping[str, Any]) -> None:
+        async def named(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message["headers"], *names]
             await send(message)

@@ -9,34 +9,32 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from tunebook_local.desk import copies, jobs
-from tunebook_local.desk.clock import Clock
-from tunebook_local.desk.deployments import Resources
+from tunebook_local.desk import Desk, copies, jobs
 from tunebook_local.desk.job_request import read_job_request
 from tunebook_local.desk.limits import CHECKPOINTS_PAGE, EVENTS_PAGE, JOBS_PAGE
-from tunebook_local.desk.records import Event, Job
-from tunebook_local.desk.refusals import not_found
-from tunebook_local.desk.store import Store
-from tunebook_local.http.serving import Service, created, limit_of, page_of, read_json, read_object
+from tunebook_local.desk.records import EventRow, JobRow
+from tunebook_local.desk.refusals import invalid, not_found
+from tunebook_local.http.serving import Service, created, limit_of, page_of, read_object
+
+_PREVIEW = "aoai-copy-ft-checkpoints"  # the header by which one says to know that copying is a preview
 
 
 class JobRoutes:
     """Parse, call one decision, write the reply."""
 
     def __init__(self, service: Service) -> None:
-        self._service = service
-        self._store, self._clock, self._limits = service.store, service.clock, service.limits
+        self._service, self._desk = service, service.desk
 
     async def create(self, request: Request) -> Response:
-        new = read_job_request(await read_json(request), self._limits)
-        job = await run_in_threadpool(jobs.create_job, self._store, self._clock, self._limits, new)
+        new = read_job_request(await read_object(request), self._desk.limits)
+        job = await run_in_threadpool(jobs.create_job, self._desk, new)
         self._service.supervisor.wake()
         return created(request, self._service.wire(request).job(job), f"/fine_tuning/jobs/{job.id}")
 
     async def listing(self, request: Request) -> Response:
-        found, more = self._page(request, Job, JOBS_PAGE, "fine-tuning job")
+        page, more = self._page(request, JobRow, JOBS_PAGE, "fine-tuning job")
         wire = self._service.wire(request)
-        return JSONResponse(wire.page([wire.job(job) for job in found], has_more=more))
+        return JSONResponse(wire.page([wire.job(job) for job in page], has_more=more))
 
     async def retrieve(self, request: Request) -> Response:
         return JSONResponse(self._service.wire(request).job(self._job(request)))
@@ -50,48 +48,52 @@ class JobRoutes:
     async def resume(self, request: Request) -> Response:
         return await self._ask(request, jobs.resume_job)
 
-    async def _ask(self, request: Request, action: Callable[[Store, Clock, str], Job]) -> Response:
-        job = await run_in_threadpool(action, self._store, self._clock, request.path_params["id"])
+    async def _ask(self, request: Request, action: Callable[[Desk, str], JobRow]) -> Response:
+        job = await run_in_threadpool(action, self._desk, request.path_params["id"])
         self._service.supervisor.wake()
         return JSONResponse(self._service.wire(request).job(job))
 
     async def delete(self, request: Request) -> Response:
-        deployed = Resources(self._store, self._clock, self._limits).of_job
-        await run_in_threadpool(jobs.delete_job, self._store, request.path_params["id"], deployed)
+        await run_in_threadpool(jobs.delete_job, self._desk, request.path_params["id"])
         return Response(status_code=204)
 
     async def events(self, request: Request) -> Response:
         job = self._job(request)
-        found, more = self._page(request, Event, EVENTS_PAGE, "event", job=job.id)
+        page, more = self._page(request, EventRow, EVENTS_PAGE, "event", job=job.id)
         wire = self._service.wire(request)
-        return JSONResponse(wire.page([wire.event(event, job.total_steps) for event in found], has_more=more))
+        return JSONResponse(wire.page([wire.event(event, job.total_steps) for event in page], has_more=more))
 
     async def checkpoints(self, request: Request) -> Response:
-        kept = jobs.kept_checkpoints(self._store, self._limits, self._job(request).id)
+        kept = jobs.kept_checkpoints(self._desk, self._job(request).id)
         page, more = page_of(request, kept, CHECKPOINTS_PAGE, "checkpoint")
         wire = self._service.wire(request)
         return JSONResponse(wire.page([wire.checkpoint(point) for point in page], has_more=more))
 
     async def copy(self, request: Request) -> Response:
-        copies.check_header(request.headers.get(copies.HEADER))
-        names = request.path_params["id"], request.path_params["checkpoint"]
+        names = _copied(request)
         body = await read_object(request)
-        return JSONResponse(await run_in_threadpool(copies.start_copy, self._store, self._clock, *names, body))
+        point, rows = await run_in_threadpool(copies.start_copy, self._desk, *names, body)
+        return JSONResponse(self._service.wire(request).copies(point, rows))
 
     async def copy_state(self, request: Request) -> Response:
-        copies.check_header(request.headers.get(copies.HEADER))
-        names = request.path_params["id"], request.path_params["checkpoint"]
-        return JSONResponse(copies.copy_state(self._store, self._clock, *names))
+        return JSONResponse(self._service.wire(request).copies(*copies.copies_of(self._desk, *_copied(request))))
 
-    def _job(self, request: Request) -> Job:
-        return jobs.visible_job(self._store, request.path_params["id"])
+    def _job(self, request: Request) -> JobRow:
+        return jobs.visible_job(self._desk, request.path_params["id"])
 
     def _page(self, request: Request, record: Any, default: int, what: str, **where: Any) -> tuple[list[Any], bool]:
         """A page straight from the store, newest first: these lists can be long."""
         limit = limit_of(request, default)
         after = request.query_params.get("after")
-        last = None if after is None else self._store.get(record, id=after, **where)
+        last = None if after is None else self._desk.store.get(record, id=after, **where)
         if after is not None and last is None:
             raise not_found(what, after)
-        found = self._store.all(record, newest_first=True, after=last, limit=limit + 1, **where)
-        return found[:limit], len(found) > limit
+        rows = self._desk.store.all(record, newest_first=True, after=last, limit=limit + 1, **where)
+        return rows[:limit], len(rows) > limit
+
+
+def _copied(request: Request) -> tuple[str, str]:
+    """The job and the checkpoint to copy; refused without the preview's header."""
+    if request.headers.get(_PREVIEW) != "preview":
+        raise invalid(f"The header '{_PREVIEW}: preview' is required for this operation.", _PREVIEW)
+    return request.path_params["id"], request.path_params["checkpoint"]

@@ -10,10 +10,9 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from tunebook_local.desk.clock import Clock
-from tunebook_local.desk.limits import LARGEST_PAGE, Limits
+from tunebook_local.desk import Desk
+from tunebook_local.desk.limits import LARGEST_PAGE
 from tunebook_local.desk.refusals import invalid, not_found, too_large
-from tunebook_local.desk.store import Store
 from tunebook_local.desk.supervisor import Supervisor
 from tunebook_local.http.addresses import Address
 from tunebook_local.http.gate import LARGEST_JSON
@@ -26,16 +25,12 @@ Handler = Callable[[Request], Awaitable[Response]]
 class Service:
     """What the handlers work with."""
 
-    store: Store
-    clock: Clock
-    limits: Limits
+    desk: Desk
     supervisor: Supervisor
-    dialect: str = "azure"
-    import_hosts: tuple[str, ...] = ()
 
     def wire(self, request: Request) -> Wire:
         """How to write the reply to this request."""
-        return Wire(self.dialect, address_of(request).family)
+        return Wire(self.desk.dialect, address_of(request).family)
 
 
 def address_of(request: Request) -> Address:
@@ -75,22 +70,17 @@ def page_of(request: Request, items: Sequence[Any], default: int, what: str) -> 
     return items[:limit], len(items) > limit
 
 
-async def read_json(request: Request) -> Any:
-    """The request's body as JSON; an empty one is an empty object."""
+async def read_object(request: Request) -> dict[str, Any]:
+    """The request's body as a JSON object; nothing is an empty one."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > LARGEST_JSON:
             raise too_large(LARGEST_JSON)
     try:
-        return msgspec.json.decode(body) if body.strip() else {}
+        value = msgspec.json.decode(body) if body.strip() else {}
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise invalid(f"The body of the request is not valid JSON: {error}.") from error
-
-
-async def read_object(request: Request) -> dict[str, Any]:
-    """The request's body as a JSON object."""
-    body = await read_json(request)
-    if not isinstance(body, dict):
+    if not isinstance(value, dict):
         raise invalid("The body of the request must be a JSON object.")
-    return body
+    return value

@@ -15,8 +15,10 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from tunebook.catalogue import load_catalogue
+from tunebook_local.desk.copies import Copies
+from tunebook_local.desk.grading import GraderResult
 from tunebook_local.desk.models import OWNER, Source
-from tunebook_local.desk.records import Checkpoint, Event, File, Job, Part, Upload
+from tunebook_local.desk.records import CheckpointRow, EventRow, FileRow, JobRow, PartRow, UploadRow
 from tunebook_local.desk.refusals import Refusal
 
 _OPENAI_STATUS = {"pending": "queued", "pausing": "running", "resuming": "running"}
@@ -35,7 +37,7 @@ class Wire:
     def _azure(self) -> bool:
         return self.dialect == "azure"
 
-    def file(self, file: File) -> dict[str, Any]:
+    def file(self, file: FileRow) -> dict[str, Any]:
         """A file object."""
         body: dict[str, Any] = {
             "id": file.id,
@@ -54,7 +56,7 @@ class Wire:
         """What is said of something deleted."""
         return {"object": kind, "id": name, "deleted": True}
 
-    def upload(self, upload: Upload, file: File | None = None) -> dict[str, Any]:
+    def upload(self, upload: UploadRow, file: FileRow | None = None) -> dict[str, Any]:
         """An upload in parts, with the file it became once it is completed."""
         return {
             "id": upload.id,
@@ -68,70 +70,59 @@ class Wire:
             **({"file": None if file is None else self.file(file)} if file or not self._azure else {}),
         }
 
-    def part(self, part: Part) -> dict[str, Any]:
+    def part(self, part: PartRow) -> dict[str, Any]:
         """One part of an upload."""
         body = {"id": part.id, "object": "upload.part", "created_at": part.created_at, "upload_id": part.upload}
         return {**body, "azure_block_id": part.block} if self._azure else body
 
-    def job(self, job: Job) -> dict[str, Any]:
+    def job(self, job: JobRow) -> dict[str, Any]:
         """A job object."""
-        return self._azure_job(job) if self._azure else self._openai_job(job)
-
-    def _azure_job(self, job: Job) -> dict[str, Any]:
-        settings = hyperparameters(job, undecided=-1)
+        settings = hyperparameters(job, undecided=-1 if self._azure else "auto")
+        given = job.method_body[job.method] if job.method_body else {}
+        method = {"type": job.method, job.method: {**given, "hyperparameters": settings}}
+        result_files = [job.result_file] if job.result_file else []
         body: dict[str, Any] = {
             "id": job.id,
             "object": "fine_tuning.job",
             "created_at": job.created_at,
-            "status": job.status,
-            "model": job.model,
-            "training_file": job.training_file,
-            "validation_file": job.validation_file,
-            "hyperparameters": settings,
-            "seed": job.seed,
-            "suffix": job.suffix,
-            "trainingType": _wire_training_type(job.training_type),
-            "metadata": job.metadata,
-            "integrations": job.integrations,
-            "estimated_finish": job.estimated_finish,
-            "result_files": [job.result_file] if job.result_file else None,
-            "fine_tuned_model": job.fine_tuned_model if job.status == "succeeded" else None,
-            "finished_at": job.finished_at,
-            "trained_tokens": job.trained_tokens,
-            "error": _present(job.error) if job.error else None,
-        }
-        if job.method_body is not None:
-            inner = {**job.method_body[job.method], "hyperparameters": settings}
-            body["method"] = {"type": job.method, job.method: inner}
-        return _present(body)
-
-    def _openai_job(self, job: Job) -> dict[str, Any]:
-        settings = hyperparameters(job, undecided="auto")
-        given = job.method_body[job.method] if job.method_body else {}
-        return {
-            "id": job.id,
-            "object": "fine_tuning.job",
-            "created_at": job.created_at,
-            "status": _OPENAI_STATUS.get(job.status, job.status),
             "model": job.model,
             "fine_tuned_model": job.fine_tuned_model if job.status == "succeeded" else None,
             "training_file": job.training_file,
             "validation_file": job.validation_file,
-            "hyperparameters": {name: settings[name] for name in _COMMON},
-            "method": {"type": job.method, job.method: {**given, "hyperparameters": settings}},
             "seed": job.seed,
-            "user_provided_suffix": job.suffix,
-            "metadata": job.metadata or {},
-            "integrations": job.integrations or [],
             "estimated_finish": job.estimated_finish,
-            "result_files": [job.result_file] if job.result_file else [],
             "finished_at": job.finished_at,
             "trained_tokens": job.trained_tokens,
-            "error": dict(job.error) if job.error else None,
-            "organization_id": OWNER,
         }
+        if not self._azure:
+            return {
+                **body,
+                "status": _OPENAI_STATUS.get(job.status, job.status),
+                "hyperparameters": {name: settings[name] for name in _COMMON},
+                "method": method,
+                "user_provided_suffix": job.suffix,
+                "metadata": job.metadata or {},
+                "integrations": job.integrations or [],
+                "result_files": result_files,
+                "error": dict(job.error) if job.error else None,
+                "organization_id": OWNER,
+            }
+        return _present(
+            {
+                **body,
+                "status": job.status,
+                "hyperparameters": settings,
+                "method": method if job.method_body else None,
+                "suffix": job.suffix,
+                "trainingType": _wire_training_type(job.training_type),
+                "metadata": job.metadata,
+                "integrations": job.integrations,
+                "result_files": result_files or None,
+                "error": _present(job.error) if job.error else None,
+            }
+        )
 
-    def event(self, event: Event, total_steps: int | None = None) -> dict[str, Any]:
+    def event(self, event: EventRow, total_steps: int | None = None) -> dict[str, Any]:
         """One event; a metrics event carries its numbers as data."""
         level, message, data = event.level, event.message, event.data
         if not self._azure and data is not None and total_steps:
@@ -150,7 +141,7 @@ class Wire:
         }
         return _present(body) if self._azure else {**body, "data": data or {}}
 
-    def checkpoint(self, point: Checkpoint) -> dict[str, Any]:
+    def checkpoint(self, point: CheckpointRow) -> dict[str, Any]:
         """One checkpoint."""
         return {
             "id": point.id,
@@ -162,7 +153,29 @@ class Wire:
             "metrics": dict(point.metrics),
         }
 
-    def model(self, source: Source, job: Job | None) -> dict[str, Any]:
+    def copies(self, point: CheckpointRow, copies: Copies) -> dict[str, Any]:
+        """A checkpoint's copies to other resources, each with its state."""
+        accounts = [
+            {"destinationResourceId": copy.destination, "region": copy.region, "status": state}
+            for copy, state in copies
+        ]
+        return {"checkpointedModelName": point.name, "fineTuningJobId": point.job, "copiedAccountDetails": accounts}
+
+    def grade(self, grader: Mapping[str, Any], result: GraderResult, took_s: float) -> dict[str, Any]:
+        """A grade. No other model was asked, so its token figures are none."""
+        metadata = {
+            "name": str(grader.get("name") or ""),
+            "type": grader["type"],
+            "errors": dict(result.errors),
+            "execution_time": took_s,
+            "scores": result.sub_rewards,
+            "token_usage": None,
+            "sampled_model_name": None,
+        }
+        sub_rewards = {"sub_rewards": result.sub_rewards, "model_grader_token_usage_per_model": {}}
+        return {"reward": result.reward, "metadata": metadata, **sub_rewards}
+
+    def model(self, source: Source, job: JobRow | None) -> dict[str, Any]:
         """A model: four keys on v1, what it can do and until when on the dated addresses."""
         created = job.finished_at if job and job.finished_at else _unix(source.base.dated)
         if self.family != "dated" or not self._azure:
@@ -198,24 +211,19 @@ class Wire:
 
     def error(self, refusal: Refusal) -> dict[str, Any]:
         """The body of an error."""
+        code, message, param = refusal.code, refusal.message, refusal.param
+        inner: dict[str, Any]
         if not self._azure:
             kind = "invalid_request_error" if refusal.status < 500 else "server_error"
-            inner: dict[str, Any] = {
-                "message": refusal.message,
-                "type": kind,
-                "param": refusal.param,
-                "code": refusal.code,
-            }
+            inner = {"message": message, "type": kind, "param": param, "code": code}
         elif self.family == "dated":
-            inner = _present({"code": refusal.code, "message": refusal.message, "target": refusal.param})
+            inner = _present({"code": code, "message": message, "target": param})
         else:
-            inner = _present(
-                {"code": refusal.code, "message": refusal.message, "param": refusal.param, "type": "error"}
-            )
+            inner = _present({"code": code, "message": message, "param": param, "type": "error"})
         return {"error": inner}
 
 
-def hyperparameters(job: Job, undecided: Any) -> dict[str, Any]:
+def hyperparameters(job: JobRow, undecided: Any) -> dict[str, Any]:
     """What a job was asked or has decided: numbers, or `undecided` where that is still to come."""
     if job.resolved is not None:
         return dict(job.resolved)

@@ -1,13 +1,13 @@
 """Make `base_model.npz`, the base model that ships with the embedded service.
 
-    python -m tunebook_local.make_base_model [PATH]
+    python data/make_base_model.py [PATH]
 
 learns a vocabulary of 2,048 tokens (byte pair encoding: Sennrich et al. 2016) and pre-trains the language
 model on the texts of `base_texts.py`; what those are and how they are licensed stands there. Everything is
 drawn with one seed; the same Python and numpy on the same kind of processor give the same file. The shipped
 one was made with Python 3.11 and numpy 2.4 in about three minutes.
 
-Nothing of the service imports this module.
+Without PATH it replaces the one the service carries.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+from base_texts import Example, library_examples, practice_examples, script_examples
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from tunebook_local.base_texts import Example, library_examples, practice_examples, script_examples
 from tunebook_local.model.answers import AnswerSet, Batch, read_answers
 from tunebook_local.model.language_model import BASE_MODEL, WINDOW, Adam, LanguageModel
 from tunebook_local.model.messages import message_text
@@ -56,24 +56,25 @@ def learn_pieces(texts: Iterable[str], vocabulary: int) -> list[bytes]:
     often = list(counts.values())
     pairs: Counter[tuple[bytes, bytes]] = Counter()
     where: dict[tuple[bytes, bytes], set[int]] = defaultdict(set)
-    for i, word in enumerate(words):
-        for pair in pairwise(word):
+
+    def count(i: int) -> None:
+        for pair in pairwise(words[i]):
             pairs[pair] += often[i]
             where[pair].add(i)
+
+    for i in range(len(words)):
+        count(i)
     pieces: dict[bytes, None] = {}
     while len(pieces) < vocabulary - FIRST_PIECE and pairs:
         best = min(pairs, key=lambda pair: (-pairs[pair], pair))
         pieces[best[0] + best[1]] = None  # two ways to the same piece count once
         for i in sorted(where.pop(best)):
-            old, new = words[i], _merged(words[i], best)
-            for pair in pairwise(old):
+            for pair in pairwise(words[i]):
                 pairs[pair] -= often[i]
                 if pairs[pair] <= 0:
                     del pairs[pair]
-            for pair in pairwise(new):
-                pairs[pair] += often[i]
-                where[pair].add(i)
-            words[i] = new
+            words[i] = _merged(words[i], best)
+            count(i)
     return list(pieces)
 
 

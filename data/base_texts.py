@@ -1,4 +1,4 @@
-"""The texts the base model learns from, as chat examples; nothing here runs when the service does.
+"""The texts the base model learns from, as chat examples; see `make_base_model.py`.
 
 Two sources, both free to ship with what is learnt from them:
 
