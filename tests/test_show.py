@@ -4,14 +4,19 @@ import re
 
 import pytest
 
-from tunebook.show import STYLES, Bars, Card, Code, Fold, Items, Picture, Shown, Span, Table, Text, escape, facts
+from tunebook.show import STYLES, Bars, Card, Code, Fold, Items, Picture, Share, Shown, Span, Table, Text, escape, facts
 
 HOSTILE = "<script>alert(1)</script> & \"$x$\" '\\(y\\)' \x1b[31m"
 EVERYWHERE = Card(
     Text(HOSTILE, tone="bad"),
     Text((HOSTILE, Span(HOSTILE, "strong"))),
     Items([HOSTILE, Span(HOSTILE, "code")], title=HOSTILE),
-    Table((HOSTILE, "n"), [(HOSTILE, "1"), (Span(HOSTILE, "excerpt"), "")], HOSTILE, numeric=(1,)),
+    Table(
+        (HOSTILE, "n"),
+        [(HOSTILE, Share(HOSTILE)), (Span(HOSTILE, "excerpt", title=HOSTILE), "")],
+        HOSTILE,
+        numeric=(1,),
+    ),
     facts([(HOSTILE, HOSTILE)]),
     Code(HOSTILE),
     Bars([(HOSTILE, 1.0)], HOSTILE, (HOSTILE,)),
@@ -36,6 +41,18 @@ def test_no_dollar_and_no_backslash_stands_where_a_front_end_would_typeset_mathe
 
 def test_only_https_links_are_followed():
     assert "href" not in Span("here", href="javascript:alert(1)").html()
+
+
+def test_a_long_id_is_cut_for_the_eye_and_whole_for_the_hand():
+    html = Span("ftjob-0123456789", "code cut", title="ftjob-0123456789").html()
+
+    assert "text-overflow:ellipsis" in html
+    assert html.count("ftjob-0123456789") == 2  # in the text and where the pointer rests
+
+
+def test_a_share_has_a_bar_as_long_as_it_is_and_none_where_there_is_no_number():
+    assert "width:20px" in Share("50 %", share=0.5).html()
+    assert Table(("", "p"), [("a", Share(""))], numeric=(1,)).html().count("<span") == 0
 
 
 def test_a_dollar_stands_in_an_element_of_its_own():

@@ -57,9 +57,11 @@ STYLES: Mapping[str, str] = {
     "muted": "opacity:0.75",
     "code": "font-family:monospace;font-size:12px;background:none",
     "short": "white-space:nowrap",
+    "cut": "display:inline-block;max-width:120px;overflow:hidden;text-overflow:ellipsis;vertical-align:bottom",
     "excerpt": "white-space:pre-wrap;min-width:15em;max-width:44em",
     "words": "min-width:13em",
     "link": "text-decoration:underline",
+    "share": "display:inline-block;height:9px;margin:0 0 0 4px;background:#808080;opacity:0.5",
 }
 _TYPESET = re.compile(r"[$\\]")
 _COLUMN, _ROW = {"scope": "col"}, {"scope": "row"}
@@ -75,12 +77,14 @@ def escape(value: object) -> Markup:
 
 @dataclass(frozen=True)
 class Span:
-    """A piece of text. role: strong, muted, code, excerpt (keeps line breaks), words. tone: one of the palette."""
+    """A piece of text. role: strong, muted, code, cut (a long id: all of it is there, its start is seen), excerpt
+    (keeps line breaks), words. tone: one of the palette. title: what the pointer tells where it rests on it."""
 
     text: str
     role: str = ""
     tone: str = ""
     href: str = ""
+    title: str = ""
 
     def html(self) -> Markup:
         """An element that carries the span's style."""
@@ -93,10 +97,10 @@ class Span:
         if self.href.startswith("https://"):  # no other scheme is followed, whoever wrote it
             link = Markup('<a style="{}" href="{}" target="_blank" rel="noopener">{}</a>')
             inner = link.format(STYLES["link"], _escape(self.href), inner)
-        if not styles:
+        if not styles and not self.title:
             return inner
         name = "code" if "code" in roles else "div" if {"excerpt", "words"} & set(roles) else "span"
-        return element(name, inner, ";".join(styles))
+        return element(name, inner, ";".join(styles), {"title": self.title or None})
 
     def __str__(self) -> str:
         return self.text
@@ -110,6 +114,17 @@ class Span:
         text = _plain_markdown(self.text)
         text = f"[{text}]({self.href})" if self.href.startswith("https://") else text
         return f"**{text}**" if "strong" in self.role.split() and text else text
+
+
+@dataclass(frozen=True)
+class Share(Span):
+    """A number with a bar behind it, as long as `share` (0 to 1) says."""
+
+    share: float = 0.0
+
+    def html(self) -> Markup:
+        width = f"{STYLES['share']};width:{40 * min(max(self.share, 0), 1):.0f}px"
+        return super().html() + element("span", Markup(""), width) if self.text else Markup("")
 
 
 # What stands in a sentence or a cell: text, a span, or several in a row.

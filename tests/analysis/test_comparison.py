@@ -239,7 +239,8 @@ def test_prices_come_from_the_catalogue_and_from_the_users_file_over_it(tmp_path
 
     assert shipped["b"] == edited["b"] == pytest.approx(0.006)  # 3,000 tokens at 2 dollars a million
     assert edited["a"] == pytest.approx(0.009)
-    assert "$0.009" in compare(runs)._repr_html_()
+    assert compare(runs).jobs[0].cost_usd == pytest.approx(0.009)
+    assert "$0.01" in compare(runs)._card().text()
 
 
 def test_two_hyperparameters_that_moved_together_get_one_note_and_no_numbers():

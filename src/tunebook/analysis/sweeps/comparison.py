@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -14,11 +15,15 @@ from tunebook.analysis.sweeps.importance import Importance, importance
 from tunebook.analysis.curves.many import diagnose_many
 from tunebook.analysis.sweeps.ranking import Ranking, noise_sentence, rank_jobs, show_share
 from tunebook.analysis.run import NEEDED, USUAL, Run
+from tunebook.analysis.sweeps.rows import ComparedJob, columns_of, compared_jobs, jobs_table
 from tunebook.analysis.sweeps.score import RunScore, score_run
 from tunebook.money import paid, per_million, tier_of
+from tunebook.show import Card, Shown, Span, Table, Text
+from tunebook.words import plural
 
 # US dollars per million trained tokens: one number, or by base model and training type.
 Price = float | Callable[[str, str], float | None]
+MOST_ROWS = 60  # of a card's table
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,7 @@ class Group:
 
 
 @dataclass(frozen=True, eq=False)
-class Comparison:
+class Comparison(Shown):
     """What a set of runs shows together.
 
     `frame` has one row a job, ranked ones first: `id`, `suffix`, `model`, the hyperparameters (`n_epochs`,
@@ -133,13 +138,45 @@ class Comparison:
             "notes": list(self.notes),
         }
 
+    @cached_property
+    def jobs(self) -> tuple[ComparedJob, ...]:
+        """The rows of `frame` as records, which every view lays out (`rows.COLUMNS`).
+
+        >>> comparison = tb.compare(tb.read_runs("runs"))
+        >>> [(job.label, job.place) for job in comparison.jobs][0]
+        ('calm', '1 (1–2)')
+        """
+        return compared_jobs(
+            self.frame,
+            self.hyperparameters,
+            diagnoses=self.diagnoses,
+            left_out=self.left_out,
+            winner=self.winner,
+            indistinguishable=self.indistinguishable,
+            measure=self.measure,
+            level=self.groups[0].ranking.level if self.groups else 0.9,
+        )
+
     def __repr__(self) -> str:
         return f"Comparison({len(self.runs)} runs: {self.sentence})"
 
-    def _repr_html_(self) -> str:
-        from tunebook.analysis.sweeps.comparison_html import comparison_html
-
-        return comparison_html(self)
+    def _card(self) -> Card:
+        ranked = [job for job in self.jobs if job.ranked]
+        left_out = list(self.left_out.items())
+        importance = self.importance if len(self.frame) > 1 else None
+        return Card(
+            Text(Span(self.sentence, "strong")),
+            jobs_table(ranked[:MOST_ROWS], columns_of(ranked), _counted(ranked, "ranked")) if ranked else None,
+            *(importance.parts() if importance else ()),
+            Table(
+                ("Job", "Why"),
+                [(Span(job_id, "code"), Span(reason, "words")) for job_id, reason in left_out[:MOST_ROWS]],
+                _counted(left_out, "left out"),
+            )
+            if left_out
+            else None,
+            *(Text(note) for note in self.notes),
+        )
 
 
 def compare(
@@ -221,6 +258,11 @@ def compare(
         hyperparameters=hyperparameters,
         notes=tuple(notes),
     )
+
+
+def _counted(rows: Sequence[object], which: str) -> str:
+    more = f", the first {MOST_ROWS} of them shown" if len(rows) > MOST_ROWS else ""
+    return f"{plural(len(rows), 'job')} {which}{more}"
 
 
 def run_ids(runs: Iterable[Run]) -> tuple[str, ...]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from html import escape
 from itertools import combinations
 from typing import Any
 
@@ -21,6 +20,8 @@ from scipy.stats import qmc
 
 from tunebook.analysis.sweeps.ranking import configurations
 from tunebook.analysis.sweeps.surface import Array, Scale, Surface, fit_surface
+from tunebook.show import Card, Inline, Share, Shown, Table, Text
+from tunebook.words import percent, plural, setting
 
 # Under 12 jobs no method found the most important of four hyperparameters in more than two sweeps of three
 # (simulated; Gaussian process, forests, fANOVA and correlations alike).
@@ -28,11 +29,10 @@ FEWEST_JOBS = 12
 # Two columns of the design correlated beyond this move together: no data can tell their effects apart.
 CONFOUNDED = 0.9
 PATH_POINTS = 32
-_CELL = "padding:.15em .6em;text-align:left"
 
 
 @dataclass(frozen=True)
-class Importance:
+class Importance(Shown):
     """What each hyperparameter did to the loss.
 
     `frame` has one row a hyperparameter (index): `importance` (Sobol total index, 0-1), `low`, `high` (90 %
@@ -68,26 +68,20 @@ class Importance:
         ]
         return f"Importance({self.jobs} jobs: {'; '.join(parts) or 'no hyperparameters'})"
 
-    def _repr_html_(self) -> str:
-        head = "".join(
-            f'<th scope="col" style="{_CELL}">{name}</th>'
-            for name in ("Hyperparameter", "Importance", "Effect on the loss")
-        )
-        rows = []
+    def _card(self) -> Card:
+        return Card(*self.parts())
+
+    def parts(self) -> tuple[Table | Text, ...]:
+        """What a card shows of it: the table, and the notes."""
+        rows: list[Sequence[Inline]] = []
         for name, row in self.frame.iterrows():
-            number = f"{row.importance:.2f} ({row.low:.2f}–{row.high:.2f})" if pd.notna(row.importance) else ""
-            effect = f"{row.effect:.1%}, best at {show_value(row.best)}" if pd.notna(row.effect) else ""
-            cell = " · ".join(part for part in (number, str(row.note)) if part)
-            rows.append(
-                f'<tr><th scope="row" style="{_CELL}">{escape(str(name))}</th>'
-                f'<td style="{_CELL}">{escape(cell)}</td><td style="{_CELL}">{escape(effect)}</td></tr>'
-            )
-        notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)
-        return (
-            f'<table style="border-collapse:collapse;color:inherit;font-size:inherit">'
-            f'<caption style="text-align:left;color:inherit;padding:.4em 0">What mattered ({self.jobs} jobs)</caption>'
-            f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>{notes}"
-        )
+            share = f"{row.importance:.2f} ({row.low:.2f} to {row.high:.2f})" if pd.notna(row.importance) else ""
+            effect = f"{percent(row.effect, 1)}, best at {setting(row.best)}" if pd.notna(row.effect) else ""
+            number = [Share(share, share=float(row.importance))] if share else []
+            rows.append((str(name), [*number, *([f" {row.note}"] if row.note else [])], effect))
+        head = ("Hyperparameter", "Importance", "Effect on the loss")
+        table = Table(head, rows, f"What mattered ({plural(self.jobs, 'job')})", labelled=True)
+        return (table, *(Text(note) for note in self.notes))
 
 
 def show_value(value: Any) -> str:
