@@ -7,8 +7,8 @@ import pytest
 
 from tunebook import words
 
-NUMBERS = (words.number, words.count, words.rough_count, words.percent, words.probability, words.money, words.size,
-           words.duration, words.moment, words.clock, words.setting)  # fmt: skip
+NUMBERS = (words.number, words.count, words.rough_count, words.percent, words.probability, words.p_value, words.money,
+           words.size, words.duration, words.moment, words.clock, words.setting)  # fmt: skip
 
 
 @pytest.mark.parametrize("nothing", [None, math.nan, pd.NA])
@@ -42,6 +42,8 @@ def test_what_is_empty_is_not_missing(there):
         (words.probability(0.9999), "> 99 %"),
         (words.probability(0.001), "< 1 %"),
         (words.probability(0.5), "50 %"),
+        (words.p_value(0.0123), "p = 0.012"),
+        (words.p_value(0.0004), "p < 0.001"),
         (words.money(0), "$0.00"),
         (words.money(0.001), "under $0.01"),
         (words.money(11.831), "$11.83"),

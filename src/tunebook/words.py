@@ -77,6 +77,13 @@ def probability(p: Any) -> str:
     return "< 1 %" if p < 0.01 else f"{100 * float(p):.0f} %"
 
 
+def p_value(p: Any) -> str:
+    """The p-value of a test with two digits: p = 0.012; p < 0.001."""
+    if missing(p):
+        return ""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
+
+
 def money(usd: Any) -> str:
     """US dollars: $0.42, $12.30, $1,240; less than a cent is said so."""
     if missing(usd):

@@ -83,7 +83,7 @@ def test_an_interrupted_evaluation_goes_on_where_it_stopped(mishap, pair, tmp_pa
 
 
 def test_ctrl_c_keeps_what_was_answered(mishap, pair, tmp_path, monkeypatch):
-    from tunebook.experiments.evaluation.evaluation import asking
+    from tunebook.experiments.evaluation import asking
 
     path = tmp_path / "answers.jsonl"
     real, count = asking.ask, iter(range(100))
@@ -151,7 +151,7 @@ def test_what_would_fail_for_every_call_is_raised_at_once(ws, pair, tmp_path):
 
 
 def test_a_service_that_goes_down_stops_it_with_what_is_kept(mishap, pair, tmp_path, monkeypatch):
-    from tunebook.experiments.evaluation.evaluation import asking
+    from tunebook.experiments.evaluation import asking
 
     monkeypatch.setattr(asking, "_SDK_RETRIES", 0)
     mishap.ws.client.max_retries = 0

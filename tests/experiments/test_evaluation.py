@@ -1,15 +1,19 @@
 """What an evaluation says, from scores typed in here."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from tunebook.experiments.evaluation.evaluation import summarise
-from tunebook.experiments.evaluation.held_out import HeldOut, Overlap
-from tunebook.report.evaluation import read_evaluation
+from tunebook.errors import RequestError
+from tunebook.experiments.evaluation.held_out import HeldOut, Leak
+from tunebook.experiments.evaluation.paired import compare_scores
+from tunebook.experiments.evaluation.record import Evaluation, read_evaluation
+from tunebook.experiments.evaluation.summary import summarise
 
 HELD_OUT = HeldOut(looked_at=("file-1",))
-CHOSE = HeldOut(overlaps=(Overlap("file-2", "validation", "ftjob-1", 5, 100),), looked_at=("file-2",))
+CHOSE = HeldOut(leaks=(Leak("file-2", "validation", "ftjob-1", 5, 100),), looked_at=("file-2",))
 COLUMNS = ["example", "prompt", "expected", "base", "tuned", "base_score", "tuned_score"]
 
 
@@ -31,8 +35,8 @@ def test_a_shown_gain_is_said_with_its_interval_and_what_changed():
     found = evaluation([0] * 60 + [1] * 40, [1] * 40 + [0] * 20 + [1] * 40, held_out=HELD_OUT)
 
     assert found.sentence == (
-        "tuned is better than base on 100 held-out examples: exact 80.0% against 40.0%, a gain of +40.0 points "
-        "(95% interval +29.5 to +48.9, p < 0.001); 40 got better, 0 worse."
+        "tuned is better than base on 100 held-out examples: exact 80.0 % against 40.0 %, a gain of +40.0 points "
+        "(95 % interval +29.5 to +48.9, p < 0.001); 40 got better, 0 worse."
     )
 
 
@@ -108,15 +112,58 @@ def test_too_few_examples_are_not_compared():
     assert "too few to compare" in found.notes[0]
 
 
-def test_a_report_reads_it():
+def test_what_a_report_tells_is_that_of_the_first_comparison():
     row = (7, "Say red", "red!", "blue", "red!", 0.0, 1.0)
     found = evaluation([0, 1] * 50, [1, 1] * 50, rows=[row], held_out=HELD_OUT)
 
-    read = read_evaluation(found)
+    assert (found.tuned, found.gain, found.n_better, found.n_worse) == ("tuned", 0.5, 50, 0)
+    assert found.interval == pytest.approx((0.391, 0.589), abs=0.001)
+    assert (found.shows_a_gain, found.points_text(found.gain)) == (True, "+50.0 points")
+    assert found.cases_better == [dict(zip(COLUMNS, row, strict=True))]
+    assert found.caveats == ("Held out: none of the examples stands in file-1.",)
 
-    assert (read.n, read.n_better, read.better[0].tuned) == (100, 50, "red!")
-    assert read.scores[1].value == 1.0
-    assert read.shows_a_gain
+
+def test_one_model_alone_has_no_gain():
+    found = summarise(
+        score="exact", dataset="test", models={"base": {}}, scores={"base": np.array([0, 1])}, changed={}, path="a"
+    )
+
+    assert (found.tuned, found.gain, found.interval, found.p, found.shows_a_gain) == (None,) * 5
+    assert (found.n_better, found.cases_worse) == (0, [])
+
+
+def test_a_saved_evaluation_is_read_again_as_it_was():
+    row = (7, "Say red", "red!", "blue", "red!", 0.0, 1.0)
+    nothing = float("nan")
+    found = evaluation([0, 1] * 50 + [nothing], [1, 1] * 50 + [1], rows=[row], held_out=CHOSE, notes=("Beware.",))
+
+    again = Evaluation.from_json(json.loads(json.dumps(found.to_json(), allow_nan=False)))
+
+    assert again.to_json() == found.to_json()
+    assert again._repr_html_() == found._repr_html_()
+    assert again.frame.equals(found.frame)
+
+
+def test_an_evaluation_made_elsewhere_needs_little_to_be_read():
+    rows = [{"prompt": str(n), "base": "a", "tuned": "b"} for n in range(20)]
+    gain = {"gain": 0.1, "gain_low": 0.04, "gain_high": 0.16, "better": rows}
+
+    found = read_evaluation({"sentence": "Better.", "score": "exact match", "n": 300, "scores": {"a": 0.5}, **gain})
+
+    assert (found.sentence, found.n, found.models[0].mean, found.interval) == ("Better.", 300, 0.5, (0.04, 0.16))
+    assert (found.n_better, found.cases_better[1]["prompt"], found.p, found.shows_a_gain) == (20, "1", None, True)
+
+
+def test_the_paired_result_of_two_models_is_read_as_an_evaluation():
+    found = read_evaluation(compare_scores([0, 0, 0, 1] * 20, [1, 1, 0, 1] * 20))
+
+    assert (found.gain, found.n, found.n_better, found.n_worse, found.shows_a_gain) == (0.5, 80, 40, 0, True)
+    assert "The second model is better" in found.sentence
+
+
+def test_what_is_no_evaluation_is_refused():
+    with pytest.raises(RequestError, match="cannot read one from int"):
+        read_evaluation(3)
 
 
 def test_the_table_of_what_changed_escapes_examples_and_answers():

@@ -27,7 +27,7 @@ def test_examples_of_the_validation_file_that_chose_the_checkpoint_are_not(ws, t
     found = look_for(ws, {key("Say red"), key("Say lime")}, [f"{model}:ckpt-step-3"])
 
     assert found.state == "not held out"
-    assert [(o.use, o.file_id, o.count, o.looked_for) for o in found.overlaps] == [
+    assert [(o.use, o.file_id, o.count, o.looked_for) for o in found.leaks] == [
         ("training", tuned[1], 1, 2),
         ("validation", tuned[2], 1, 2),
     ]
@@ -35,7 +35,7 @@ def test_examples_of_the_validation_file_that_chose_the_checkpoint_are_not(ws, t
 
 
 def test_another_system_message_does_not_hide_an_example(ws, model):
-    assert look_for(ws, {key("Say  red ", {"role": "system", "content": "New."})}, [model]).overlaps
+    assert look_for(ws, {key("Say  red ", {"role": "system", "content": "New."})}, [model]).leaks
 
 
 def test_the_files_of_the_job_that_was_continued_are_looked_at_too(ws, service, tuned, model):
@@ -47,7 +47,7 @@ def test_the_files_of_the_job_that_was_continued_are_looked_at_too(ws, service, 
     found = look_for(ws, {key("Say sand")}, [later.job.fine_tuned_model])
 
     assert set(found.looked_at) == {other, tuned[1], tuned[2]}
-    assert [o.job_id for o in found.overlaps] == [tuned[0]]
+    assert [o.job_id for o in found.leaks] == [tuned[0]]
 
 
 def test_a_deleted_file_leaves_it_open(ws, service):

@@ -1,5 +1,5 @@
 from .evaluation.evaluating import evaluate as evaluate
-from .evaluation.evaluation import Evaluation as Evaluation
+from .evaluation.record import Evaluation as Evaluation
 from .evaluation.scores import ModelGrader as ModelGrader
 from .run_folders import archive as archive
 from .run_folders import read_run as read_run

@@ -19,9 +19,10 @@ from tunebook.errors import RequestError
 from tunebook.experiments.evaluation.answers import AnswerLog, identity
 from tunebook.experiments.evaluation.asking import Asking, Question, Settings, grader_key
 from tunebook.experiments.evaluation.cases import Case, canonical_json, read_cases
-from tunebook.experiments.evaluation.evaluation import Evaluation, summarise
 from tunebook.experiments.evaluation.held_out import HeldOut, look_for, served_model
+from tunebook.experiments.evaluation.record import COLUMNS, Evaluation
 from tunebook.experiments.evaluation.scores import ModelGrader, Score, score_of
+from tunebook.experiments.evaluation.summary import summarise
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 _FOLDER = Path("evaluations")
 _CHANGED = 50  # examples kept of those that got better, and of those that got worse
-_COLUMNS = ("example", "prompt", "expected", "base", "tuned", "base_score", "tuned_score")
 
 
 def evaluate(
@@ -79,9 +79,9 @@ def evaluate(
     scan = _scan(data, needs_reference=isinstance(scoring, Score) and scoring.needs_reference, source=source)
     served = {name: served_model(workspace, name) for name in names}
     found = look_for(workspace, scan.keys, served.values())
-    if held_out and found.overlaps:
+    if held_out and found.leaks:
         raise RequestError(
-            f"{data.name} is not held out. {' '.join(map(str, found.overlaps))} A score on it says how well the model "
+            f"{data.name} is not held out. {' '.join(map(str, found.leaks))} A score on it says how well the model "
             "learned it, not how good it is. Give examples the job has not seen, or held_out=False to evaluate anyway."
         )
     mark = identity(scan.digest, served, settings.to_json())
@@ -184,7 +184,7 @@ class _Changes:
             return
         heap = self._heaps[0 if gain > 0 else 1]
         values = (case.index, case.prompt, case.reference or "", base[1], tuned[1], base[0], tuned[0])
-        item = (abs(gain), -case.index, dict(zip(_COLUMNS, values, strict=True)))  # of equal ones the earlier
+        item = (abs(gain), -case.index, dict(zip(COLUMNS, values, strict=True)))  # of equal ones the earlier
         if len(heap) < _CHANGED:
             heapq.heappush(heap, item)
         else:
@@ -195,7 +195,7 @@ class _Changes:
         import pandas as pd
 
         rows = ([row for _, _, row in sorted(heap, key=lambda i: i[:2], reverse=True)] for heap in self._heaps)
-        better, worse = (pd.DataFrame(each, columns=list(_COLUMNS)) for each in rows)
+        better, worse = (pd.DataFrame(each, columns=list(COLUMNS)) for each in rows)
         return better, worse
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -29,7 +29,7 @@ _USE = {
 
 
 @dataclass(frozen=True)
-class Overlap:
+class Leak:
     """Examples that stand in a file of a job. `use` is training or validation; `count` of `looked_for` were found."""
 
     file_id: str
@@ -53,7 +53,7 @@ class HeldOut:
     there are few of them.
     """
 
-    overlaps: tuple[Overlap, ...] = ()
+    leaks: tuple[Leak, ...] = ()
     looked_at: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
     systems: frozenset[str] = frozenset()
@@ -61,13 +61,23 @@ class HeldOut:
     @property
     def state(self) -> Literal["held out", "not held out", "not known"]:
         """`held out` is only said when every file of every job was looked at and none holds an example."""
-        if self.overlaps:
+        if self.leaks:
             return "not held out"
         return "held out" if self.looked_at and not self.unread else "not known"
 
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, from which `from_json` makes the same."""
+        return {**asdict(self), "systems": sorted(self.systems)}
+
+    @classmethod
+    def from_json(cls, saved: Mapping[str, Any]) -> HeldOut:
+        """What `to_json` gave."""
+        leaks = tuple(Leak(**leak) for leak in saved["leaks"])
+        return cls(leaks, tuple(saved["looked_at"]), tuple(saved["unread"]), frozenset(saved["systems"]))
+
     def __str__(self) -> str:
-        if self.overlaps:
-            return "Not held out: " + " ".join(map(str, self.overlaps))
+        if self.leaks:
+            return "Not held out: " + " ".join(map(str, self.leaks))
         if self.state == "held out":
             return f"Held out: none of the examples stands in {', '.join(self.looked_at)}."
         why = " ".join(self.unread) or "none of the models is known to be fine-tuned here."
@@ -77,7 +87,7 @@ class HeldOut:
 def look_for(workspace: Workspace, keys: Collection[bytes], models: Iterable[str]) -> HeldOut:
     """Look for examples (`Case.key`) in the files of the jobs that made `models`, and of those they continued."""
     wanted = frozenset(keys)
-    overlaps: list[Overlap] = []
+    leaks: list[Leak] = []
     looked_at: dict[str, None] = {}
     unread: list[str] = []
     systems: set[str] = set()
@@ -102,9 +112,9 @@ def look_for(workspace: Workspace, keys: Collection[bytes], models: Iterable[str
                 continue
             looked_at[file_id] = None
             if found:
-                overlaps.append(Overlap(file_id, use, job["id"], len(found), len(wanted)))  # type: ignore[arg-type]
+                leaks.append(Leak(file_id, use, job["id"], len(found), len(wanted)))  # type: ignore[arg-type]
     few = frozenset(systems) if len(systems) <= _MOST_SYSTEMS else frozenset()
-    return HeldOut(tuple(overlaps), tuple(looked_at), tuple(unread), few)
+    return HeldOut(tuple(leaks), tuple(looked_at), tuple(unread), few)
 
 
 def served_model(workspace: Workspace, name: str) -> str:

@@ -13,13 +13,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from html import escape
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import binom, norm
+
+from tunebook import words
+from tunebook.show import Card, Shown, Span, Text
 
 Array = NDArray[np.floating[Any]]
 
@@ -28,7 +30,7 @@ EXPLORATORY = 50
 
 
 @dataclass(frozen=True)
-class PairedResult:
+class PairedResult(Shown):
     """The gain of the second model over the first on the same prompts.
 
     `gain` with its `level` interval `low`-`high`; `p_value` (two-sided) against no gain; `n` prompts, of which
@@ -61,32 +63,28 @@ class PairedResult:
             "no difference shown": "No difference was shown",
         }[self.verdict]
         return (
-            f"{said}: gain {self.gain:+.3f} ({self.level:.0%} interval {self.low:+.3f} to {self.high:+.3f}, "
-            f"p = {self.p_value:.2g}) on {self.n} prompts, {self.better} better and {self.worse} worse."
+            f"{said}: gain {self.gain:+.3f} ({words.percent(self.level)} interval {self.low:+.3f} to {self.high:+.3f}, "
+            f"{words.p_value(self.p_value)}) on {self.n} prompts, {self.better} better and {self.worse} worse."
         )
 
     def to_json(self) -> dict[str, Any]:
-        return {
-            "gain": self.gain,
-            "low": self.low,
-            "high": self.high,
-            "p_value": self.p_value,
-            "level": self.level,
-            "n": self.n,
-            "better": self.better,
-            "worse": self.worse,
-            "clusters": self.clusters,
-            "verdict": self.verdict,
-            "method": self.method,
-            "notes": list(self.notes),
-        }
+        return {**asdict(self), "verdict": self.verdict, "notes": list(self.notes)}
+
+    @classmethod
+    def from_json(cls, saved: Mapping[str, Any]) -> PairedResult:
+        """The result that `to_json` gave, or one made elsewhere: only `gain` is needed, the rest is NaN or 0."""
+        known = {field.name: saved[field.name] for field in fields(cls) if saved.get(field.name) is not None}
+        unknown = {"low": math.nan, "high": math.nan, "p_value": math.nan, "level": 0.95}
+        counts = {"n": 0, "better": 0, "worse": 0, "clusters": known.get("n", 0)}
+        return cls(**{**unknown, **counts, "method": "", **known, "notes": tuple(known.get("notes", ()))})
 
     def __repr__(self) -> str:
         return f"PairedResult({self.sentence})"
 
-    def _repr_html_(self) -> str:
-        notes = "".join(f"<p>{escape(note)}</p>" for note in (*self.notes, f"Method: {self.method}."))
-        return f"<p><strong>{escape(self.sentence)}</strong></p>{notes}"
+    def _card(self) -> Card:
+        tone = {"better": "good", "worse": "bad"}.get(self.verdict, "note")
+        notes = (*self.notes, f"Method: {self.method}.")
+        return Card(Text(Span(self.sentence, "strong"), tone), *(Text(note) for note in notes))
 
 
 def compare_scores(
@@ -219,13 +217,6 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
     return {name: adjusted[name] for name in p_values}
 
 
-def not_worse(result: PairedResult, *, margin: float = 0.03) -> bool:
-    """Whether the second model is shown to lose less than `margin` (a positive number, default 3 points)."""
-    if margin <= 0:
-        raise ValueError(f"margin is the loss that would be tolerated and must be positive; got {margin}.")
-    return result.low > -margin
-
-
 def prompts_needed(
     gain: float, *, discordant: float | None = None, sd: float | None = None, power: float = 0.8, alpha: float = 0.05
 ) -> int:
@@ -244,22 +235,6 @@ def prompts_needed(
     if not gain <= share <= 1:
         raise ValueError(f"discordant = {share} must lie between the gain, {gain}, and 1.")
     return math.ceil((z_alpha * math.sqrt(share) + z_power * math.sqrt(share - gain**2)) ** 2 / gain**2)
-
-
-def gain_seen(n: int, *, discordant: float = 0.2, power: float = 0.8, alpha: float = 0.05) -> float:
-    """The smallest gain that `n` prompts show with probability `power` (right/wrong scores); 1.0 if none is."""
-    for points in range(1, 1001):
-        gain = points / 1000
-        if prompts_needed(gain, discordant=max(discordant, gain), power=power, alpha=alpha) <= n:
-            return gain
-    return 1.0
-
-
-def failures_at_most(n: int) -> float:
-    """No failure in `n` prompts: the failure rate is below this with 95 % confidence (the rule of three, exact)."""
-    if n < 1:
-        raise ValueError(f"n must be at least 1; got {n}.")
-    return float(1 - 0.05 ** (1 / n))
 
 
 def _scores(values: ArrayLike) -> Array:
@@ -297,6 +272,7 @@ def _notes(gain: Array, binary: bool, independent: int, differing: int) -> tuple
         share = differing / len(gain)
         need = prompts_needed(0.05, discordant=max(share, 0.05))
         notes.append(
-            f"They differ on {share:.0%} of the prompts: about {need:,} prompts would show a gain of 5 points."
+            f"They differ on {words.percent(share)} of the prompts: "
+            f"about {need:,} prompts would show a gain of 5 points."
         )
     return tuple(notes)
