@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -29,28 +30,11 @@ FEWEST = 10  # examples; below, shares say nothing
 LineOf = Callable[[int], bytes]
 
 
-class Runs:
-    """A column of numbers that seldom change: each with the place it begins at."""
-
-    def __init__(self) -> None:
-        self.keys: list[int] = []
-        self.begins: list[int] = []
-
-    def change(self, key: int, place: int) -> None:
-        self.keys.append(key)
-        self.begins.append(place)
-
-    def column(self, length: int) -> np.ndarray:
-        return np.repeat(np.array(self.keys, np.int64), np.diff([*self.begins, length]))
-
-
 class Seen:
     """Per example: its line and hashes of prompt, answer and system message (0: there is none)."""
 
     def __init__(self) -> None:
-        self._blocks: list[np.ndarray] = []  # four rows: lines, prompts, answers, systems
-        self._single: list[tuple[int, int, int, int]] = []
-        self._count = 0
+        self._rows = array("q")  # line, prompt, answer, system; line, prompt, …
         self.images = 0  # examples with an image
         self.items: Counter[str] = Counter()  # keys a grader can read, with how many examples have them
 
@@ -66,30 +50,14 @@ class Seen:
             self.look_at(bool(image_parts(messages)), (key for key in record if key not in SUPERVISED_KEYS))
 
     def __len__(self) -> int:
-        return self._count
+        return len(self._rows) // 4
 
     def add(self, number: int, keys: Keys) -> None:
-        self._single.append((number, *keys))
-        self._count += 1
-
-    def extend(
-        self, first: int, lines: int, left_out: list[int], prompts: list[int], answers: list[int], systems: Runs
-    ) -> None:
-        """The examples of a block of lines, but for those at the places `left_out`."""
-        numbers = np.arange(first, first + lines)
-        rows = np.empty((4, len(prompts)), np.int64)
-        rows[0] = np.delete(numbers, left_out) if left_out else numbers
-        rows[1] = np.fromiter(prompts, np.int64, len(prompts))
-        rows[2] = np.fromiter(answers, np.int64, len(answers))
-        rows[3] = systems.column(len(prompts))
-        self._blocks.append(rows)
-        self._count += len(prompts)
+        self._rows.extend((number, *keys))
 
     def columns(self) -> np.ndarray:
         """Four rows (lines, prompts with their system message, answers, systems), a column an example in file order."""
-        rows = np.concatenate([*self._blocks, np.array(self._single, np.int64).reshape(-1, 4).T], axis=1)
-        if np.any(rows[0, 1:] < rows[0, :-1]):  # those read closely come last
-            rows = rows[:, np.argsort(rows[0], kind="stable")]
+        rows = np.array(self._rows, np.int64).reshape(-1, 4).T
         rows[1] ^= rows[3] >> 1
         return rows
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -96,6 +97,7 @@ def _inner(tool: object, place: str) -> tuple[object, str]:
     return (tool.get("function"), f"{place}.function") if isinstance(tool, dict) else (tool, place)
 
 
+@lru_cache(maxsize=1_000)
 def good_function_name(name: str) -> bool:
     return _NAME.fullmatch(name) is not None
 
