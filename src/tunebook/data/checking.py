@@ -18,8 +18,9 @@ from tunebook.data.report import CheckReport
 from tunebook.data.rules.across import Seen
 from tunebook.data.rules.files import check_whole, job_size_problem
 from tunebook.data.rules.gate import LineChecker
-from tunebook.data.rules.problem import Problem, note, warning
+from tunebook.data.rules.problem import Problem
 from tunebook.data.rules.scan import suspects
+from tunebook.data.rules.table import problem_of
 from tunebook.data.rules.texts import check_texts, suspicious
 from tunebook.data.tokens import TokenSummary, count_lines, encoding_of, extrapolate, summarise
 from tunebook.money import bill, epochs_of
@@ -155,15 +156,7 @@ def look_through(
         if progress:
             progress(done, size)
         if bad >= HOPELESS and not good:
-            findings.add(
-                warning(
-                    "",
-                    "stopped",
-                    f"{bad:,} lines",
-                    "All lines so far are bad: the rest was not looked at.",
-                    "See above.",
-                )
-            )
+            findings.add(problem_of("stopped", "", f"{bad:,} lines"))
             break
     for problem in blanks.problems():
         findings.add(problem, blanks.inside, line=blanks.first)
@@ -234,7 +227,7 @@ class Blanks:
 
     def problems(self) -> Iterator[Problem]:
         if self.inside:
-            yield note("", "blank-line", self.inside, "Blank lines between examples.", "Remove them (write() does).")
+            yield problem_of("blank-line", "", self.inside)
 
 
 def _tokens(dataset: Dataset, sample: Sample, examples: int, encoding: str) -> TokenSummary | None:

@@ -17,7 +17,8 @@ import numpy as np
 from tunebook.data.records import Keys, answer_text
 from tunebook.data.rules.images import image_parts
 from tunebook.data.rules.methods import SUPERVISED_KEYS
-from tunebook.data.rules.problem import Problem, note, warning
+from tunebook.data.rules.problem import Problem
+from tunebook.data.rules.table import problem_of
 
 LABEL_CHARACTERS = 200  # an answer no longer than this can be a label …
 LABELS_MOST = 50  # … when there are at most this many different ones, and each is used four times on average
@@ -79,13 +80,7 @@ def _repeats(lines: np.ndarray, prompts: np.ndarray, answers: np.ndarray, keep: 
     for problem, count in _kept(
         again,
         keep,
-        lambda at: warning(
-            "$",
-            "duplicate-example",
-            f"line {lines[first[at]]}",
-            "An earlier line holds the same example.",
-            "Keep one (fix() does): a repeated example counts twice, and leaks when the file is split.",
-        ),
+        lambda at: problem_of("duplicate-example", "$", f"line {lines[first[at]]}"),
     ):
         yield replace(problem, line=int(lines[again[count[0]]])), count[1]
 
@@ -98,13 +93,7 @@ def _conflicts(lines: np.ndarray, prompts: np.ndarray, answers: np.ndarray, keep
     for problem, count in _kept(
         differs,
         keep,
-        lambda at: warning(
-            "$",
-            "conflicting-answers",
-            f"line {lines[first[at]]}",
-            "An earlier line has the same prompt with another answer.",
-            "Decide for one answer: the model cannot learn both.",
-        ),
+        lambda at: problem_of("conflicting-answers", "$", f"line {lines[first[at]]}"),
     ):
         yield replace(problem, line=int(lines[differs[count[0]]])), count[1]
 
@@ -145,23 +134,12 @@ def _answers(lines: np.ndarray, answers: np.ndarray, line_of: LineOf) -> Problem
     text = answer_text(msgspec.json.decode(line_of(int(lines[at]))))
     if len(kinds) <= min(LABELS_MOST, total / 4) and len(text) <= LABEL_CHARACTERS:
         return (
-            warning(
-                "",
-                "imbalanced-answers",
-                text,
-                f"{often:,} of {total:,} answers ({share:.0%}) are this one.",
-                "Add examples with other answers: always giving this one is nearly always right.",
-            )
+            problem_of("imbalanced-answers", "", text, often=f"{often:,}", total=f"{total:,}", share=f"{share:.0%}")
             if share >= DOMINANT_SHARE
             else None
         )
-    return (warning if share > REPEATED_MUCH else note)(
-        "",
-        "repeated-answer",
-        text,
-        f"{often:,} of {total:,} examples ({share:.0%}) give exactly this answer.",
-        "Fine when it is right each time; else vary or remove some.",
-    )
+    rule = "repeated-answer" if share > REPEATED_MUCH else "repeated-answer.some"
+    return problem_of(rule, "", text, often=f"{often:,}", total=f"{total:,}", share=f"{share:.0%}")
 
 
 def _systems(lines: np.ndarray, systems: np.ndarray) -> Problem | None:
@@ -172,27 +150,11 @@ def _systems(lines: np.ndarray, systems: np.ndarray) -> Problem | None:
     none = int(counts[kinds == 0].sum())
     often = int(counts.max())
     if none:
-        return warning(
-            "",
-            "system-missing",
-            f"{none:,} of {total:,}",
-            f"{none:,} examples have no system message, {total - none:,} have one.",
-            "Use one system message in all examples, and the same when the model is called.",
+        return problem_of(
+            "system-missing", "", f"{none:,} of {total:,}", without=f"{none:,}", having=f"{total - none:,}"
         )
     if 1 - often / total > RARE_SYSTEM:
-        return note(
-            "",
-            "system-differs",
-            f"{len(kinds):,} different",
-            f"There are {len(kinds):,} different system messages.",
-            "Fine when the model will be called with each of them; else use one.",
-        )
+        return problem_of("system-differs", "", f"{len(kinds):,} different", kinds=f"{len(kinds):,}")
     odd = int(np.flatnonzero(systems != kinds[counts.argmax()])[0])
-    found = warning(
-        "$",
-        "system-differs",
-        f"{total - often:,} of {total:,}",
-        f"{total - often:,} examples have another system message than all the rest, this line first.",
-        "Mostly a slip; use one system message, and the same when the model is called.",
-    )
+    found = problem_of("system-differs.slip", "$", f"{total - often:,} of {total:,}", others=f"{total - often:,}")
     return replace(found, line=int(lines[odd]))

@@ -17,8 +17,9 @@ from tunebook.data.malformed import LONGEST_LINE, explain_line
 from tunebook.data.records import REFUSED
 from tunebook.data.rules.images import image_parts, too_many_with_images
 from tunebook.data.rules.methods import METHODS, check_record
-from tunebook.data.rules.problem import Problem, error, warning
+from tunebook.data.rules.problem import Problem
 from tunebook.data.rules.regular import Regular, RegularChecker
+from tunebook.data.rules.table import problem_of
 from tunebook.data.rules.texts import check_texts, suspicious
 
 __all__ = ["LineChecker", "Problem", "check_lines"]
@@ -81,13 +82,7 @@ class LineChecker:
 
         tokens = count_record(record, encoding=self.encoding)
         if self.max_tokens is not None and tokens > self.max_tokens:
-            yield error(
-                "$",
-                "too-long",
-                f"{tokens:,} tokens",
-                f"An example may have {self.max_tokens:,} tokens.",
-                "Shorten or split it: what is over the limit would be cut off, the answer first.",
-            )
+            yield problem_of("too-long", "$", f"{tokens:,} tokens", most=f"{self.max_tokens:,}")
 
 
 def check_lines(
@@ -123,12 +118,6 @@ def check_lines(
 def too_few(examples: int, min_examples: int) -> Iterator[Problem]:
     """The findings about the number of examples."""
     if examples < min_examples:
-        yield error(
-            "",
-            "too-few-examples",
-            examples,
-            f"A training file needs at least {min_examples} examples.",
-            "Add examples; 50 good ones are a start, hundreds are better.",
-        )
+        yield problem_of("too-few-examples", "", examples, minimum=min_examples)
     elif examples == 0:
-        yield warning("", "too-few-examples", 0, "There are no examples.", "Add examples.")
+        yield problem_of("too-few-examples.none", "", 0)

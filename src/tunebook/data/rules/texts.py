@@ -10,8 +10,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tunebook.data.rules.problem import Problem, note, warning
+from tunebook.data.rules.problem import Problem
 from tunebook.data.rules.secrets import HINT, find_emails, find_keys
+from tunebook.data.rules.table import problem_of
 
 _SPECIAL = re.compile(r"<\|[a-z_]{2,24}\|>")
 _HINTS = re.compile(
@@ -36,42 +37,16 @@ def check_texts(record: Mapping[str, Any]) -> Iterator[Problem]:
     """One finding per kind and place."""
     for path, text in texts_of(record):
         for name, masked in find_keys(text)[:3]:
-            yield warning(
-                path,
-                "secret",
-                masked,
-                f"This looks like a secret: {name}.",
-                "Take it out and revoke it; what is trained on can be said again by the model.",
-            )
+            yield problem_of("secret", path, masked, kind=name)
         if addresses := find_emails(text):
-            yield note(
-                path,
-                "email",
-                ", ".join(addresses[:3]),
-                "An e-mail address.",
-                "Fine when public; else replace it by a placeholder, the model may repeat it.",
-            )
+            yield problem_of("email", path, ", ".join(addresses[:3]))
         if special := _SPECIAL.search(text):
-            yield warning(
-                path,
-                "special-token",
-                special.group(),
-                "A control token of the model written as text.",
-                "Remove it: the service adds its own around every message.",
-            )
+            yield problem_of("special-token", path, special.group())
         if "\0" in text:
-            yield warning(
-                path, "control-character", "\\u0000", "The text holds a NUL character.", "Remove it (fix() does)."
-            )
+            yield problem_of("control-character", path, "\\u0000")
         if garbled := _MOJIBAKE.search(text):
             at = garbled.start()
-            yield warning(
-                path,
-                "garbled-text",
-                text[max(0, at - 15) : at + 20],
-                "The text was decoded wrongly on its way here.",
-                "Read the source again with its own encoding (mostly UTF-8 taken for Windows-1252).",
-            )
+            yield problem_of("garbled-text", path, text[max(0, at - 15) : at + 20])
 
 
 def texts_of(value: object, path: str = "$", depth: int = 0) -> Iterator[tuple[str, str]]:
