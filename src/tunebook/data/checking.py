@@ -21,7 +21,7 @@ from tunebook.data.rules.gate import LineChecker
 from tunebook.data.rules.problem import Problem
 from tunebook.data.rules.scan import suspects
 from tunebook.data.rules.table import problem_of
-from tunebook.data.rules.texts import check_texts, suspicious
+from tunebook.data.rules.texts import check_texts
 from tunebook.data.tokens import TokenSummary, count_lines, encoding_of, extrapolate, summarise
 from tunebook.money import bill, epochs_of
 
@@ -193,7 +193,7 @@ def _texts(block: Block, findings: Findings) -> None:
     """What the texts hold that they should not."""
     for begin, end in suspects(block.data):
         line = block.data[begin:end]
-        if len(line) > LONGEST_LINE or not suspicious(line):
+        if len(line) > LONGEST_LINE:
             continue
         try:
             record = msgspec.json.decode(line)

@@ -19,8 +19,9 @@ from tunebook.data.rules.images import image_parts, too_many_with_images
 from tunebook.data.rules.methods import METHODS, check_record
 from tunebook.data.rules.problem import Problem
 from tunebook.data.rules.regular import Regular, RegularChecker
+from tunebook.data.rules.scan import suspicious
 from tunebook.data.rules.table import problem_of
-from tunebook.data.rules.texts import check_texts, suspicious
+from tunebook.data.rules.texts import check_texts
 
 __all__ = ["LineChecker", "Problem", "check_lines"]
 
