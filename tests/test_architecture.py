@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "catalogue": ("errors", ""),
     "money": ("errors catalogue words", ""),
     "show": ("words palette", "markupsafe"),
-    "data": (GROUND, "msgspec numpy pandas scipy sklearn toktok tqdm"),
+    "data": (GROUND, "ahocorasick_rs msgspec numpy pandas rensa scipy sklearn toktok tqdm"),
     "analysis": (GROUND, "numpy pandas scipy sklearn threadpoolctl"),
     "service": (f"{GROUND} data analysis", "openai azure platformdirs"),
     "experiments": (f"{GROUND} data analysis service", "msgspec numpy openai optuna pandas sklearn scipy tqdm"),

@@ -76,7 +76,8 @@ def _parser() -> argparse.ArgumentParser:
     verb("doctor", _doctor, "Look whether everything needed is here and the service answers; say what to do.")
 
     check = verb("check", _check, "Check a training file; exit code 1 when the service would refuse it.")
-    check.add_argument("file", type=Path)
+    check.add_argument("file", type=Path, nargs="?", metavar="FILE")
+    check.add_argument("--explain", nargs="?", const="", metavar="RULE", help="what a rule asks for; alone, all rules")
     check.add_argument("--method", choices=("supervised", "dpo", "reinforcement"))
     check.add_argument("--model", help="check against this base model's limits")
     check.add_argument("--validation", type=Path, metavar="FILE", help="look for examples that stand in both files")
@@ -148,7 +149,13 @@ def _doctor(_: argparse.Namespace) -> int:
 
 def _check(options: argparse.Namespace) -> int:
     from tunebook.data import read_dataset
+    from tunebook.data.rules.table import explain
 
+    if options.explain is not None:
+        print(explain(options.explain))
+        return 0
+    if options.file is None:
+        _parser().error("check wants a FILE or --explain RULE")
     dataset = read_dataset(options.file, method=options.method)
     validation = read_dataset(options.validation, method=options.method) if options.validation else None
     report = dataset.check(model=options.model, validation=validation)

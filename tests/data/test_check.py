@@ -311,22 +311,6 @@ def test_the_quick_way_through_a_file_finds_what_the_close_look_finds(records):
     )
 
 
-def test_keys_are_the_same_whichever_way_a_record_was_read():
-    import msgspec
-
-    from tunebook.data.records import PlainRecord, plain_keys, record_keys
-
-    for example in (
-        *many(1),
-        *many(1, system=None),
-        {"messages": [*many(1)[0]["messages"], *many(1, system=None)[0]["messages"]]},
-    ):
-        line = msgspec.json.encode(example)
-        assert plain_keys(msgspec.json.decode(line, type=PlainRecord).messages) == record_keys(
-            msgspec.json.decode(line)
-        )
-
-
 def test_the_card_escapes_foreign_text_and_reads_without_colour():
     evil = "<script>alert(1)</script>"
     bad = [{"messages": [{"role": evil, "content": evil}], evil: evil} for _ in range(3)]

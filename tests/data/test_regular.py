@@ -32,6 +32,8 @@ OTHER = {"role": "assistant", "content": "No idea."}
 
 GOOD = {
     "supervised": [
+        {"messages": [SYSTEM, USER, ANSWER]},
+        {"messages": [USER, ANSWER, USER, OTHER]},
         {"messages": [SYSTEM, USER, CALLS, RESULT, ANSWER], "tools": TOOLS, "parallel_tool_calls": False},
         {"messages": [USER, {**CALLS, "content": None}]},
         {"messages": [USER, {**CALLS, "tool_calls": [call(), call("c2")]}, {**RESULT, "tool_call_id": "c2"}, RESULT,

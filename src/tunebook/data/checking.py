@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
@@ -13,14 +13,15 @@ import msgspec
 from tunebook.catalogue import load_catalogue
 from tunebook.data.lines import Block
 from tunebook.data.malformed import LONGEST_LINE
-from tunebook.data.records import REFUSED, plain_keys, record_keys
+from tunebook.data.records import REFUSED, record_keys
 from tunebook.data.report import CheckReport
-from tunebook.data.rules.across import Runs, Seen
+from tunebook.data.rules.across import Seen
 from tunebook.data.rules.files import check_whole, job_size_problem
 from tunebook.data.rules.gate import LineChecker
-from tunebook.data.rules.problem import Problem, note, warning
+from tunebook.data.rules.problem import Problem
 from tunebook.data.rules.scan import suspects
-from tunebook.data.rules.texts import check_texts, suspicious
+from tunebook.data.rules.table import problem_of
+from tunebook.data.rules.texts import check_texts
 from tunebook.data.tokens import TokenSummary, count_lines, encoding_of, extrapolate, summarise
 from tunebook.money import bill, epochs_of
 
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
 KEEP = 20  # findings of a rule that are kept; all are counted
 COUNT_ALL = 50_000_000  # bytes; in a larger file tokens are estimated from a sample, unless all are asked for
-FIRST_LOOK = 8  # lines at the beginning of a block that say whether it is worth looking for plain ones
 HOPELESS = 100_000  # lines, all of them bad, after which a file is not looked through to its end
 SAMPLED = 4_000  # lines of that sample: the interval is then about 1 % wide
 
@@ -148,10 +148,7 @@ def look_through(
         if block.blank:
             blanks.add(block.first, block.count)
         else:
-            before = len(seen)
-            left = _quickly(block, checker, seen) if checker.method == "supervised" else block.numbered()
-            good += len(seen) - before
-            wrong, right = _closely(left, checker, findings, seen, blanks)
+            wrong, right = _lines(block, checker, findings, seen, blanks)
             good, bad = good + right, bad + wrong
             blanks.content(block.first + len(block.lines) - 1)
             _texts(block, findings)
@@ -159,27 +156,17 @@ def look_through(
         if progress:
             progress(done, size)
         if bad >= HOPELESS and not good:
-            findings.add(
-                warning(
-                    "",
-                    "stopped",
-                    f"{bad:,} lines",
-                    "All lines so far are bad: the rest was not looked at.",
-                    "See above.",
-                )
-            )
+            findings.add(problem_of("stopped", "", f"{bad:,} lines"))
             break
     for problem in blanks.problems():
         findings.add(problem, blanks.inside, line=blanks.first)
 
 
-def _closely(
-    lines: Iterable[tuple[int, bytes]], checker: LineChecker, findings: Findings, seen: Seen, blanks: Blanks
-) -> tuple[int, int]:
-    """(lines with an error, lines without) among those that are not plain."""
+def _lines(block: Block, checker: LineChecker, findings: Findings, seen: Seen, blanks: Blanks) -> tuple[int, int]:
+    """(lines with an error, lines without) of a block."""
     wrong = right = 0
     regularly, add = checker.regular, seen.add
-    for number, line in lines:
+    for number, line in block.numbered():
         if regular := regularly(line):
             keys, images, _, items = regular
             add(number, keys)
@@ -192,7 +179,7 @@ def _closely(
             continue
         record, problems = checker.closely(line, texts=False)
         if record is not None:
-            seen.add(number, record_keys(record))
+            add(number, record_keys(record))
             seen.look_closely(record)
         refused = False
         for problem in problems:
@@ -202,72 +189,11 @@ def _closely(
     return wrong, right
 
 
-def _quickly(block: Block, checker: LineChecker, seen: Seen) -> Iterable[tuple[int, bytes]]:
-    """Deals with the plain lines of a block and returns the others.
-
-    This is nearly all of the time that a large file takes. A plain line costs one typed decode and one look at its
-    messages. The commonest conversation (one instruction, one question, one answer) is written out here, which halves
-    the second; any other goes through `plain_keys`, which gives the same keys. The instruction, mostly that of the
-    example before, is compared instead of judged and hashed again.
-    """
-    lines = block.lines
-    longest = checker.longest_quick
-    wary = False
-    some_long = len(block.data) > longest and max(map(len, lines)) > longest
-    plain = checker.plain
-    prompts: list[int] = []
-    answers: list[int] = []
-    systems = Runs()
-    system: str | None = None  # of the example before, with its key
-    key: int | None = None
-    odd: list[int] = []  # places of the lines that want a closer look
-    for at, line in enumerate(lines):
-        if some_long and len(line) > longest:
-            odd.append(at)
-            continue
-        if at == FIRST_LOOK and odd:
-            if len(odd) == FIRST_LOOK:  # all odd so far: so are the others, or most of them
-                odd.extend(range(at, len(lines)))
-                break
-            wary = True
-        if wary and b'"tool' in line:  # a refusal takes as long as a record
-            odd.append(at)
-            continue
-        try:
-            messages = plain(line).messages
-        except REFUSED:
-            odd.append(at)
-            continue
-        if len(messages) == 3:
-            first, second, last = messages
-            if first.role == "system" and second.role == "user" and last.role == "assistant":
-                told, asked, said = first.content, second.content, last.content
-                if not (asked.isspace() or said.isspace() or (told != system and told.isspace())):
-                    if told != system:
-                        system = told
-                        if hash(told) != key:
-                            key = hash(told)
-                            systems.change(key, len(prompts))
-                    prompts.append(hash(asked))
-                    answers.append(hash(said))
-                    continue
-        if keys := plain_keys(messages):
-            if keys[2] != key:
-                system, key = None, keys[2]
-                systems.change(key, len(prompts))
-            prompts.append(keys[0])
-            answers.append(keys[1])
-        else:
-            odd.append(at)
-    seen.extend(block.first, len(lines), odd, prompts, answers, systems)
-    return [(block.first + at, lines[at]) for at in odd]
-
-
 def _texts(block: Block, findings: Findings) -> None:
     """What the texts hold that they should not."""
     for begin, end in suspects(block.data):
         line = block.data[begin:end]
-        if len(line) > LONGEST_LINE or not suspicious(line):
+        if len(line) > LONGEST_LINE:
             continue
         try:
             record = msgspec.json.decode(line)
@@ -301,7 +227,7 @@ class Blanks:
 
     def problems(self) -> Iterator[Problem]:
         if self.inside:
-            yield note("", "blank-line", self.inside, "Blank lines between examples.", "Remove them (write() does).")
+            yield problem_of("blank-line", "", self.inside)
 
 
 def _tokens(dataset: Dataset, sample: Sample, examples: int, encoding: str) -> TokenSummary | None:

@@ -12,7 +12,8 @@ from typing import Literal
 
 import msgspec
 
-from tunebook.data.rules.problem import Problem, error, json_type, shown
+from tunebook.data.rules.problem import Problem, shown
+from tunebook.data.rules.table import problem_of
 
 LONGEST_LINE = 256 * 2**20  # bytes; no example within the token and image limits comes near it
 _SURROGATE = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]..)\\u[dD][c-fC-F]..")
@@ -25,13 +26,7 @@ def explain_line(line: bytes, cause: BaseException | None = None) -> Problem:
     """The one finding for a line that holds no record. `cause` is what decoding raised, None to find out."""
     text = line.strip()
     if len(line) > LONGEST_LINE:
-        return error(
-            "$",
-            "line-too-long",
-            f"{len(line):,} bytes",
-            "This line is longer than any example may be.",
-            "Write one example a line; a missing newline between examples makes them one line.",
-        )
+        return problem_of("line-too-long", "$", f"{len(line):,} bytes")
     if cause is None:
         try:
             value = msgspec.json.decode(text)
@@ -40,13 +35,7 @@ def explain_line(line: bytes, cause: BaseException | None = None) -> Problem:
         else:
             return _not_an_object(value)
     if isinstance(cause, RecursionError):
-        return error(
-            "$",
-            "too-deep",
-            text[:40],
-            "The JSON is nested too deeply to be an example.",
-            "An example nests a handful of levels; look for a program that wrapped the data again and again.",
-        )
+        return problem_of("too-deep", "$", text[:40])
     if isinstance(cause, UnicodeDecodeError):
         return _not_utf8(line)
     for look in (
@@ -67,13 +56,7 @@ def explain_line(line: bytes, cause: BaseException | None = None) -> Problem:
 
 
 def _not_an_object(value: object) -> Problem:
-    return error(
-        "$",
-        "not-an-object",
-        value,
-        f"This line is a JSON {json_type(value)}, not an object.",
-        'Each line is one object, e.g. {"messages": [{"role": "user", …}, {"role": "assistant", …}]}.',
-    )
+    return problem_of("not-an-object", "$", value)
 
 
 def _not_utf8(line: bytes) -> Problem:
@@ -83,37 +66,21 @@ def _not_utf8(line: bytes) -> Problem:
     except UnicodeDecodeError as refused:
         start = refused.start
     around = line[max(0, start - 20) : start + 20]
-    return error(
-        "$",
-        "not-utf-8",
-        around.decode("utf-8", "backslashreplace"),
-        f"Byte {start + 1} of this line is not UTF-8 (0x{line[start]:02x})." if line else "Not UTF-8.",
-        "Save the file as UTF-8; text out of Excel or an older Windows program is usually Windows-1252.",
+    return problem_of(
+        "not-utf-8", "$", around.decode("utf-8", "backslashreplace"), byte=start + 1, code=f"{line[start]:02x}"
     )
 
 
 def _bom_inside(text: bytes) -> Problem | None:
     if not text.startswith(b"\xef\xbb\xbf"):
         return None
-    return error(
-        "$",
-        "bom-inside",
-        "EF BB BF",
-        "A byte order mark stands in the middle of the file.",
-        "Two files were joined; remove the mark here (fix() does).",
-    )
+    return problem_of("bom-inside", "$", "EF BB BF")
 
 
 def _trailing_comma(text: bytes) -> Problem | None:
     if not (text.endswith(b",") and _decodes(text[:-1])):
         return None
-    return error(
-        "$",
-        "comma-joined",
-        text[-24:],
-        "The line ends with a comma: this is a list cut into lines, not JSON Lines.",
-        "Remove the comma at the end of each line (fix() does).",
-    )
+    return problem_of("comma-joined", "$", text[-24:])
 
 
 def _control(text: bytes) -> Problem | None:
@@ -122,25 +89,13 @@ def _control(text: bytes) -> Problem | None:
         return None
     at = found.start()
     name = {b"\t": "tab", b"\r": "carriage return", b"\0": "NUL"}.get(found.group(), "control character")
-    return error(
-        "$",
-        "raw-control",
-        text[max(0, at - 20) : at + 20],
-        f"A raw {name} stands inside a text (character {at + 1} of this line); JSON wants it written as an escape.",
-        "Write lines with json.dumps, which escapes it (fix() does).",
-    )
+    return problem_of("raw-control", "$", text[max(0, at - 20) : at + 20], name=name, place=at + 1)
 
 
 def _bracket(text: bytes) -> Problem | None:
     if text not in (b"[", b"]", b"],", b"{", b"}", b"},"):
         return None
-    return error(
-        "$",
-        "not-json",
-        text,
-        "A bracket alone on a line: one JSON value spread over several lines.",
-        "JSON Lines wants each example whole on one line (fix() rewrites it).",
-    )
+    return problem_of("not-json.bracket", "$", text)
 
 
 def _several(text: bytes) -> Problem | None:
@@ -149,122 +104,57 @@ def _several(text: bytes) -> Problem | None:
     count = len(split_values(text))
     if count < 2:
         return None
-    return error(
-        "$",
-        "several-on-a-line",
-        f"{count} values",
-        f"{count} examples stand on one line.",
-        "Put a newline after each (fix() does).",
-    )
+    return problem_of("several-on-a-line", "$", f"{count} values", count=count)
 
 
 def _surrogate(text: bytes) -> Problem | None:
     found = _SURROGATE.search(text)
     if not found:
         return None
-    return error(
-        "$",
-        "lone-surrogate",
-        found.group(),
-        "Half of a character: a \\ud… escape without its partner.",
-        "An emoji was cut in two, or the text was cut to a length in UTF-16; write the text again from its source.",
-    )
+    return problem_of("lone-surrogate", "$", found.group())
 
 
 def _not_finite(text: bytes) -> Problem | None:
     found = _NOT_FINITE.search(text)
     if not found:
         return None
-    return error(
-        "$",
-        "not-finite",
-        found.group().lstrip(b":[, "),
-        "NaN and Infinity are not JSON.",
-        "A missing value of a table; leave the key out or write null or a text.",
-    )
+    return problem_of("not-finite", "$", found.group().lstrip(b":[, "))
 
 
 def _python(text: bytes) -> Problem | None:
     if not re.match(rb"\{\s*'", text):
         return None
-    return error(
-        "$",
-        "python-literal",
-        text[:40],
-        "Single quotes: this is how Python prints a dict, not JSON.",
-        "Write lines with json.dumps(example), not str(example) (fix() rewrites them).",
-    )
+    return problem_of("python-literal", "$", text[:40])
 
 
 def _braces(text: bytes) -> Problem | None:
     if text.startswith(b"{{"):
-        return error(
-            "$",
-            "not-json",
-            text[:40],
-            "The line begins with two braces.",
-            "Remove one; the documentation's own preference sample has this slip.",
-        )
+        return problem_of("not-json.braces", "$", text[:40])
     if text[:1] == b"{" and "“".encode() in text[:40]:
-        return error(
-            "$",
-            "not-json",
-            text[:40],
-            "Typographic quotes (“ ”) where JSON wants straight ones.",
-            "A word processor changed them; replace the quotes around keys and values with straight ones.",
-        )
+        return problem_of("not-json.quotes", "$", text[:40])
     return None
 
 
 def _csv(text: bytes) -> Problem | None:
     if text[:1] in (b"{", b"[") or not re.fullmatch(rb"[^{}]*[,;\t][^{}]*", text[:2000]):
         return None
-    return error(
-        "$",
-        "not-json",
-        text[:SHOWN_ROW],
-        "This looks like a row of a table (CSV), not JSON.",
-        "Read it with pandas.read_csv and hand the frame to read_dataset(frame, columns={…}).",
-    )
+    return problem_of("not-json.table", "$", text[:SHOWN_ROW])
 
 
 SHOWN_ROW = 60
 
 
 def _not_json(text: bytes, cause: BaseException) -> Problem:
-    said = str(cause)
-    at = _AT_BYTE.search(said)
-    if at:
-        place = int(at.group(1))
-        around = text[max(0, place - 20) : place + 20]
-        return error(
-            "$",
-            "not-json",
-            around,
-            f"Not JSON from character {place + 1} of this line on: {_plain(said)}.",
-            "Write lines with a JSON library (json.dumps), never by joining text.",
-        )
-    if "out of range" in said:
-        return error(
-            "$",
-            "number-range",
-            text[:40],
-            "The line holds a number too large to be read.",
-            "Write it as text, or shorten it.",
-        )
-    if "truncated" in said:
-        return error(
-            "$",
-            "truncated",
-            text[-40:],
-            "The line stops in the middle of a value.",
-            "The file was cut off, or an example has a line break inside; write it again, one example a line.",
-        )
-    return error("$", "not-json", text[:40], f"Not JSON: {_plain(said)}.", "Write lines with json.dumps.")
-
-
-def _plain(said: str) -> str:
-    return _AT_BYTE.sub("", said).removeprefix("JSON is malformed:").strip().rstrip(".")
+    reason = str(cause)
+    if "out of range" in reason:
+        return problem_of("number-range", "$", text[:40])
+    if "truncated" in reason:
+        return problem_of("truncated", "$", text[-40:])
+    at = _AT_BYTE.search(reason)
+    place = int(at.group(1)) if at else 0
+    around = text[max(0, place - 20) : place + 20]
+    reason = _AT_BYTE.sub("", reason).removeprefix("JSON is malformed:").strip().rstrip(".")
+    return problem_of("not-json", "$", around, place=place + 1, reason=reason)
 
 
 def _decodes(text: bytes) -> bool:
@@ -317,19 +207,17 @@ class FileShape:
     problem: Problem | None = None
 
 
+# First bytes of a file -> (rule, what it is, how it is read).
 _MAGIC = {
-    b"\x1f\x8b": ("gzip", "Unpack it first (gunzip)."),
-    b"PK\x03\x04": (
-        "a ZIP or Excel file",
-        "Unpack it, or read the sheet with pandas.read_excel and hand over the frame.",
-    ),
-    b"PAR1": ("a Parquet file", "Read it with pandas.read_parquet and hand the frame to read_dataset."),
-    b"%PDF": ("a PDF", "Training files are JSON Lines."),
-    b"ARROW1": ("an Arrow file", "Read it with pandas.read_feather and hand the frame to read_dataset."),
-    b"SQLite format 3": ("an SQLite database", "Query it with pandas.read_sql and hand the frame to read_dataset."),
-    b"\x89PNG": ("a PNG picture", "Training files are JSON Lines; pictures stand in them as data URIs."),
-    b"\xff\xd8\xff": ("a JPEG picture", "Training files are JSON Lines; pictures stand in them as data URIs."),
-    b"\x28\xb5\x2f\xfd": ("Zstandard-compressed", "Unpack it first (unzstd)."),
+    b"\x1f\x8b": ("binary-file.packed", "gzip", "gunzip"),
+    b"\x28\xb5\x2f\xfd": ("binary-file.packed", "Zstandard-compressed", "unzstd"),
+    b"PK\x03\x04": ("binary-file.office", "a ZIP or Excel file", ""),
+    b"PAR1": ("binary-file.table", "a Parquet file", "read_parquet"),
+    b"ARROW1": ("binary-file.table", "an Arrow file", "read_feather"),
+    b"SQLite format 3": ("binary-file.table", "an SQLite database", "read_sql"),
+    b"\x89PNG": ("binary-file.picture", "a PNG picture", ""),
+    b"\xff\xd8\xff": ("binary-file.picture", "a JPEG picture", ""),
+    b"%PDF": ("binary-file", "a PDF", ""),
 }
 
 
@@ -338,65 +226,35 @@ HEAD = 65_536  # bytes of a file that say what it is
 
 def explain_shape(head: bytes) -> FileShape:
     """What a file is, from its first bytes (`HEAD` of them are plenty)."""
-    for magic, (name, remedy) in _MAGIC.items():
+    for magic, (rule, kind, more) in _MAGIC.items():
         if head.startswith(magic):
-            return FileShape("binary", error("", "binary-file", head[:8].hex(" "), f"This is {name}.", remedy))
+            return FileShape("binary", problem_of(rule, "", head[:8].hex(" "), kind=kind, more=more))
     if wide := wide_encoding(head):
         return FileShape(
             "utf-32" if "32" in wide else "utf-16",
-            error(
-                "",
-                "utf-16",
-                head[:8].hex(" "),
-                f"The file is {wide.upper()}, the service reads UTF-8.",
-                "Windows PowerShell's > writes UTF-16; save as UTF-8 (fix() does).",
-            ),
+            problem_of("utf-16", "", head[:8].hex(" "), encoding=wide.upper()),
         )
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if text.startswith(b"\0"):
         return FileShape(
             "binary",
-            error(
-                "",
-                "binary-file",
-                head[:8].hex(" "),
-                "The file begins with zero bytes: it is no text.",
-                "A copy or download that broke off leaves such files; fetch it again.",
-            ),
+            problem_of("binary-file.zeros", "", head[:8].hex(" ")),
         )
     if not text and len(head) < HEAD:
         return FileShape(
             "binary",
-            error(
-                "",
-                "no-examples",
-                f"{len(head)} bytes",
-                "The file holds no examples, only blank lines or a byte order mark.",
-                "Write the examples into it, one a line; a program that failed leaves such files.",
-            ),
+            problem_of("no-examples", "", f"{len(head)} bytes"),
         )
     if text.startswith(b"["):
         return FileShape(
             "array",
-            error(
-                "",
-                "json-array",
-                text[:24],
-                "The file is one JSON array, not JSON Lines.",
-                "Write one object a line, without the brackets and the commas between (fix() does).",
-            ),
+            problem_of("json-array", "", text[:24]),
         )
     first = text.split(b"\n", 1)[0].strip()
     if b"\n" in text and first.startswith(b"{") and not _decodes(first) and _spread(text, first):
         return FileShape(
             "pretty",
-            error(
-                "",
-                "pretty-printed",
-                shown(first),
-                "The JSON is spread over several lines (pretty-printed).",
-                "JSON Lines wants each example whole on one line: no indent= when writing (fix() does).",
-            ),
+            problem_of("pretty-printed", "", shown(first)),
         )
     return FileShape("lines")
 

@@ -1,12 +1,9 @@
-"""Records as they come out of JSON: the plain ones typed, and what of any record is asked and answered.
-
-Needs msgspec only.
-"""
+"""What of a record, as it comes out of JSON, is asked and answered. Needs msgspec only."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import msgspec
 
@@ -16,49 +13,13 @@ REFUSED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)  # what dec
 Keys = tuple[int, int, int]  # hashes of what is asked, what is answered, the system message; 0: there is none
 
 
-class PlainMessage(msgspec.Struct, gc=False, forbid_unknown_fields=True):
-    """A message with nothing to look at twice: decoding it is its check."""
-
-    role: Literal["system", "user", "assistant", "developer"]
-    content: Annotated[str, msgspec.Meta(min_length=1)]
-
-
-class PlainRecord(msgspec.Struct, gc=False, forbid_unknown_fields=True):
-    """A supervised example of plain messages, nine out of ten in real files."""
-
-    messages: Annotated[list[PlainMessage], msgspec.Meta(min_length=1)]
-
-
-def plain_keys(messages: Sequence[PlainMessage]) -> Keys | None:
-    """Keys of a conversation of plain messages; None when something about it wants a closer look.
-
-    Judging and hashing share one walk: this runs for many lines of a large file.
-    """
-    texts = []
-    system = 0
-    for place, message in enumerate(messages):
-        content = message.content
-        if content.isspace():
-            return None
-        if message.role in ("system", "developer"):
-            if place:  # two instructions, or a late one
-                return None
-            system = hash(content)
-        else:
-            texts.append(content)
-    if messages[-1].role != "assistant":
-        return None
-    said = texts.pop()
-    return hash(texts[0]) if len(texts) == 1 else hash(tuple(texts)), hash(said), system
-
-
 def keys_of(system: int, asked: Sequence[Hashable], answered: Hashable) -> Keys:
-    """Keys from the hash of the system message and a sign of each other message (`plain_keys` gives the same)."""
+    """Keys from the hash of the system message and a sign of each other message."""
     return hash(asked[0]) if len(asked) == 1 else hash(tuple(asked)), hash(answered), system
 
 
 def record_keys(record: Mapping[str, Any]) -> Keys:
-    """Keys of any decoded record, equal to `plain_keys` where that gives any."""
+    """Keys of any decoded record, whatever is wrong with it."""
     asked, answered = parts(record)
     system = 0
     if asked and isinstance(asked[0], Mapping) and asked[0].get("role") in ("system", "developer"):

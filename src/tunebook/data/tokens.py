@@ -14,11 +14,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
-from tunebook.data.records import REFUSED, PlainRecord, compact
+from tunebook.data.records import REFUSED, compact
 
 PER_MESSAGE = 3
 PER_NAME = 1
@@ -30,6 +30,19 @@ ROLES = ("system", "developer", "user", "assistant")
 BATCH = 4_000  # texts handed over at once: long enough to keep the cores busy, short enough to stay in memory
 AHEAD = 8  # batches that may wait to be counted
 REMEMBERED = 10_000  # system messages whose counts are kept; a file with more has one for each example
+
+
+class _PlainMessage(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    """A message of one text and nothing else to count."""
+
+    role: Literal["system", "user", "assistant", "developer"]
+    content: str
+
+
+class _PlainRecord(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    """A supervised example of plain messages, nine out of ten in real files."""
+
+    messages: Annotated[list[_PlainMessage], msgspec.Meta(min_length=1)]
 
 
 def pieces(record: Mapping[str, Any]) -> tuple[list[str], int]:
@@ -102,7 +115,7 @@ def count_lines(lines: Iterable[bytes], *, encoding: str = ENCODING) -> list[int
     Plain conversations are decoded as such and their system message, mostly that of the line before, counted once.
     """
     counter = _Counter(encoding)
-    plain, anything = msgspec.json.Decoder(PlainRecord).decode, msgspec.json.Decoder().decode
+    plain, anything = msgspec.json.Decoder(_PlainRecord).decode, msgspec.json.Decoder().decode
     role = {name: PER_MESSAGE + count for name, count in zip(ROLES, count_texts(ROLES, encoding, 1), strict=True)}
     told: dict[str, int] = {}
     for line in lines:

@@ -11,7 +11,8 @@ import numpy as np
 from tunebook.data.likeness.near import COSINE, MOST_PAIRS, components, near_pairs
 from tunebook.data.likeness.shingles import without_templates
 from tunebook.data.records import record_text, system_text
-from tunebook.data.rules.problem import Problem, error, warning
+from tunebook.data.rules.problem import Problem
+from tunebook.data.rules.table import problem_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -148,12 +149,13 @@ def validation_problems(dataset: Dataset, validation: Dataset, *, keep: int) -> 
     """(finding, how many it stands for) about a validation file that goes with `dataset`."""
     if validation.method != dataset.method:
         yield (
-            error(
-                "",
+            problem_of(
                 "validation-method",
+                "",
                 validation.method,
-                f"The validation file {validation.name} is {validation.method}, the training file {dataset.method}.",
-                "Use data of one method for both.",
+                name=validation.name,
+                other=validation.method,
+                method=dataset.method,
             ),
             1,
         )
@@ -161,12 +163,12 @@ def validation_problems(dataset: Dataset, validation: Dataset, *, keep: int) -> 
     own = validation.check(min_examples=1, tokens="none", progress=False)
     if not own.ok:
         yield (
-            error(
-                "",
+            problem_of(
                 "validation-errors",
+                "",
                 f"{own.totals['error']} errors",
-                f"The validation file {validation.name} would be refused: {own.errors[0].message}",
-                "Check it by itself: read_dataset(…).check(min_examples=0).",
+                name=validation.name,
+                reason=own.errors[0].message,
             ),
             1,
         )
@@ -178,12 +180,11 @@ def validation_problems(dataset: Dataset, validation: Dataset, *, keep: int) -> 
     for pair in found.pairs:
         best.setdefault(pair.other_line, pair)
     for place, pair in enumerate(list(best.values())[:keep]):
-        problem = warning(
-            "$",
+        problem = problem_of(
             "validation-overlap",
+            "$",
             f"line {pair.other_line}{'' if pair.kind == 'equal' else ', nearly'}: {pair.other_text}",
-            f"Also in {validation.name}.",
-            "Take it out of one of them, or split again: the loss on examples that were trained on says nothing.",
+            name=validation.name,
         )
         last = place == min(keep, len(best)) - 1
         yield replace(problem, line=pair.line), len(best) - place if last else 1
@@ -195,13 +196,7 @@ def _systems(dataset: Dataset, validation: Dataset) -> Iterator[tuple[Problem, i
     strange = there - here
     if strange and len(here) <= 3:
         yield (
-            warning(
-                "",
-                "validation-system",
-                next(iter(strange)) or "none",
-                f"{validation.name} has a system message that the training file does not have.",
-                "Use the same system message in both.",
-            ),
+            problem_of("validation-system", "", next(iter(strange)) or "none", name=validation.name),
             1,
         )
 
@@ -212,23 +207,18 @@ def _different(dataset: Dataset, validation: Dataset) -> Iterator[tuple[Problem,
     compared = compare_parts(dataset, validation)
     if compared.formats:
         yield (
-            warning(
-                "",
-                "validation-format",
-                validation.name,
-                f"The answers are formatted differently: {'; '.join(compared.formats)}.",
-                "Write both files with the same code; else a job on them looks overfitted from its first epoch on.",
-            ),
+            problem_of("validation-format", "", validation.name, differences="; ".join(compared.formats)),
             1,
         )
     if others := compared.content_differences:
         yield (
-            warning(
-                "",
+            problem_of(
                 "validation-differs",
+                "",
                 validation.name,
-                f"{dataset.name} and {validation.name} are not alike: {'; '.join(others)}.",
-                "Draw both from one file with split(), or make sure the difference is meant.",
+                first=dataset.name,
+                second=validation.name,
+                differences="; ".join(others),
             ),
             1,
         )

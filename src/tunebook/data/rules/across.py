@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -16,7 +17,8 @@ import numpy as np
 from tunebook.data.records import Keys, answer_text
 from tunebook.data.rules.images import image_parts
 from tunebook.data.rules.methods import SUPERVISED_KEYS
-from tunebook.data.rules.problem import Problem, note, warning
+from tunebook.data.rules.problem import Problem
+from tunebook.data.rules.table import problem_of
 
 LABEL_CHARACTERS = 200  # an answer no longer than this can be a label …
 LABELS_MOST = 50  # … when there are at most this many different ones, and each is used four times on average
@@ -29,28 +31,11 @@ FEWEST = 10  # examples; below, shares say nothing
 LineOf = Callable[[int], bytes]
 
 
-class Runs:
-    """A column of numbers that seldom change: each with the place it begins at."""
-
-    def __init__(self) -> None:
-        self.keys: list[int] = []
-        self.begins: list[int] = []
-
-    def change(self, key: int, place: int) -> None:
-        self.keys.append(key)
-        self.begins.append(place)
-
-    def column(self, length: int) -> np.ndarray:
-        return np.repeat(np.array(self.keys, np.int64), np.diff([*self.begins, length]))
-
-
 class Seen:
     """Per example: its line and hashes of prompt, answer and system message (0: there is none)."""
 
     def __init__(self) -> None:
-        self._blocks: list[np.ndarray] = []  # four rows: lines, prompts, answers, systems
-        self._single: list[tuple[int, int, int, int]] = []
-        self._count = 0
+        self._rows = array("q")  # line, prompt, answer, system; line, prompt, …
         self.images = 0  # examples with an image
         self.items: Counter[str] = Counter()  # keys a grader can read, with how many examples have them
 
@@ -66,30 +51,14 @@ class Seen:
             self.look_at(bool(image_parts(messages)), (key for key in record if key not in SUPERVISED_KEYS))
 
     def __len__(self) -> int:
-        return self._count
+        return len(self._rows) // 4
 
     def add(self, number: int, keys: Keys) -> None:
-        self._single.append((number, *keys))
-        self._count += 1
-
-    def extend(
-        self, first: int, lines: int, left_out: list[int], prompts: list[int], answers: list[int], systems: Runs
-    ) -> None:
-        """The examples of a block of lines, but for those at the places `left_out`."""
-        numbers = np.arange(first, first + lines)
-        rows = np.empty((4, len(prompts)), np.int64)
-        rows[0] = np.delete(numbers, left_out) if left_out else numbers
-        rows[1] = np.fromiter(prompts, np.int64, len(prompts))
-        rows[2] = np.fromiter(answers, np.int64, len(answers))
-        rows[3] = systems.column(len(prompts))
-        self._blocks.append(rows)
-        self._count += len(prompts)
+        self._rows.extend((number, *keys))
 
     def columns(self) -> np.ndarray:
         """Four rows (lines, prompts with their system message, answers, systems), a column an example in file order."""
-        rows = np.concatenate([*self._blocks, np.array(self._single, np.int64).reshape(-1, 4).T], axis=1)
-        if np.any(rows[0, 1:] < rows[0, :-1]):  # those read closely come last
-            rows = rows[:, np.argsort(rows[0], kind="stable")]
+        rows = np.array(self._rows, np.int64).reshape(-1, 4).T
         rows[1] ^= rows[3] >> 1
         return rows
 
@@ -111,13 +80,7 @@ def _repeats(lines: np.ndarray, prompts: np.ndarray, answers: np.ndarray, keep: 
     for problem, count in _kept(
         again,
         keep,
-        lambda at: warning(
-            "$",
-            "duplicate-example",
-            f"line {lines[first[at]]}",
-            "An earlier line holds the same example.",
-            "Keep one (fix() does): a repeated example counts twice, and leaks when the file is split.",
-        ),
+        lambda at: problem_of("duplicate-example", "$", f"line {lines[first[at]]}"),
     ):
         yield replace(problem, line=int(lines[again[count[0]]])), count[1]
 
@@ -130,13 +93,7 @@ def _conflicts(lines: np.ndarray, prompts: np.ndarray, answers: np.ndarray, keep
     for problem, count in _kept(
         differs,
         keep,
-        lambda at: warning(
-            "$",
-            "conflicting-answers",
-            f"line {lines[first[at]]}",
-            "An earlier line has the same prompt with another answer.",
-            "Decide for one answer: the model cannot learn both.",
-        ),
+        lambda at: problem_of("conflicting-answers", "$", f"line {lines[first[at]]}"),
     ):
         yield replace(problem, line=int(lines[differs[count[0]]])), count[1]
 
@@ -177,23 +134,12 @@ def _answers(lines: np.ndarray, answers: np.ndarray, line_of: LineOf) -> Problem
     text = answer_text(msgspec.json.decode(line_of(int(lines[at]))))
     if len(kinds) <= min(LABELS_MOST, total / 4) and len(text) <= LABEL_CHARACTERS:
         return (
-            warning(
-                "",
-                "imbalanced-answers",
-                text,
-                f"{often:,} of {total:,} answers ({share:.0%}) are this one.",
-                "Add examples with other answers: always giving this one is nearly always right.",
-            )
+            problem_of("imbalanced-answers", "", text, often=f"{often:,}", total=f"{total:,}", share=f"{share:.0%}")
             if share >= DOMINANT_SHARE
             else None
         )
-    return (warning if share > REPEATED_MUCH else note)(
-        "",
-        "repeated-answer",
-        text,
-        f"{often:,} of {total:,} examples ({share:.0%}) give exactly this answer.",
-        "Fine when it is right each time; else vary or remove some.",
-    )
+    rule = "repeated-answer" if share > REPEATED_MUCH else "repeated-answer.some"
+    return problem_of(rule, "", text, often=f"{often:,}", total=f"{total:,}", share=f"{share:.0%}")
 
 
 def _systems(lines: np.ndarray, systems: np.ndarray) -> Problem | None:
@@ -204,27 +150,11 @@ def _systems(lines: np.ndarray, systems: np.ndarray) -> Problem | None:
     none = int(counts[kinds == 0].sum())
     often = int(counts.max())
     if none:
-        return warning(
-            "",
-            "system-missing",
-            f"{none:,} of {total:,}",
-            f"{none:,} examples have no system message, {total - none:,} have one.",
-            "Use one system message in all examples, and the same when the model is called.",
+        return problem_of(
+            "system-missing", "", f"{none:,} of {total:,}", without=f"{none:,}", having=f"{total - none:,}"
         )
     if 1 - often / total > RARE_SYSTEM:
-        return note(
-            "",
-            "system-differs",
-            f"{len(kinds):,} different",
-            f"There are {len(kinds):,} different system messages.",
-            "Fine when the model will be called with each of them; else use one.",
-        )
+        return problem_of("system-differs", "", f"{len(kinds):,} different", kinds=f"{len(kinds):,}")
     odd = int(np.flatnonzero(systems != kinds[counts.argmax()])[0])
-    found = warning(
-        "$",
-        "system-differs",
-        f"{total - often:,} of {total:,}",
-        f"{total - often:,} examples have another system message than all the rest, this line first.",
-        "Mostly a slip; use one system message, and the same when the model is called.",
-    )
+    found = problem_of("system-differs.slip", "$", f"{total - often:,} of {total:,}", others=f"{total - often:,}")
     return replace(found, line=int(lines[odd]))

@@ -14,12 +14,14 @@ import msgspec
 
 from tunebook.catalogue import load_catalogue
 from tunebook.data.malformed import LONGEST_LINE, explain_line
-from tunebook.data.records import REFUSED, PlainRecord, plain_keys
+from tunebook.data.records import REFUSED
 from tunebook.data.rules.images import image_parts, too_many_with_images
 from tunebook.data.rules.methods import METHODS, check_record
-from tunebook.data.rules.problem import Problem, error, warning
+from tunebook.data.rules.problem import Problem
 from tunebook.data.rules.regular import Regular, RegularChecker
-from tunebook.data.rules.texts import check_texts, suspicious
+from tunebook.data.rules.scan import suspicious
+from tunebook.data.rules.table import problem_of
+from tunebook.data.rules.texts import check_texts
 
 __all__ = ["LineChecker", "Problem", "check_lines"]
 
@@ -29,10 +31,9 @@ MOST_OF_A_LINE = 1_000  # findings; a record with more is not looked through to 
 class LineChecker:
     """Checks one line after the other; knows nothing of other lines.
 
-    Three ways, each slower than the one before and for what that leaves over: `plain(line)` decodes a `PlainRecord` and
-    raises for any other; `regular(line)` gives what is worth keeping of a record in good order, else None; `closely`
-    gives (record, problems) for any line: what JSON gives, None when that is no object, and the findings, their line
-    not filled in; with texts=True also those about what the texts hold.
+    Two ways, the slower one for what the other leaves over: `regular(line)` gives what is worth keeping of a record in
+    good order, else None; `closely` gives (record, problems) for any line: what JSON gives, None when that is no
+    object, and the findings, their line not filled in; with texts=True also those about what the texts hold.
     """
 
     def __init__(self, method: str, *, max_tokens: int | None = None, encoding: str = "o200k_base") -> None:
@@ -43,21 +44,13 @@ class LineChecker:
         self.encoding = encoding
         # Bytes: no line of so few has too many tokens or too long a message, a token being at least one byte.
         self.longest_quick = min(max_tokens or LONGEST_LINE, load_catalogue().limit("message_characters"))
-        self.plain: Callable[[bytes], PlainRecord] = msgspec.json.Decoder(PlainRecord).decode
         self._regular = RegularChecker(method).check
         self._any: Callable[[bytes], Any] = msgspec.json.Decoder().decode
 
     def check(self, line: bytes) -> tuple[bool, bool, list[Problem]]:
         """(whether the line holds a record, whether that has images, findings) of one line."""
-        if len(line) <= LONGEST_LINE and not suspicious(line):
-            if self.method == "supervised" and len(line) <= self.longest_quick:
-                try:
-                    if plain_keys(self.plain(line).messages) is not None:
-                        return True, False, []
-                except REFUSED:
-                    pass  # a closer look says what it is
-            if regular := self.regular(line):
-                return True, regular[1], []
+        if len(line) <= LONGEST_LINE and not suspicious(line) and (regular := self.regular(line)):
+            return True, regular[1], []
         record, problems = self.closely(line)
         messages = record.get("messages") if record is not None else None
         return record is not None, isinstance(messages, list) and bool(image_parts(messages)), problems
@@ -90,13 +83,7 @@ class LineChecker:
 
         tokens = count_record(record, encoding=self.encoding)
         if self.max_tokens is not None and tokens > self.max_tokens:
-            yield error(
-                "$",
-                "too-long",
-                f"{tokens:,} tokens",
-                f"An example may have {self.max_tokens:,} tokens.",
-                "Shorten or split it: what is over the limit would be cut off, the answer first.",
-            )
+            yield problem_of("too-long", "$", f"{tokens:,} tokens", most=f"{self.max_tokens:,}")
 
 
 def check_lines(
@@ -132,12 +119,6 @@ def check_lines(
 def too_few(examples: int, min_examples: int) -> Iterator[Problem]:
     """The findings about the number of examples."""
     if examples < min_examples:
-        yield error(
-            "",
-            "too-few-examples",
-            examples,
-            f"A training file needs at least {min_examples} examples.",
-            "Add examples; 50 good ones are a start, hundreds are better.",
-        )
+        yield problem_of("too-few-examples", "", examples, minimum=min_examples)
     elif examples == 0:
-        yield warning("", "too-few-examples", 0, "There are no examples.", "Add examples.")
+        yield problem_of("too-few-examples.none", "", 0)

@@ -13,7 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tunebook.catalogue import load_catalogue
-from tunebook.data.rules.problem import Problem, error, json_type, warning
+from tunebook.data.rules.problem import Problem
+from tunebook.data.rules.table import problem_of
 
 _DATA_URI = re.compile(r"data:([\w.+-]+/[\w.+-]+)?(;[\w=.+-]+)*,", re.I)
 _WEB = re.compile(r"https?://[^\s/?#]+")
@@ -36,93 +37,42 @@ OTHER_PARTS = {
 def check_parts(parts: Sequence[object], role: str, path: str, *, images: bool) -> Iterator[Problem]:
     """One `content` list. `images`: whether the training method takes images at all."""
     if not parts:
-        rule = "empty-answer" if role == "assistant" else "empty-content"
-        yield error(path, rule, "[]", "`content` is an empty list.", "Write a text or at least one part.")
+        rule = "empty-answer.parts" if role == "assistant" else "empty-content.parts"
+        yield problem_of(rule, path, "[]")
     for index, part in enumerate(parts):
         place = f"{path}[{index}]"
         if not isinstance(part, dict):
-            yield error(
-                place,
-                "part-type",
-                part,
-                f"A part is an object, this is a JSON {json_type(part)}.",
-                'Write {"type": "text", "text": "…"}.',
-            )
+            yield problem_of("part-type.object", place, part)
             continue
         kind = part.get("type")
         if "value" in part and kind in ("text", "image_url"):
-            yield _other_tool(part, str(kind), place)
+            yield problem_of("other-schema.text-part" if kind == "text" else "other-schema.image-part", place, part)
         elif kind == "text":
             if not isinstance(part.get("text"), str):
-                yield error(
-                    f"{place}.text",
-                    "part-text",
-                    part.get("text"),
-                    "A text part has its text in the key `text`.",
-                    'Write {"type": "text", "text": "…"}.',
-                )
+                yield problem_of("part-text", f"{place}.text", part.get("text"))
         elif kind == "refusal" and role == "assistant" and isinstance(part.get("refusal"), str):
             continue
         elif kind == "image_url":
             yield from _check_image(part, role, place, images)
         else:
             meant = OTHER_PARTS.get(kind) if isinstance(kind, str) else None
-            yield error(
-                f"{place}.type",
-                "part-type",
-                kind,
-                "The type of a part is text or image_url.",
-                f'Write "{meant}".' if meant else 'Write {"type": "text", "text": "…"}; sound and files are not taken.',
-            )
-
-
-def _other_tool(part: Mapping[str, Any], kind: str, path: str) -> Problem:
-    right = (
-        '{"type": "text", "text": "…"}'
-        if kind == "text"
-        else '{"type": "image_url", "image_url": {"url": "https://… or data:image/jpeg;base64,…"}}'
-    )
-    return error(
-        path,
-        "other-schema",
-        part,
-        "A part with `value` is LLaMA-Factory's schema, not Azure OpenAI's.",
-        f"Write {right}{' (convert() does)' if kind == 'text' else '; a local path must become a data URI'}.",
-    )
+            yield problem_of("part-type.meant" if meant else "part-type", f"{place}.type", kind, meant=meant)
 
 
 def _check_image(part: Mapping[str, Any], role: str, path: str, images: bool) -> Iterator[Problem]:
     if not images:
-        yield error(path, "image-method", part, "Preference data is text only.", "Remove the image.")
+        yield problem_of("image-method", path, part)
         return
     if role != "user":
-        yield error(
-            path,
-            "image-role",
-            role,
-            f"An image stands in the {role}'s message; only the user may send images.",
-            "Move it to a user message.",
-        )
+        yield problem_of("image-role", path, role, role=role)
     image = part.get("image_url")
     url = image.get("url") if isinstance(image, dict) else None
     if not isinstance(url, str):
-        yield error(
-            f"{path}.image_url",
-            "image-url",
-            image,
-            "The image has no address.",
-            'Write "image_url": {"url": "https://…"} (an object, not a bare text).',
-        )
+        yield problem_of("image-url", f"{path}.image_url", image)
         return
     detail = image.get("detail") if isinstance(image, dict) else None
     if detail is not None and detail not in ("low", "high", "auto"):
-        yield error(
-            f"{path}.image_url.detail",
-            "image-detail",
-            detail,
-            "`detail` is low, high or auto.",
-            "Correct or remove it.",
-        )
+        yield problem_of("image-detail", f"{path}.image_url.detail", detail)
     yield from check_url(url, f"{path}.image_url.url")
 
 
@@ -137,55 +87,27 @@ def check_url(url: str, path: str) -> Iterator[Problem]:
     if lower.startswith("data:"):
         yield from _check_data_uri(url, path)
     elif not _WEB.match(lower):
-        yield error(
-            path,
-            "image-url",
-            url,
-            "The service cannot open this: neither http(s) nor a data URI.",
-            "Put the picture on a public address, or write it into the file as data:image/png;base64,….",
-        )
+        yield problem_of("image-url.unreachable", path, url)
     elif _PRIVATE.match(lower):
-        yield error(
-            path, "image-url", url, "This address exists on your network only.", "The service needs a public address."
-        )
+        yield problem_of("image-url.private", path, url)
     elif _OTHER_PICTURE.search(lower):
-        yield warning(
-            path,
-            "image-format",
-            url,
-            "By its name this is neither JPEG, PNG nor WEBP; other pictures are dropped.",
-            "Convert it to PNG or JPEG.",
-        )
+        yield problem_of("image-format.name", path, url)
 
 
 def _check_data_uri(url: str, path: str) -> Iterator[Problem]:
     head = _DATA_URI.match(url[:200])
     if not head or ";base64" not in head.group().lower():
-        yield error(
-            path,
-            "image-data",
-            url[:60],
-            "The data URI is not `data:image/…;base64,…`.",
-            'Write f"data:image/png;base64,{base64.b64encode(data).decode()}".',
-        )
+        yield problem_of("image-data", path, url[:60])
         return
     encoded = url[head.end() :]
     most = load_catalogue().limit("image_bytes")
     if len(encoded) * 3 // 4 > most + 2:  # padding stands for up to two bytes
-        yield error(
-            path,
-            "image-size",
-            f"{len(encoded) * 3 / 4 / 2**20:.1f} MB",
-            f"An image may have {most / 2**20:.0f} MB.",
-            "Make it smaller; `detail: low` uses 512 x 512 pixels anyway.",
-        )
+        yield problem_of("image-size", path, f"{len(encoded) * 3 / 4 / 2**20:.1f} MB", most=f"{most / 2**20:.0f}")
         return
     try:
         data = base64.b64decode(encoded, validate=True)
     except (binascii.Error, ValueError) as refused:
-        yield error(
-            path, "image-data", encoded[:40], f"The base64 text is damaged: {refused}.", "Encode the picture again."
-        )
+        yield problem_of("image-data.damaged", path, encoded[:40], reason=refused)
         return
     yield from _check_picture(data, (head.group(1) or "").lower(), path)
 
@@ -193,30 +115,12 @@ def _check_data_uri(url: str, path: str) -> Iterator[Problem]:
 def _check_picture(data: bytes, said: str, path: str) -> Iterator[Problem]:
     kind, mode = picture_kind(data)
     if kind is None:
-        yield error(
-            path,
-            "image-format",
-            data[:8].hex(" "),
-            "The picture is neither JPEG, PNG nor WEBP.",
-            "Convert it to PNG or JPEG.",
-        )
+        yield problem_of("image-format", path, data[:8].hex(" "))
         return
     if said and said.replace("jpg", "jpeg") != f"image/{kind}":
-        yield warning(
-            path,
-            "image-format",
-            said,
-            f"The data URI says {said}, the picture is {kind.upper()}.",
-            f"Write data:image/{kind};base64,….",
-        )
+        yield problem_of("image-format.declared", path, said, declared=said, KIND=kind.upper(), kind=kind)
     if mode not in ("RGB", "RGBA"):
-        yield error(
-            path,
-            "image-mode",
-            mode,
-            f"The picture is {mode}; the service takes RGB and RGBA.",
-            'Convert it, e.g. Image.open(file).convert("RGB") with Pillow.',
-        )
+        yield problem_of("image-mode", path, mode, mode=mode)
 
 
 def picture_kind(data: bytes) -> tuple[str | None, str]:
@@ -266,25 +170,13 @@ def check_image_count(messages: Sequence[object], path: str) -> Iterator[Problem
     limit = load_catalogue().limit
     most, advised = limit("images_per_example"), limit("images_per_example_advised")
     if count > most:
-        yield error(path, "image-count", count, f"An example may have {most} images.", "Split the example.")
+        yield problem_of("image-count", path, count, most=most)
     elif count > advised:
-        yield warning(
-            path,
-            "image-count",
-            count,
-            f"More than {advised} images: the documentation gives {advised} and {most} as limit.",
-            f"Stay at {advised} to be safe.",
-        )
+        yield problem_of("image-count.advised", path, count, advised=advised, most=most)
 
 
 def too_many_with_images(examples: int) -> Iterator[Problem]:
     """The finding about the number of examples of one file that hold images."""
     most = load_catalogue().limit("image_examples")
     if examples > most:
-        yield error(
-            "",
-            "image-examples",
-            f"{examples:,}",
-            f"A file may have {most:,} examples with images.",
-            "Train on fewer of them: head(), split().",
-        )
+        yield problem_of("image-examples", "", f"{examples:,}", most=f"{most:,}")

@@ -13,7 +13,8 @@ from typing import Any
 
 from tunebook.data.rules.images import check_image_count
 from tunebook.data.rules.messages import check_messages
-from tunebook.data.rules.problem import Problem, error, json_type, note, warning
+from tunebook.data.rules.problem import Problem
+from tunebook.data.rules.table import problem_of
 from tunebook.data.rules.tools import check_definitions, offered
 
 METHODS = ("supervised", "dpo", "reinforcement")
@@ -41,50 +42,20 @@ def _supervised(record: Record) -> Iterator[Problem]:
         yield from check_image_count(messages, "$.messages")
         yield from _something_to_learn(messages)
     for key in [key for key in record if key not in SUPERVISED_KEYS][:5]:
-        yield warning(
-            f"$.{key}",
-            "unknown-key",
-            key,
-            "Supervised examples have no such key; the service may refuse the file.",
-            "Remove it (fix() does).",
-        )
+        yield problem_of("unknown-key", f"$.{key}", key, Kind="Supervised")
 
 
 def _something_to_learn(messages: Sequence[object]) -> Iterator[Problem]:
     roles = [m.get("role") if isinstance(m, dict) else None for m in messages]
     answers = [m for m in messages if isinstance(m, dict) and m.get("role") == "assistant"]
     if not answers:
-        yield error(
-            "$.messages",
-            "no-assistant",
-            ", ".join(map(str, roles[:6])),
-            "No assistant message: nothing to learn from.",
-            'Add the answer you want as the last message; prompts alone are data for method="reinforcement".',
-        )
+        yield problem_of("no-assistant", "$.messages", ", ".join(map(str, roles[:6])))
     elif roles[-1] != "assistant":
-        yield error(
-            f"$.messages[{len(roles) - 1}]",
-            "last-message",
-            roles[-1],
-            "The last message is not the assistant's.",
-            "End each example with the answer you want; what follows it is never learned.",
-        )
+        yield problem_of("last-message", f"$.messages[{len(roles) - 1}]", roles[-1])
     elif all(answer.get("weight") == 0 for answer in answers):
-        yield error(
-            "$.messages",
-            "nothing-weighted",
-            "weight: 0",
-            "Every answer has weight 0: nothing to learn from.",
-            "Give at least one answer weight 1, or remove the example.",
-        )
+        yield problem_of("nothing-weighted", "$.messages", "weight: 0")
     elif not any(_says_something(answer) for answer in answers if answer.get("weight") != 0):
-        yield error(
-            "$.messages",
-            "nothing-said",
-            "",
-            "Every answer is empty: nothing to learn from.",
-            "Write the answer or remove the example.",
-        )
+        yield problem_of("nothing-said", "$.messages", "")
 
 
 def _says_something(answer: Record) -> bool:
@@ -99,21 +70,9 @@ def _dpo(record: Record) -> Iterator[Problem]:
     if "input" not in record:
         yield _missing("$.input", "input", record)
     elif isinstance(prompt, list):
-        yield error(
-            "$.input",
-            "wrong-type",
-            prompt,
-            "`input` is a list; the messages belong one level deeper.",
-            'Write "input": {"messages": […]} (fix() does).',
-        )
+        yield problem_of("wrong-type.input-list", "$.input", prompt)
     elif not isinstance(prompt, dict):
-        yield error(
-            "$.input",
-            "wrong-type",
-            prompt,
-            f"`input` is a JSON {json_type(prompt)}, not an object.",
-            'Write "input": {"messages": […]}.',
-        )
+        yield problem_of("wrong-type.input", "$.input", prompt)
     elif "messages" not in prompt:
         yield _missing("$.input.messages", "messages", prompt)
     else:
@@ -125,21 +84,9 @@ def _dpo(record: Record) -> Iterator[Problem]:
             yield from _dpo_output(record[key], f"$.{key}")
     preferred, other = record.get("preferred_output"), record.get("non_preferred_output")
     if preferred and preferred == other:
-        yield warning(
-            "$.non_preferred_output",
-            "identical-pair",
-            other,
-            "Both outputs are the same: nothing is preferred.",
-            "Remove the pair, or put in the answer you do not want.",
-        )
+        yield problem_of("identical-pair", "$.non_preferred_output", other)
     for key in [key for key in record if key not in DPO_KEYS][:5]:
-        yield warning(
-            f"$.{key}",
-            "unknown-key",
-            key,
-            "Preference examples have no such key; the service may refuse the file.",
-            "Remove it (fix() does).",
-        )
+        yield problem_of("unknown-key", f"$.{key}", key, Kind="Preference")
 
 
 def _dpo_input(prompt: Record) -> Iterator[Problem]:
@@ -148,49 +95,25 @@ def _dpo_input(prompt: Record) -> Iterator[Problem]:
     yield from check_messages(messages, "$.input.messages", tools=offered(prompt), images=False)
     last = messages[-1] if isinstance(messages, list) and messages else None
     if isinstance(last, dict) and last.get("role") == "assistant":
-        yield warning(
-            f"$.input.messages[{len(messages) - 1}]",
-            "last-message",
-            "assistant",
-            "The input ends with an answer.",
-            "End it with what the two outputs answer, mostly a user message.",
-        )
+        yield problem_of("last-message.input", f"$.input.messages[{len(messages) - 1}]", "assistant")
     for key in [key for key in prompt if key not in DPO_INPUT_KEYS][:5]:
-        yield warning(
-            f"$.input.{key}",
-            "unknown-key",
-            key,
-            "The input has no such key; the service may refuse the file.",
-            "Remove it (fix() does).",
-        )
+        yield problem_of("unknown-key.input", f"$.input.{key}", key)
 
 
 def _dpo_output(output: object, path: str) -> Iterator[Problem]:
     if not isinstance(output, list):
-        yield error(
-            path,
-            "wrong-type",
-            output,
-            f"The output is a JSON {json_type(output)}, not a list of messages.",
-            'Write [{"role": "assistant", "content": "…"}] (fix() does for text).',
-        )
+        yield problem_of("wrong-type.output", path, output)
         return
     if not output:
-        yield error(path, "no-messages", "[]", "The output is empty.", "Write at least one assistant message.")
+        yield problem_of("no-messages.output", path, "[]")
         return
     yield from check_messages(output, path, tools=None, images=False)
     roles = [m.get("role") for m in output if isinstance(m, dict)]
     for index, role in enumerate(roles):
         if role in ("system", "developer", "user", "function"):
-            yield error(
-                f"{path}[{index}].role",
-                "output-role",
-                role,
-                f"Outputs hold assistant and tool messages, not the {role}'s.",
-                "Move it to `input`.",
-            )
+            yield problem_of("output-role", f"{path}[{index}].role", role, role=role)
     if "assistant" not in roles:
-        yield error(path, "no-assistant", roles, "The output has no assistant message.", "Add the answer.")
+        yield problem_of("no-assistant.output", path, roles)
 
 
 def _reinforcement(record: Record) -> Iterator[Problem]:
@@ -202,32 +125,14 @@ def _reinforcement(record: Record) -> Iterator[Problem]:
         last = messages[-1]
         role = last.get("role") if isinstance(last, dict) else None
         if role not in ("user", "developer"):
-            yield error(
-                f"$.messages[{len(messages) - 1}]",
-                "last-message",
-                role,
-                "A reinforcement prompt ends with the user's message.",
-                "Move the answer to its own key, e.g. `reference_answer`: graders read it as item.reference_answer.",
-            )
+            yield problem_of("last-message.prompt", f"$.messages[{len(messages) - 1}]", role)
         for index, message in enumerate(messages):
             content = message.get("content") if isinstance(message, dict) else None
             if isinstance(content, str) and thinks_aloud(content):
-                yield note(
-                    f"$.messages[{index}].content",
-                    "chain-of-thought",
-                    content,
-                    "Asks for the chain of thought.",
-                    "Such prompts may be rejected by moderation; ask for the answer and a short reason.",
-                )
+                yield problem_of("chain-of-thought", f"$.messages[{index}].content", content)
     for key in record:
         if key not in SUPERVISED_KEYS and not good_item_key(key):
-            yield warning(
-                f"$.{key}",
-                "item-key",
-                key,
-                "A grader cannot name this key in a template.",
-                "Use letters, digits and _ ({{item.my_key}}).",
-            )
+            yield problem_of("item-key", f"$.{key}", key)
 
 
 def thinks_aloud(content: str) -> bool:
@@ -242,7 +147,7 @@ def good_item_key(key: str) -> bool:
 
 
 def _missing(path: str, key: str, record: Record) -> Problem:
-    return error(path, "missing-key", record, f"The key `{key}` is missing.", f"Add `{key}`; keys found are shown.")
+    return problem_of("missing-key", path, record, key=key)
 
 
 _CHECKS: Mapping[str, Callable[[Record], Iterator[Problem]]] = {
@@ -264,57 +169,39 @@ def foreign_schema(record: Record, method: str = "supervised") -> Problem | None
         return None
     elif {"preferred_output", "non_preferred_output"} & keys:
         return _other_method(record, "preference (dpo)")
-    for needed, rule, name, remedy in _FOREIGN:
+    for needed, rule, name in _FOREIGN:
         if needed <= keys:
-            return error("$", rule, record, f"This is {name}, not the {_KIND[method]} format.", remedy)
+            return problem_of(rule, "$", record, name=name, kind=_KIND[method])
     if held := next((k for k, v in record.items() if isinstance(v, list) and v and isinstance(v[0], dict)), None):
         inside = record[held][0].keys() & {"messages", "prompt", "conversations", *DPO_KEYS}
         if inside:
-            return error(
-                f"$.{held}",
-                "wrapped",
-                record,
-                f"{len(record[held]):,} examples stand inside the key `{held}` of one object.",
-                "Write each of them on a line of its own, without what is around them.",
-            )
+            return problem_of("wrapped", f"$.{held}", record, count=f"{len(record[held]):,}", key=held)
     if not keys:
-        return error("$", "missing-key", "{}", "The object is empty.", "Remove the line (fix() does).")
+        return problem_of("missing-key.empty", "$", "{}")
     wanted = "input" if method == "dpo" else "messages"
-    return error(f"$.{wanted}", "missing-key", record, f"The key `{wanted}` is missing.", _EXAMPLE[method])
+    return problem_of(f"missing-key.{method}", f"$.{wanted}", record)
 
 
 def _other_method(record: Record, other: str) -> Problem:
     method = "dpo" if "dpo" in other else "supervised"
-    return error(
-        "$",
-        "other-method",
-        record,
-        f"This is {other} data.",
-        f"Read it with the method it was made for: read_dataset(…, method={method!r}).",
-    )
+    return problem_of("other-method", "$", record, kind=other, method=repr(method))
 
 
 _KIND = {"supervised": "supervised chat", "dpo": "preference", "reinforcement": "reinforcement"}
-_EXAMPLE = {
-    "supervised": 'Write {"messages": [{"role": "user", …}, {"role": "assistant", …}]}.',
-    "dpo": 'Write {"input": {"messages": […]}, "preferred_output": […], "non_preferred_output": […]}.',
-    "reinforcement": 'Write {"messages": [{"role": "user", …}], "reference_answer": …}.',
-}
-_CONVERT = "Convert it: read_dataset(path).convert()."
-# (keys that give it away, rule, what it is, what to do)
-_FOREIGN: tuple[tuple[frozenset[str], str, str, str], ...] = (
-    (frozenset({"prompt", "completion"}), "prompt-completion", "the retired prompt/completion format", _CONVERT),
-    (frozenset({"prompt", "chosen", "rejected"}), "other-schema", "a preference pair as TRL writes it", _CONVERT),
-    (frozenset({"chosen", "rejected"}), "other-schema", "a preference pair as TRL writes it", _CONVERT),
-    (frozenset({"conversations"}), "other-schema", "the ShareGPT format", _CONVERT),
-    (frozenset({"conversation"}), "other-schema", "a ShareGPT-like format", _CONVERT),
-    (frozenset({"instruction", "output"}), "other-schema", "the Alpaca format", _CONVERT),
-    (frozenset({"question", "answer"}), "other-schema", "a table of questions and answers", _CONVERT),
-    (frozenset({"custom_id", "body"}), "other-schema", "a batch request file", "Add the answers."),
-    (frozenset({"contents"}), "other-schema", "Google's Gemini format", "Rename to messages, role and content."),
-    (frozenset({"text"}), "other-schema", "plain text for pre-training", "Write prompts and wanted answers."),
-    (frozenset({"input", "output"}), "other-schema", "an input/output table", _CONVERT),
-    (frozenset({"prompt", "response"}), "other-schema", "a prompt/response table", _CONVERT),
+# (keys that give it away, rule, what it is)
+_FOREIGN: tuple[tuple[frozenset[str], str, str], ...] = (
+    (frozenset({"prompt", "completion"}), "prompt-completion", ""),
+    (frozenset({"prompt", "chosen", "rejected"}), "other-schema", "a preference pair as TRL writes it"),
+    (frozenset({"chosen", "rejected"}), "other-schema", "a preference pair as TRL writes it"),
+    (frozenset({"conversations"}), "other-schema", "the ShareGPT format"),
+    (frozenset({"conversation"}), "other-schema", "a ShareGPT-like format"),
+    (frozenset({"instruction", "output"}), "other-schema", "the Alpaca format"),
+    (frozenset({"question", "answer"}), "other-schema", "a table of questions and answers"),
+    (frozenset({"custom_id", "body"}), "other-schema.batch", "a batch request file"),
+    (frozenset({"contents"}), "other-schema.gemini", "Google's Gemini format"),
+    (frozenset({"text"}), "other-schema.text", "plain text for pre-training"),
+    (frozenset({"input", "output"}), "other-schema", "an input/output table"),
+    (frozenset({"prompt", "response"}), "other-schema", "a prompt/response table"),
 )
 
 

@@ -43,22 +43,7 @@ class Problem:
         return f"{self.severity}: {where + ': ' if where else ''}{self.message}{seen} -> {self.fix} ({self.rule})"
 
 
-def error(path: str, rule: str, value: object, message: str, fix: str) -> Problem:
-    """A finding the service will refuse; the line is filled in by whoever knows it."""
-    return Problem(None, _place(path), rule, "error", shown(value), message, fix)
-
-
-def warning(path: str, rule: str, value: object, message: str, fix: str) -> Problem:
-    """A finding that makes the training worse."""
-    return Problem(None, _place(path), rule, "warning", shown(value), message, fix)
-
-
-def note(path: str, rule: str, value: object, message: str, fix: str) -> Problem:
-    """A finding worth knowing."""
-    return Problem(None, _place(path), rule, "note", shown(value), message, fix)
-
-
-def _place(path: str) -> str:
+def place_of(path: str) -> str:
     """The path itself, unless a foreign key in it is too long or odd to print."""
     return path if len(path) <= 120 and path.isprintable() else shown(path, 120)
 

@@ -1,7 +1,7 @@
 """Records in good order, judged at nearly the speed of decoding them: tool calls, parts, pictures, weights, pairs.
 
 A typed decode settles the shape of a record, one walk over its messages the rest. Whatever this does not vouch for is
-left to `method_rules`, which says what is wrong; a test holds the two together. Needs msgspec only.
+left to `methods`, which says what is wrong; a test holds the two together. Needs msgspec only.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from tunebook.data.rules.tools import check_definitions, good_function_name
 from tunebook.data.tokens import IMAGE_HIGH
 
 REMEMBERED = 4_096  # lists of tools, each with what may be called by it
-Signature = tuple[tuple[str, ...], frozenset[str] | None]  # arguments required; those allowed, None: any
+Signature = tuple[frozenset[str], frozenset[str] | None]  # arguments required; those allowed, None: any
 Offered = Mapping[str, Signature]
 NOTHING: Offered = {}
+NO_CALLS: set[str] = set()  # never changed
 
 
 class _TextPart(msgspec.Struct, tag_field="type", tag="text", gc=False, forbid_unknown_fields=True):
@@ -97,9 +98,107 @@ class _Pair(msgspec.Struct, gc=False, forbid_unknown_fields=True):
 # What is worth keeping of a record in good order: its keys, whether it has pictures, the bytes of these beyond the
 # tokens they count, the keys a grader can read. A plain tuple: there is one for each line of a file.
 Regular = tuple[Keys, bool, int, tuple[str, ...]]
-# Messages in good order: hash of the system message, a sign of each other message, pictures, their bytes likewise,
-# whether there is anything to learn.
-_Walk = tuple[int, list[Hashable], int, int, bool]
+_arguments = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+class _Talk:
+    """Messages read one after the other, as long as nothing about them wants a closer look."""
+
+    __slots__ = ("_called", "_offered", "_waiting", "beside", "images", "learned", "signs", "system")
+
+    def __init__(self, offered: Offered) -> None:
+        self._offered = offered
+        self._waiting: set[str] = NO_CALLS  # calls that have no answer yet
+        self._called: set[str] = NO_CALLS
+        self.system = 0  # hash of the system message
+        self.signs: list[Hashable] = []  # what each other message says
+        self.images = 0
+        self.beside = 0  # bytes of the pictures beyond the tokens they count
+        self.learned = False  # whether some answer is learned from
+
+    def read(self, messages: Sequence[Any]) -> bool:
+        """Whether all of them are in good order."""
+        for message in messages:
+            if not _READ[type(message)](self, message):
+                return False
+        return not self._waiting or type(messages[-1]) is not _Tool
+
+    def _instruction(self, message: _System | _Developer) -> bool:
+        if self.system or self.signs or message.content.isspace():  # two instructions, or a late one
+            return False
+        self.system = hash(message.content)
+        return True
+
+    def _question(self, message: _User) -> bool:
+        return not self._waiting and self._content(message.content)
+
+    def _answer(self, message: _Assistant) -> bool:
+        if self._waiting:
+            return False
+        self.learned = self.learned or message.weight != 0
+        calls = message.tool_calls
+        return self._content(message.content) if calls is UNSET else self._calls(calls, message.content)
+
+    def _result(self, message: _Tool) -> bool:
+        if message.tool_call_id not in self._waiting:
+            return False
+        self._waiting.discard(message.tool_call_id)
+        return self._content(message.content)
+
+    def _content(self, content: str | Sequence[_TextPart | _ImagePart] | None) -> bool:
+        if type(content) is str:
+            self.signs.append(content)
+            return content != "" and not content.isspace()
+        return content is not None and self._parts(content)
+
+    def _calls(self, calls: Sequence[_Call], content: object) -> bool:
+        ids = {call.id for call in calls if _fits(call.function, self._offered)}
+        if len(ids) < len(calls) or not self._called.isdisjoint(ids) or type(content) is list:
+            return False
+        self._called = self._called | ids
+        self._waiting = ids
+        words = [word for call in calls for word in (call.function.name, call.function.arguments)]
+        self.signs.append(call_sign(content, words))
+        return True
+
+    def _parts(self, parts: Any) -> bool:
+        texts = []
+        for part in parts:
+            if type(part) is _TextPart:
+                texts.append(part.text)
+                continue
+            address = part.image_url.url
+            if not (plainly_public(address) or next(check_url(address, ""), None) is None):
+                return False
+            texts.append(address)
+            self.images += 1
+            self.beside += len(address) - IMAGE_HIGH
+        self.signs.append(parts_sign(texts))
+        return True
+
+
+_READ: Mapping[type, Callable[[_Talk, Any], bool]] = {
+    _System: _Talk._instruction,
+    _Developer: _Talk._instruction,
+    _User: _Talk._question,
+    _Assistant: _Talk._answer,
+    _Tool: _Talk._result,
+}
+
+
+def _fits(function: _Function, offered: Offered) -> bool:
+    """Whether a call's arguments are those of something on offer, where anything is."""
+    try:
+        arguments = _arguments(function.arguments)
+    except (*REFUSED, UnicodeError):
+        return False
+    if not offered:
+        return good_function_name(function.name)
+    signature = offered.get(function.name)
+    if signature is None:
+        return False
+    required, allowed = signature
+    return required <= arguments.keys() and (allowed is None or arguments.keys() <= allowed)
 
 
 class RegularChecker:
@@ -114,10 +213,8 @@ class RegularChecker:
         self._conversation = msgspec.json.Decoder(_Conversation).decode
         self._preference = msgspec.json.Decoder(_Pair).decode
         self._any = msgspec.json.Decoder().decode
-        self._arguments = msgspec.json.Decoder(dict[str, Any]).decode
         self._tools: dict[bytes, Offered | None] = {}  # raw list -> what it offers; None: something is wrong with it
         self._last: tuple[bytes, Offered | None] = (b"[]", {})
-        self._names: set[str] = set()  # of functions, found good
         self._images = load_catalogue().limit("images_per_example_advised")
 
     def _supervised(self, line: bytes) -> Regular | None:
@@ -126,33 +223,29 @@ class RegularChecker:
         except REFUSED:
             return None
         messages = record.messages
-        walk = self._walk(messages, record.tools)
-        if walk is None:
+        talk = self._talk(messages, record.tools)
+        if talk is None or not talk.learned or type(messages[-1]) is not _Assistant:
             return None
-        system, signs, images, no_text, learned = walk
-        if not learned or type(messages[-1]) is not _Assistant:
-            return None
-        said = signs.pop()
-        return keys_of(system, signs, said), images > 0, no_text, ()
+        answer = talk.signs.pop()
+        return keys_of(talk.system, talk.signs, answer), talk.images > 0, talk.beside, ()
 
     def _pair(self, line: bytes) -> Regular | None:
         try:
             record = self._preference(line)
         except REFUSED:
             return None
-        messages = record.input.messages
-        asked = self._walk(messages, record.input.tools)
-        if asked is None or asked[2] or type(messages[-1]) is _Assistant:
+        asked = self._talk(record.input.messages, record.input.tools)
+        if asked is None or asked.images or type(record.input.messages[-1]) is _Assistant:
             return None
         outputs = []
         for output in (record.preferred_output, record.non_preferred_output):
-            walk = self._walk(output, UNSET)
-            if walk is None or (type(output[0]) is _Tool and len(output) == 1):
+            talk = self._talk(output)
+            if talk is None:
                 return None
-            outputs.append(tuple(walk[1]))
+            outputs.append(tuple(talk.signs))
         if outputs[0] == outputs[1]:
             return None
-        return keys_of(asked[0], asked[1], tuple(outputs)), False, 0, ()
+        return keys_of(asked.system, asked.signs, tuple(outputs)), False, 0, ()
 
     def _prompt(self, line: bytes) -> Regular | None:
         try:
@@ -160,105 +253,22 @@ class RegularChecker:
             messages: list[Any] = msgspec.convert(record["messages"], _Messages)
         except (*REFUSED, KeyError, TypeError):
             return None
-        if "tools" in record or "functions" in record or type(messages[-1]) not in (_User, _Developer):
-            return None
         items = tuple(key for key in record if key not in SUPERVISED_KEYS)
-        walk = self._walk(messages, UNSET)
-        if walk is None or not all(map(good_item_key, items)):
+        talk = self._talk(messages) if _is_prompt(record, messages, items) else None
+        if talk is None:
             return None
-        if any(isinstance(message.content, str) and thinks_aloud(message.content) for message in messages):
-            return None
-        if not isinstance(record.get("parallel_tool_calls", True), bool):
-            return None
-        system, signs, images, no_text, _ = walk
         answered = compact([[key, value] for key, value in record.items() if key != "messages"])
-        keys = keys_of(system, signs, answered) if signs and len(record) > 1 else record_keys(record)
-        return keys, images > 0, no_text, items
+        whole = talk.signs and len(record) > 1
+        keys = keys_of(talk.system, talk.signs, answered) if whole else record_keys(record)
+        return keys, talk.images > 0, talk.beside, items
 
-    def _walk(self, messages: Sequence[Any], tools: msgspec.Raw | UnsetType) -> _Walk | None:
-        """The messages one after the other; None as soon as anything about them wants a closer look."""
-        system = images = no_text = 0
-        signs: list[Hashable] = []
-        learned = False
-        waiting: set[str] = set()  # calls that have no answer yet
-        called: set[str] = set()
-        offered: Offered | None = NOTHING if tools is UNSET else self._offered(tools)
+    def _talk(self, messages: Sequence[Any], tools: msgspec.Raw | UnsetType = UNSET) -> _Talk | None:
+        """The messages as read; None when anything about them wants a closer look."""
+        offered = NOTHING if tools is UNSET else self._offered(tools)
         if offered is None:
             return None
-        for message in messages:
-            kind, content = type(message), message.content
-            if kind is _Tool:
-                if message.tool_call_id not in waiting:
-                    return None
-                waiting.discard(message.tool_call_id)
-            elif waiting:
-                return None
-            elif kind is _Assistant:
-                learned = learned or message.weight != 0
-                calls = message.tool_calls
-                if calls is not UNSET:
-                    waiting = self._calls(calls, offered)
-                    if not waiting or not called.isdisjoint(waiting) or type(content) is list:
-                        return None
-                    called |= waiting
-                    words: list[str] = []
-                    for call in calls:
-                        words += call.function.name, call.function.arguments
-                    signs.append(call_sign(content, words))
-                    continue
-            elif kind is not _User:
-                if content.isspace() or message is not messages[0]:
-                    return None
-                system = hash(content)
-                continue
-            if type(content) is str:
-                if not content or content.isspace():
-                    return None
-                signs.append(content)
-                continue
-            if content is None:
-                return None
-            texts = []
-            for part in content:
-                if type(part) is _TextPart:
-                    texts.append(part.text)
-                    continue
-                address = part.image_url.url
-                if not (plainly_public(address) or next(check_url(address, ""), None) is None):
-                    return None
-                texts.append(address)
-                images += 1
-                no_text += len(address) - IMAGE_HIGH
-            signs.append(parts_sign(texts))
-        if images > self._images or (waiting and type(messages[-1]) is _Tool):
-            return None
-        return system, signs, images, no_text, learned
-
-    def _calls(self, calls: Sequence[_Call], offered: Offered) -> set[str]:
-        """Ids of the calls of one message; none when one of them does not fit what is offered."""
-        ids = set()
-        for call in calls:
-            name = call.function.name
-            try:
-                arguments = self._arguments(call.function.arguments)
-            except (*REFUSED, UnicodeError):
-                return set()
-            if offered:
-                signature = offered.get(name)
-                if signature is None:
-                    return set()
-                required, allowed = signature
-                for key in required:
-                    if key not in arguments:
-                        return set()
-                if allowed is not None and not allowed.issuperset(arguments):
-                    return set()
-            elif name not in self._names:
-                if not good_function_name(name):
-                    return set()
-                self._names.add(name)
-            ids.add(call.id)
-        return ids if len(ids) == len(calls) else set()
+        talk = _Talk(offered)
+        return talk if talk.read(messages) and talk.images <= self._images else None
 
     def _offered(self, raw: msgspec.Raw) -> Offered | None:
         """What a list of tools offers, looked through once; the same list mostly stands in all examples."""
@@ -276,6 +286,17 @@ class RegularChecker:
         return offered
 
 
+def _is_prompt(record: Mapping[str, Any], messages: Sequence[Any], items: Sequence[str]) -> bool:
+    """Whether what is beside the messages, and how they end, is as a reinforcement example has it."""
+    return (
+        not {"tools", "functions"} & record.keys()
+        and isinstance(record.get("parallel_tool_calls", True), bool)
+        and type(messages[-1]) in (_User, _Developer)
+        and all(map(good_item_key, items))
+        and not any(isinstance(m.content, str) and thinks_aloud(m.content) for m in messages)
+    )
+
+
 def _read_tools(text: bytes) -> Offered | None:
     """Name -> signature; empty for null or an empty list, None when something is wrong with the definitions."""
     try:
@@ -290,10 +311,10 @@ def _read_tools(text: bytes) -> Offered | None:
 
 
 def _signature(schema: object) -> Signature:
-    """What `tool_rules` asks of a call's arguments."""
+    """What `tools` asks of a call's arguments."""
     if not isinstance(schema, dict):
-        return (), None
+        return frozenset(), None
     required, properties = schema.get("required"), schema.get("properties")
     closed = isinstance(properties, dict) and schema.get("additionalProperties") is not True
-    names = tuple(key for key in required if isinstance(key, str)) if isinstance(required, list) else ()
+    names = frozenset(key for key in required if isinstance(key, str)) if isinstance(required, list) else frozenset()
     return names, frozenset(properties or ()) if closed else None

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 
-from tunebook.data.rules.problem import Problem, error, json_type, note, warning
+from tunebook.data.rules.problem import Problem, json_type
+from tunebook.data.rules.table import problem_of
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -20,35 +22,17 @@ def check_definitions(record: Mapping[str, Any], path: str = "$") -> Iterator[Pr
     """`tools`, `functions` (legacy) and `parallel_tool_calls` of a record."""
     parallel = record.get("parallel_tool_calls")
     if parallel is not None and not isinstance(parallel, bool):
-        yield error(
-            f"{path}.parallel_tool_calls",
-            "wrong-type",
-            parallel,
-            "`parallel_tool_calls` is true or false.",
-            "Write true or false without quotes.",
-        )
+        yield problem_of("wrong-type.parallel", f"{path}.parallel_tool_calls", parallel)
     for key in ("tools", "functions"):
         if key not in record or record[key] is None:
             continue
         tools = record[key]
         if not isinstance(tools, list):
-            yield error(
-                f"{path}.{key}",
-                "wrong-type",
-                tools,
-                f"`{key}` is a JSON {json_type(tools)}, not a list.",
-                "Write a list of definitions; JSON text inside quotes must become JSON itself.",
-            )
+            yield problem_of("wrong-type.tools", f"{path}.{key}", tools, key=key)
             continue
         yield from _check_list(tools, key, f"{path}.{key}")
     if "functions" in record:
-        yield note(
-            f"{path}.functions",
-            "legacy-functions",
-            "functions",
-            "`functions` is the older way to offer tools.",
-            "Newer models are trained and called with `tools`.",
-        )
+        yield problem_of("legacy-functions", f"{path}.functions", "functions")
 
 
 def _check_list(tools: Sequence[object], key: str, path: str) -> Iterator[Problem]:
@@ -57,37 +41,19 @@ def _check_list(tools: Sequence[object], key: str, path: str) -> Iterator[Proble
         place = f"{path}[{index}]"
         function, at = (tool, place) if key == "functions" else _inner(tool, place)
         if key == "tools" and isinstance(tool, dict) and tool.get("type") != "function":
-            yield error(
-                f"{place}.type",
-                "tool-type",
-                tool.get("type"),
-                'The type of a tool is "function".',
-                'Write {"type": "function", "function": {"name": …, "parameters": …}}.',
-            )
+            yield problem_of("tool-type.definition", f"{place}.type", tool.get("type"))
         if not isinstance(function, dict):
-            yield error(
-                at,
-                "tool-definition",
-                function,
-                "A tool is described by an object with a `name`.",
-                'Write {"type": "function", "function": {"name": …, "parameters": …}}.',
-            )
+            yield problem_of("tool-definition", at, function)
             continue
         name = function.get("name")
         yield from check_function_name(name, f"{at}.name")
         if isinstance(name, str):
             if name in names:
-                yield error(f"{at}.name", "tool-twice", name, "Two tools have this name.", "Remove or rename one.")
+                yield problem_of("tool-twice", f"{at}.name", name)
             names.add(name)
         parameters = function.get("parameters")
         if parameters is not None and not isinstance(parameters, dict):
-            yield error(
-                f"{at}.parameters",
-                "tool-parameters",
-                parameters,
-                f"`parameters` is a JSON {json_type(parameters)}; it must be a JSON Schema object.",
-                'Write {"type": "object", "properties": {…}}.',
-            )
+            yield problem_of("tool-parameters", f"{at}.parameters", parameters)
 
 
 def _inner(tool: object, place: str) -> tuple[object, str]:
@@ -96,19 +62,14 @@ def _inner(tool: object, place: str) -> tuple[object, str]:
     return (tool.get("function"), f"{place}.function") if isinstance(tool, dict) else (tool, place)
 
 
+@lru_cache(maxsize=1_000)
 def good_function_name(name: str) -> bool:
     return _NAME.fullmatch(name) is not None
 
 
 def check_function_name(name: object, path: str) -> Iterator[Problem]:
     if not isinstance(name, str) or not good_function_name(name):
-        yield error(
-            path,
-            "function-name",
-            name,
-            "A function name is 1 to 64 letters, digits, _ or -.",
-            "Rename it; dots and spaces become _.",
-        )
+        yield problem_of("function-name", path, name)
 
 
 def offered(record: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -128,67 +89,31 @@ def check_calls(message: Mapping[str, Any], path: str) -> Iterator[Problem]:
     if "tool_calls" in message and message["tool_calls"] is not None:
         calls = message["tool_calls"]
         if not isinstance(calls, list) or not calls:
-            yield error(
-                f"{path}.tool_calls",
-                "tool-calls",
-                calls,
-                "`tool_calls` must be a list with at least one call.",
-                "Leave the key out when nothing is called.",
-            )
+            yield problem_of("tool-calls", f"{path}.tool_calls", calls)
         else:
             for index, call in enumerate(calls):
                 yield from _check_call(call, f"{path}.tool_calls[{index}]")
     if "function_call" in message and message["function_call"] is not None:
         call = message["function_call"]
         if not isinstance(call, dict):
-            yield error(
-                f"{path}.function_call",
-                "tool-calls",
-                call,
-                "`function_call` is an object: name, arguments.",
-                'Write {"name": …, "arguments": "{…}"}.',
-            )
+            yield problem_of("tool-calls.legacy", f"{path}.function_call", call)
         else:
             yield from _check_function(call, f"{path}.function_call")
 
 
 def _check_call(call: object, path: str) -> Iterator[Problem]:
     if not isinstance(call, dict):
-        yield error(
-            path,
-            "tool-calls",
-            call,
-            f"A tool call is an object, this is a JSON {json_type(call)}.",
-            'Write {"id": "call_1", "type": "function", "function": {"name": …, "arguments": "{…}"}}.',
-        )
+        yield problem_of("tool-calls.object", path, call)
         return
     if not isinstance(call.get("id"), str) or not call["id"]:
-        yield error(
-            f"{path}.id",
-            "call-id",
-            call.get("id"),
-            "The call has no id.",
-            "Give each call of a conversation its own id, and the answer the same one as `tool_call_id`.",
-        )
+        yield problem_of("call-id", f"{path}.id", call.get("id"))
     if call.get("type") != "function":
-        yield error(
-            f"{path}.type",
-            "tool-type",
-            call.get("type"),
-            'The type of a call is "function".',
-            'Add "type": "function" (fix() does).',
-        )
+        yield problem_of("tool-type", f"{path}.type", call.get("type"))
     function = call.get("function")
     if isinstance(function, dict):
         yield from _check_function(function, f"{path}.function")
     else:
-        yield error(
-            f"{path}.function",
-            "tool-calls",
-            function,
-            "The call has no `function` object.",
-            'Write "function": {"name": …, "arguments": "{…}"}.',
-        )
+        yield problem_of("tool-calls.function", f"{path}.function", function)
 
 
 def _check_function(function: Mapping[str, Any], path: str) -> Iterator[Problem]:
@@ -196,31 +121,13 @@ def _check_function(function: Mapping[str, Any], path: str) -> Iterator[Problem]
     arguments = function.get("arguments")
     at = f"{path}.arguments"
     if not isinstance(arguments, str):
-        yield error(
-            at,
-            "arguments-type",
-            arguments,
-            f"`arguments` is a JSON {json_type(arguments)}; it must be JSON as text.",
-            "Write json.dumps(arguments) (fix() does).",
-        )
+        yield problem_of("arguments-type", at, arguments)
         return
     value, problem = read_arguments(arguments)
     if problem:
-        yield error(
-            at,
-            "arguments-json",
-            arguments,
-            f"`arguments` is not valid JSON: {problem}.",
-            "Write json.dumps(arguments); the model learns to write what it sees here.",
-        )
+        yield problem_of("arguments-json", at, arguments, reason=problem)
     elif not isinstance(value, dict):
-        yield warning(
-            at,
-            "arguments-object",
-            arguments,
-            f"`arguments` holds a JSON {json_type(value)}, not an object.",
-            'Name the arguments: "{\\"city\\": \\"Oslo\\"}".',
-        )
+        yield problem_of("arguments-object", at, arguments, type=json_type(value))
 
 
 def read_arguments(arguments: str) -> tuple[Any, str]:
@@ -237,13 +144,7 @@ def check_tool_message(message: Mapping[str, Any], path: str) -> Iterator[Proble
     """What a message of the role tool or function must name."""
     if message["role"] == "tool":
         if not isinstance(message.get("tool_call_id"), str) or not message["tool_call_id"]:
-            yield error(
-                f"{path}.tool_call_id",
-                "tool-call-id",
-                message.get("tool_call_id"),
-                "The tool's answer does not say which call it answers.",
-                "Add `tool_call_id` with the call's id.",
-            )
+            yield problem_of("tool-call-id", f"{path}.tool_call_id", message.get("tool_call_id"))
     else:
         yield from check_function_name(message.get("name"), f"{path}.name")
 
@@ -259,13 +160,7 @@ def check_exchange(
         if role == "tool":
             answered = message.get("tool_call_id")
             if isinstance(answered, str) and answered and open_calls.pop(answered, None) is None:
-                yield error(
-                    f"{path}[{index}].tool_call_id",
-                    "tool-answer-unmatched",
-                    answered,
-                    "No open call before this answer has its id.",
-                    "Let `tool_call_id` repeat the id of the call just before.",
-                )
+                yield problem_of("tool-answer-unmatched", f"{path}[{index}].tool_call_id", answered)
             continue
         yield from _unanswered(open_calls)
         open_calls = {}
@@ -277,15 +172,9 @@ def check_exchange(
             if not isinstance(name, str) or "function_call" in at:
                 continue
             if name in open_calls:
-                yield error(f"{at}.id", "call-id-twice", name, "Two calls at once have this id.", "Give each its own.")
+                yield problem_of("call-id-twice", f"{at}.id", name)
             elif name in seen:
-                yield note(
-                    f"{at}.id",
-                    "call-id-again",
-                    name,
-                    "An earlier call of this conversation had the same id.",
-                    "Give each call its own id, so that its answer is certain.",
-                )
+                yield problem_of("call-id-again", f"{at}.id", name)
             open_calls[name] = f"{at}"
             seen.add(name)
     if messages and messages[-1][1].get("role") == "tool":
@@ -294,13 +183,7 @@ def check_exchange(
 
 def _unanswered(open_calls: Mapping[str, str]) -> Iterator[Problem]:
     for name, at in open_calls.items():
-        yield error(
-            at,
-            "tool-call-unanswered",
-            name,
-            "This call is never answered, yet the conversation goes on.",
-            'Add a message {"role": "tool", "tool_call_id": …} right after it, or end the example with the call.',
-        )
+        yield problem_of("tool-call-unanswered", at, name)
 
 
 def _calls(message: Mapping[str, Any], path: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -321,13 +204,7 @@ def _check_against(call: Mapping[str, Any], path: str, tools: Mapping[str, Any] 
         return
     at = path if path.endswith("function_call") else f"{path}.function"
     if name not in tools:
-        yield warning(
-            f"{at}.name",
-            "tool-unknown",
-            name,
-            "The assistant calls a tool that this example does not offer.",
-            f"Add its definition to `tools`, or correct the name (offered: {', '.join(list(tools)[:6])}).",
-        )
+        yield problem_of("tool-unknown", f"{at}.name", name, offered=", ".join(list(tools)[:6]))
         return
     schema, arguments = tools[name], function.get("arguments") if isinstance(function, dict) else None
     if not isinstance(schema, dict) or not isinstance(arguments, str):
@@ -340,20 +217,8 @@ def _check_against(call: Mapping[str, Any], path: str, tools: Mapping[str, Any] 
         [key for key in required if isinstance(key, str) and key not in value] if isinstance(required, list) else []
     )
     if missing:
-        yield warning(
-            f"{at}.arguments",
-            "argument-missing",
-            ", ".join(missing),
-            f"`{name}` requires what this call leaves out.",
-            "Add the argument, or take it off the definition's `required`.",
-        )
+        yield problem_of("argument-missing", f"{at}.arguments", ", ".join(missing), name=name)
     properties = schema.get("properties")
     unknown = [key for key in value if key not in properties] if isinstance(properties, dict) else []
     if unknown and schema.get("additionalProperties") is not True:
-        yield warning(
-            f"{at}.arguments",
-            "argument-unknown",
-            ", ".join(unknown[:5]),
-            f"`{name}` has no such argument.",
-            "Correct the name, or add it to the definition's `properties`.",
-        )
+        yield problem_of("argument-unknown", f"{at}.arguments", ", ".join(unknown[:5]), name=name)
