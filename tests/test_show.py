@@ -13,7 +13,7 @@ EVERYWHERE = Card(
     Items([HOSTILE, Span(HOSTILE, "code")], title=HOSTILE),
     Table(
         (HOSTILE, "n"),
-        [(HOSTILE, Share(HOSTILE)), (Span(HOSTILE, "excerpt", title=HOSTILE), "")],
+        [(HOSTILE, Share(HOSTILE)), (Span(HOSTILE, "excerpt", hint=HOSTILE), "")],
         HOSTILE,
         numeric=(1,),
     ),
@@ -44,7 +44,7 @@ def test_only_https_links_are_followed():
 
 
 def test_a_long_id_is_cut_for_the_eye_and_whole_for_the_hand():
-    html = Span("ftjob-0123456789", "code cut", title="ftjob-0123456789").html()
+    html = Span("ftjob-0123456789", "code cut", hint="ftjob-0123456789").html()
 
     assert "text-overflow:ellipsis" in html
     assert html.count("ftjob-0123456789") == 2  # in the text and where the pointer rests

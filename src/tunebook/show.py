@@ -59,7 +59,7 @@ STYLES: Mapping[str, str] = {
     "short": "white-space:nowrap",
     "cut": "display:inline-block;max-width:120px;overflow:hidden;text-overflow:ellipsis;vertical-align:bottom",
     "excerpt": "white-space:pre-wrap;min-width:15em;max-width:44em",
-    "words": "min-width:13em",
+    "words": "min-width:13em;white-space:normal",
     "link": "text-decoration:underline",
     "share": "display:inline-block;height:9px;margin:0 0 0 4px;background:#808080;opacity:0.5",
 }
@@ -78,13 +78,16 @@ def escape(value: object) -> Markup:
 @dataclass(frozen=True)
 class Span:
     """A piece of text. role: strong, muted, code, cut (a long id: all of it is there, its start is seen), excerpt
-    (keeps line breaks), words. tone: one of the palette. title: what the pointer tells where it rests on it."""
+    (keeps line breaks), words. tone: one of the palette.
+
+    hint: more of it, seen when one points at it.
+    """
 
     text: str
     role: str = ""
     tone: str = ""
     href: str = ""
-    title: str = ""
+    hint: str = ""
 
     def html(self) -> Markup:
         """An element that carries the span's style."""
@@ -97,10 +100,10 @@ class Span:
         if self.href.startswith("https://"):  # no other scheme is followed, whoever wrote it
             link = Markup('<a style="{}" href="{}" target="_blank" rel="noopener">{}</a>')
             inner = link.format(STYLES["link"], _escape(self.href), inner)
-        if not styles and not self.title:
+        if not styles and not self.hint:
             return inner
         name = "code" if "code" in roles else "div" if {"excerpt", "words"} & set(roles) else "span"
-        return element(name, inner, ";".join(styles), {"title": self.title or None})
+        return element(name, inner, ";".join(styles), {"title": self.hint or None})
 
     def __str__(self) -> str:
         return self.text
@@ -127,16 +130,43 @@ class Share(Span):
         return super().html() + element("span", Markup(""), width) if self.text else Markup("")
 
 
-# What stands in a sentence or a cell: text, a span, or several in a row.
-Inline: TypeAlias = "str | Span | Sequence[str | Span]"
+@dataclass(frozen=True)
+class Picture:
+    """A drawing that stands alone (SVG without script, or PNG), what it says in words, and its width in pixels.
+
+    Shown as an `<img>`, which no front end strips and in which no script runs.
+    """
+
+    image: str | bytes = field(repr=False)
+    words: str
+    width: int = 640
+
+    def html(self) -> Markup:
+        data = self.image.encode() if isinstance(self.image, str) else self.image
+        kind = "svg+xml" if isinstance(self.image, str) else "png"
+        source = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+        image = Markup('<img style="{}" src="{}" alt="{}" width="{}">')
+        return image.format(STYLES["picture"], source, _escape(self.words), self.width)
+
+    def text(self) -> str:
+        return self.words
+
+    __str__ = text
+
+    def markdown(self) -> str:
+        return _plain_markdown(self.words)
 
 
-def _pieces(inline: Inline) -> Sequence[str | Span]:
-    return (inline,) if isinstance(inline, str | Span) else inline
+# What stands in a sentence or a cell: text, a span, a small picture, or several in a row.
+Inline: TypeAlias = "str | Span | Picture | Sequence[str | Span | Picture]"
+
+
+def _pieces(inline: Inline) -> Sequence[str | Span | Picture]:
+    return (inline,) if isinstance(inline, str | Span | Picture) else inline
 
 
 def _html(inline: Inline) -> Markup:
-    parts = (piece.html() if isinstance(piece, Span) else escape(piece) for piece in _pieces(inline))
+    parts = (escape(piece) if isinstance(piece, str) else piece.html() for piece in _pieces(inline))
     return Markup("").join(parts)
 
 
@@ -145,7 +175,7 @@ def _text(inline: Inline) -> str:
 
 
 def _markdown(inline: Inline) -> str:
-    return "".join(p.markdown() if isinstance(p, Span) else _plain_markdown(p) for p in _pieces(inline))
+    return "".join(_plain_markdown(p) if isinstance(p, str) else p.markdown() for p in _pieces(inline))
 
 
 def _plain_markdown(text: str) -> str:
@@ -157,8 +187,8 @@ def element(name: str, inner: Markup, style: str, attributes: Mapping[str, Any] 
     """One HTML element with an inline style; attribute values are escaped, None leaves an attribute out."""
     told = [("style", style)] if style else []
     told += [(key, value) for key, value in (attributes or {}).items() if value is not None]
-    attrs = Markup("").join(Markup(' {}="{}"').format(key, _escape(str(value))) for key, value in told)
-    return Markup("<{0}{1}>{2}</{0}>").format(name, attrs, inner)
+    attrs = "".join(f' {key}="{_escape(str(value))}"' for key, value in told)
+    return Markup(f"<{name}{attrs}>{_escape(inner)}</{name}>")
 
 
 @dataclass(frozen=True)
@@ -300,31 +330,6 @@ class Bars:
 
     def markdown(self) -> str:
         return _plain_markdown(self.label)
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A drawing that stands alone (SVG without script, or PNG), what it says in words, and its width in pixels.
-
-    Shown as an `<img>`, which no front end strips and in which no script runs.
-    """
-
-    image: str | bytes = field(repr=False)
-    words: str
-    width: int = 640
-
-    def html(self) -> Markup:
-        data = self.image.encode() if isinstance(self.image, str) else self.image
-        kind = "svg+xml" if isinstance(self.image, str) else "png"
-        source = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
-        image = Markup('<img style="{}" src="{}" alt="{}" width="{}">')
-        return image.format(STYLES["picture"], source, _escape(self.words), self.width)
-
-    def text(self) -> str:
-        return self.words
-
-    def markdown(self) -> str:
-        return _plain_markdown(self.words)
 
 
 @dataclass(frozen=True)

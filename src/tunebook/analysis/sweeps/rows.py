@@ -1,0 +1,280 @@
+"""A row of a comparison, once: `ComparedJob` is what is known of a job, `COLUMNS` how each part of it is shown.
+
+Notebook card, widget, report page and Markdown lay their tables out from these. A new column is two entries: where the
+fact is measured (`comparison._facts`, a field of the same name here), and one `Column`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from tunebook import words
+from tunebook.analysis.curves.diagnosis import Diagnosis
+from tunebook.palette import VERDICTS
+from tunebook.show import Inline, Share, Span, Table
+
+Standing = Literal["best", "as good", ""]
+# "as good": the data cannot tell it from the best.
+STANDING_SIGNS: Mapping[str, str] = {"best": "★ ", "as good": "≈ ", "": ""}
+
+
+@dataclass(frozen=True)
+class ComparedJob:
+    """One job of a comparison in plain values; None (or "") is what is not known, or not measured.
+
+    The columns of `Comparison.frame` under their names (see there), but for the hyperparameters, which are `settings`
+    (name -> value). Beside them: `label`, what to call it (its suffix where no other job has the same, else its id);
+    `standing`; `reason`, the sentence of its diagnosis; `step` and `epoch` of the checkpoint to use; `left_out`, why
+    it is not ranked with the winner's group; and of the whole comparison its `measure` and the `level` of intervals.
+    A job without a rank has None in every column of the ranking (`loss` to `behind`).
+    """
+
+    id: str
+    label: str
+    settings: Mapping[str, Any]
+    suffix: str | None = None
+    model: str = ""
+    seed: int | None = None
+    status: str = ""
+    verdict: str | None = None
+    reason: str = ""
+    recommended_step: float | None = None
+    step: float | None = None
+    epoch: float | None = None
+    checkpoint: str | None = None
+    observed: float | None = None
+    observed_sd: float | None = None
+    accuracy: float | None = None
+    trained_tokens: float | None = None
+    cost_usd: float | None = None
+    group: str | None = None
+    rank: int | None = None
+    rank_low: int | None = None
+    rank_high: int | None = None
+    loss: float | None = None
+    loss_low: float | None = None
+    loss_high: float | None = None
+    p_best: float | None = None
+    behind: float | None = None
+    standing: Standing = ""
+    left_out: str = ""
+    measure: Literal["loss", "reward"] = "loss"
+    level: float = field(default=0.9, repr=False)
+
+    @property
+    def ranked(self) -> bool:
+        return self.rank is not None
+
+    @property
+    def place(self) -> str:
+        """Its rank, with the range of ranks that the data leave open: `2 (1–3)`."""
+        if self.rank is None:
+            return ""
+        return f"{self.rank}" if self.rank_low == self.rank_high else f"{self.rank} ({self.rank_low}–{self.rank_high})"
+
+    @property
+    def interval(self) -> str:
+        """The interval of the expected loss or reward, with the decimals of the value itself."""
+        _, low, high = words.aligned(self.loss, self.loss_low, self.loss_high)
+        return words.between(low, high)
+
+    @property
+    def distance(self) -> str:
+        """How far behind the best of its group: a loss in percent of the best's, a reward as the difference."""
+        if self.behind is None or self.standing == "best":
+            return ""
+        return f"+{words.percent(self.behind, 1)}" if self.measure == "loss" else f"−{words.number(self.behind)}"
+
+    @property
+    def checkpoint_words(self) -> str:
+        """Where in the training the checkpoint to use lies: step 412 (epoch 2)."""
+        if self.step is None:
+            return ""
+        epoch = "" if self.epoch is None else f" (epoch {words.number(self.epoch)})"
+        return f"step {words.count(self.step)}{epoch}"
+
+    @property
+    def verdict_words(self) -> str:
+        """The verdict after its sign: ▲ overfitting."""
+        if not self.verdict:
+            return ""
+        sign = VERDICTS[self.verdict].sign if self.verdict in VERDICTS else "?"
+        return f"{sign} {self.verdict.replace('_', ' ')}"
+
+    @property
+    def settings_words(self) -> str:
+        """Its hyperparameters in a line, without those the service has not told: n_epochs 3, batch_size 4."""
+        return ", ".join(f"{name} {words.setting(value)}" for name, value in self.settings.items() if value is not None)
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a comparison's table, in every view.
+
+    name: of the field. heading: `{measure}` in it becomes Loss or Reward, `{level}` the coverage of the intervals.
+    cell: how it is said. value: what rows are sorted by, and None where a job has nothing to show there (by default
+    the field called `name`); a column in which no job has anything is left out. sort: what sorting by it is called, ""
+    where nobody would; highest_first: what is wanted first.
+    """
+
+    name: str
+    heading: str
+    cell: Callable[[ComparedJob], Inline]
+    numeric: bool = True
+    sort: str = ""
+    highest_first: bool = False
+    value: Callable[[ComparedJob], Any] | None = None
+
+    def value_of(self, job: ComparedJob) -> Any:
+        return getattr(job, self.name) if self.value is None else self.value(job)
+
+
+def _job_cell(job: ComparedJob) -> Inline:
+    name = Span(job.id, "code cut", hint=job.id)
+    return (Span(str(job.suffix), "strong"), " ", name) if job.suffix else name
+
+
+def _verdict_cell(job: ComparedJob) -> Inline:
+    return Span(job.verdict_words, tone=str(job.verdict)) if job.verdict in VERDICTS else job.verdict_words
+
+
+WHO = (
+    Column("group", "Group", lambda job: job.group or "", numeric=False),
+    Column("rank", "Rank", lambda job: f"{STANDING_SIGNS[job.standing]}{job.place}", numeric=False, sort="rank"),
+    Column("id", "Job", _job_cell, numeric=False, sort="job"),
+)
+# The hyperparameters that differ stand between these and the columns above.
+COLUMNS: tuple[Column, ...] = (
+    Column("seed", "Seed", lambda job: words.setting(job.seed), sort="seed"),
+    Column("loss", "{measure}", lambda job: words.aligned(job.loss)[0], sort="expected {measure}"),
+    Column("loss_low", "{level} interval", lambda job: job.interval),
+    Column("behind", "Behind best", lambda job: job.distance),
+    Column(
+        "p_best",
+        "P(best)",
+        lambda job: Share(words.probability(job.p_best), share=job.p_best or 0.0),
+        sort="chance to be best",
+        highest_first=True,
+    ),
+    Column("observed", "Own value", lambda job: words.number(job.observed), sort="own value"),
+    Column("accuracy", "Accuracy", lambda job: words.percent(job.accuracy, 1), sort="accuracy", highest_first=True),
+    Column("verdict", "Verdict", _verdict_cell, numeric=False, sort="verdict"),
+    Column("step", "Step to use", lambda job: words.count(job.step)),
+    Column("trained_tokens", "Tokens", lambda job: words.count(job.trained_tokens), sort="tokens", highest_first=True),
+    Column("cost_usd", "Cost", lambda job: words.money(job.cost_usd), sort="cost", highest_first=True),
+)
+
+
+def compared_jobs(
+    frame: pd.DataFrame,
+    hyperparameters: Sequence[str],
+    *,
+    diagnoses: Mapping[str, Diagnosis],
+    left_out: Mapping[str, str],
+    winner: str | None,
+    indistinguishable: Sequence[str],
+    measure: Literal["loss", "reward"],
+    level: float,
+) -> tuple[ComparedJob, ...]:
+    """One record a row of a comparison's `frame`, in its order."""
+    labels = job_labels(frame)
+    known = {column.name for column in fields(ComparedJob)}
+    jobs = []
+    for row in frame.to_dict("records"):
+        row = {str(name): _plain(value) for name, value in row.items()}
+        job_id = str(row["id"])
+        diagnosis = diagnoses.get(job_id)
+        kept = diagnosis.checkpoint if diagnosis else None
+        values = {name: value for name, value in row.items() if name in known}
+        values |= {
+            "id": job_id,
+            "label": labels[job_id],
+            "settings": {name: row[name] for name in hyperparameters},
+            "reason": diagnosis.reason if diagnosis else "",
+            "step": kept["step"] if kept else row.get("recommended_step"),
+            "epoch": _plain(kept.get("epoch")) if kept else None,
+            "standing": "best" if job_id == winner else "as good" if job_id in indistinguishable else "",
+            "left_out": left_out.get(job_id, ""),
+            "measure": measure,
+            "level": level,
+        }
+        jobs.append(ComparedJob(**values))
+    return tuple(jobs)
+
+
+def job_labels(frame: pd.DataFrame) -> dict[str, str]:
+    """Job id -> what to call it: its suffix when no other job has the same, else its id."""
+    if frame.empty:
+        return {}
+    times = Counter(str(suffix) for suffix in frame["suffix"] if not words.missing(suffix))
+    return {
+        str(job_id): str(suffix) if not words.missing(suffix) and times[str(suffix)] == 1 else str(job_id)
+        for job_id, suffix in zip(frame["id"], frame["suffix"], strict=True)
+    }
+
+
+def varied_settings(jobs: Sequence[ComparedJob]) -> tuple[str, ...]:
+    """The hyperparameters that differ between `jobs`; not to be told is a difference."""
+    names = jobs[0].settings if jobs else ()
+    return tuple(name for name in names if len({words.setting(job.settings[name]) for job in jobs}) > 1)
+
+
+def columns_of(jobs: Sequence[ComparedJob]) -> tuple[Column, ...]:
+    """The columns that `jobs` have something to show in, with the hyperparameters that differ between them."""
+    if not jobs:
+        return ()
+    several = len({job.group for job in jobs if job.group}) > 1
+    who = [_of(column, jobs) for column in WHO if column.name != "group" or several]
+    settings = [_setting_column(name, jobs) for name in varied_settings(jobs)]
+    rest = [
+        _of(column, jobs)
+        for column in COLUMNS
+        if not all(words.missing(column.value_of(job)) for job in jobs)
+    ]
+    return (*who, *settings, *rest)
+
+
+def _of(column: Column, jobs: Sequence[ComparedJob]) -> Column:
+    """The column for what these jobs are compared by: of a reward the highest is wanted first."""
+    measure, level = jobs[0].measure, words.percent(jobs[0].level)
+    return replace(
+        column,
+        heading=column.heading.format(measure=measure.capitalize(), level=level),
+        sort=column.sort.format(measure=measure),
+        highest_first=column.highest_first or (measure == "reward" and column.name in ("loss", "observed")),
+    )
+
+
+def _setting_column(name: str, jobs: Sequence[ComparedJob]) -> Column:
+    told = [value for job in jobs if (value := job.settings[name]) is not None]
+    return Column(
+        name,
+        name,
+        lambda job: words.setting(job.settings[name]),
+        numeric=all(isinstance(value, int | float) and not isinstance(value, bool) for value in told),
+        sort=name,
+        value=lambda job: job.settings[name],
+    )
+
+
+def jobs_table(jobs: Sequence[ComparedJob], columns: Sequence[Column], caption: str = "") -> Table:
+    """`jobs` laid out in `columns`."""
+    return Table(
+        [column.heading for column in columns],
+        [[column.cell(job) for column in columns] for job in jobs],
+        caption,
+        numeric=[at for at, column in enumerate(columns) if column.numeric],
+    )
+
+
+def _plain(value: Any) -> Any:
+    """A cell of the frame as a value of Python's own; None where it is empty."""
+    if words.missing(value):
+        return None
+    return value.item() if isinstance(value, np.generic) else value
