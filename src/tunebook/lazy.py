@@ -21,6 +21,8 @@ def lazy_names(package: str, file: str) -> tuple[Callable[[str], Any], Callable[
         try:
             return attribute(name)
         except ModuleNotFoundError as error:
+            if (error.name or "tunebook").startswith("tunebook"):
+                raise  # one of ours: no package index has it
             advice = (
                 f"pip install {error.name}, and start the kernel again; `tunebook doctor` finds what else is missing"
             )

@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 
 from tunebook.analysis.curves.diagnosis import Diagnosis
-from tunebook.analysis.sweeps.importance import Importance, importance
 from tunebook.analysis.curves.many import diagnose_many
-from tunebook.analysis.sweeps.ranking import Ranking, noise_sentence, rank_jobs, show_share
 from tunebook.analysis.run import NEEDED, USUAL, Run
+from tunebook.analysis.sweeps.importance import Importance, importance
+from tunebook.analysis.sweeps.ranking import Ranking, noise_sentence, rank_jobs, show_share
 from tunebook.analysis.sweeps.rows import ComparedJob, columns_of, compared_jobs, jobs_table
 from tunebook.analysis.sweeps.score import RunScore, score_run
 from tunebook.money import paid, per_million, tier_of

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from tunebook.analysis.curves.wording import SYMBOLS
 from tunebook.analysis.sweeps.importance import show_value
 from tunebook.analysis.sweeps.ranking import show_share
-from tunebook.analysis.curves.wording import SYMBOLS
 
 if TYPE_CHECKING:
     from tunebook.analysis.sweeps.comparison import Comparison

@@ -232,11 +232,7 @@ def columns_of(jobs: Sequence[ComparedJob]) -> tuple[Column, ...]:
     several = len({job.group for job in jobs if job.group}) > 1
     who = [_of(column, jobs) for column in WHO if column.name != "group" or several]
     settings = [_setting_column(name, jobs) for name in varied_settings(jobs)]
-    rest = [
-        _of(column, jobs)
-        for column in COLUMNS
-        if not all(words.missing(column.value_of(job)) for job in jobs)
-    ]
+    rest = [_of(column, jobs) for column in COLUMNS if not all(words.missing(column.value_of(job)) for job in jobs)]
     return (*who, *settings, *rest)
 
 

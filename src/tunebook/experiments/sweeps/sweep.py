@@ -14,19 +14,19 @@ from typing import Any
 import openai
 import pandas as pd
 
-from tunebook.words import money
 from tunebook.analysis.run import Run
 from tunebook.catalogue import load_catalogue
 from tunebook.errors import RequestError
+from tunebook.experiments.run_folders import archive, read_runs
 from tunebook.experiments.sweeps.manifest import FILE, OPEN, Entry, Manifest, alone, read_manifest
 from tunebook.experiments.sweeps.plan import check_budget, draw, grid, plan_frame, trials
 from tunebook.experiments.sweeps.progress import SweepBar
-from tunebook.experiments.run_folders import archive, read_runs
 from tunebook.service.connection import Workspace
 from tunebook.service.jobs import as_json
 from tunebook.service.pacing import next_interval
 from tunebook.service.request import JobRequest
 from tunebook.service.watching import JobSnapshot, look, news
+from tunebook.words import money
 
 # What a person may do about a running job on the grounds of its picture: None, "pause" or "cancel".
 Decide = Callable[[JobSnapshot], str | None]
@@ -48,8 +48,8 @@ class Sweep:
 
     base: the request all share. space: `{name: [values]}` for a grid, or with `draws=N` lists and scipy.stats
     distributions; or a list of settings, e.g. from `tunebook.analysis.suggest`. seeds: replicates of each.
-    file_tokens, file_examples: tokens and examples of the training file, for the cost. budget_tokens, budget_usd: never exceeded; a plan that would
-    is refused. folder: where the manifest and the archived runs go, by default `sweeps/<identity>`.
+    file_tokens, file_examples: tokens and examples of the training file, for the cost. budget_tokens, budget_usd: never
+    exceeded; a plan that would is refused. folder: where the manifest and the archived runs go, by default `sweeps/<identity>`.
 
     `plan` is a frame, known before anything is sent. `run(ws)` sends, follows and archives; it may be interrupted and
     called again, or reopened with `Sweep.open(folder)`.
