@@ -49,7 +49,8 @@ class Sweep:
     base: the request all share. space: `{name: [values]}` for a grid, or with `draws=N` lists and scipy.stats
     distributions; or a list of settings, e.g. from `tunebook.analysis.suggest`. seeds: replicates of each.
     file_tokens, file_examples: tokens and examples of the training file, for the cost. budget_tokens, budget_usd: never
-    exceeded; a plan that would is refused. folder: where the manifest and the archived runs go, by default `sweeps/<identity>`.
+    exceeded; a plan that would is refused. folder: where the manifest and the archived runs go, by default
+    `sweeps/<identity>`.
 
     `plan` is a frame, known before anything is sent. `run(ws)` sends, follows and archives; it may be interrupted and
     called again, or reopened with `Sweep.open(folder)`.
