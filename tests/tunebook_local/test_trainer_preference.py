@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from copy import deepcopy
 
 import numpy as np
 import pytest
@@ -47,7 +48,7 @@ def test_the_loss_falls_and_all_pairs_end_ranked_rightly():
 
 def test_the_loss_is_that_of_the_paper():
     job = training(beta=0.3)
-    before = job.model.copy()
+    before = deepcopy(job.model)
     next(job.steps())
     pairs = preference.Pairs(PAIRS[:2], job.model.tokenizer)
     chosen = np.arange(2)

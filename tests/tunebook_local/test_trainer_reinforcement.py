@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import pytest
 
 from tunebook_local.model.trainer import Training, format_row, resolve_hyperparameters, result_columns
@@ -85,7 +87,7 @@ def test_the_validation_file_is_measured_every_eval_interval_steps_and_at_each_e
 def test_equal_rewards_teach_nothing():
     never = {**EXACT, "reference": "no model says exactly this, ever"}
     job = training(never, n_epochs=1)
-    before = job.model.copy()
+    before = deepcopy(job.model)
     list(job.steps())
     assert all((job.model.weights[name] == weights).all() for name, weights in before.weights.items())
 

@@ -114,7 +114,7 @@ class Chat:
 
     def choices(self) -> list[Choice]:
         """The answers asked for, none of them sampled yet."""
-        from tunebook_local.model.trainer import generate  # numpy: not before somebody asks something
+        from tunebook_local.model.sampling import generate  # numpy: not before somebody asks something
 
         request = self.request
         return [

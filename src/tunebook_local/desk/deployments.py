@@ -49,13 +49,12 @@ def put_deployment(desk: Desk, account: str, name: str, body: Mapping[str, Any])
         kept = {
             key: value for key, value in body["properties"].items() if key in ("raiPolicyName", "versionUpgradeOption")
         }
-        # Of the same model, it serves on while its sku changes.
-        same = old is not None and old.model == source.name
+        serves_on = old is not None and old.model == source.name  # while only its sku changes
         deployment = DeploymentRow(
             account=account,
             name=name,
             created_at=old.created_at if old else now,
-            updated_at=old.updated_at if old and same else now,
+            updated_at=old.updated_at if old and serves_on else now,
             model=source.name,
             body={"sku": sku, "properties": {"model": model, **kept}, "tags": body.get("tags")},
             base_model=source.base.id,

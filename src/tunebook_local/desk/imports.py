@@ -50,9 +50,9 @@ def _is_loopback(host: str) -> bool:
 
 
 def fetch(url: str, into: Path, *, limit: int, allowed: tuple[str, ...]) -> None:
-    """Write what the URL gives to `into`; raises ImportRefused, leaving nothing there."""
+    """Write what the URL gives to `into`; raises ImportRefused."""
 
-    class Asking(urllib.request.HTTPRedirectHandler):
+    class AskAgain(urllib.request.HTTPRedirectHandler):
         def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
             check_url(newurl, allowed)
             return super().redirect_request(req, fp, code, msg, headers, newurl)
@@ -63,7 +63,7 @@ def fetch(url: str, into: Path, *, limit: int, allowed: tuple[str, ...]) -> None
         urllib.request.HTTPSHandler,
         urllib.request.HTTPErrorProcessor,
         urllib.request.HTTPDefaultErrorHandler,
-        Asking,
+        AskAgain,
     )  # no file:, ftp: or data:, and no proxy
     for handler in handlers:
         opener.add_handler(handler())
@@ -75,12 +75,5 @@ def fetch(url: str, into: Path, *, limit: int, allowed: tuple[str, ...]) -> None
                 if size > limit:
                     raise ImportRefused(f"The maximum allowed size is {limit // 2**20} MB.")
                 file.write(chunk)
-    except ImportRefused:
-        into.unlink(missing_ok=True)
-        raise
     except (urllib.error.URLError, OSError, ValueError) as error:
-        into.unlink(missing_ok=True)
         raise ImportRefused(f"The content_url could not be fetched: {error}.") from error
-    except BaseException:
-        into.unlink(missing_ok=True)
-        raise

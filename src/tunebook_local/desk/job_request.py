@@ -147,11 +147,11 @@ def _hyperparameters(method: str, settings: Mapping[str, Any]) -> dict[str, Any]
     for name, value in settings.items():
         if value is None or value == "auto":
             continue
-        where, known = f"hyperparameters.{name}", HYPERPARAMETERS.get(name)
-        if known is None or method not in known.methods:
+        where, setting = f"hyperparameters.{name}", HYPERPARAMETERS.get(name)
+        if setting is None or method not in setting.methods:
             raise invalid(f"{name!r} is not a hyperparameter of the {method} method.", where)
-        if not known.fits(value):
-            raise must_be(name, known.words, value, where)
+        if not setting.fits(value):
+            raise must_be(name, setting.words, value, where)
         requested[name] = value
     return requested
 
@@ -176,8 +176,8 @@ def _metadata(value: Any, limits: Limits) -> dict[str, str] | None:
 def _integrations(value: Any) -> list[Any] | None:
     if value is None:
         return None
-    for each in value if isinstance(value, list) else [None]:
-        wandb = each.get("wandb") if isinstance(each, dict) and each.get("type") == "wandb" else None
+    for entry in value if isinstance(value, list) else [None]:
+        wandb = entry.get("wandb") if isinstance(entry, dict) and entry.get("type") == "wandb" else None
         if not isinstance(wandb, dict) or not isinstance(wandb.get("project"), str):
             raise invalid('integrations must be a list of {"type": "wandb", "wandb": {"project": …}}.', "integrations")
     return list(value)

@@ -36,8 +36,8 @@ def model_to_train(desk: Desk, name: str, method: str, training_type: str) -> So
     """The model a job asks for, refused as the service refuses it."""
     source = find_model(desk, name)
     if source is None:
-        known = ", ".join(model.id for model in load_catalogue().models)
-        raise invalid(f"The specified base model {name!r} does not exist. Known base models: {known}.", "model")
+        names = ", ".join(model.id for model in load_catalogue().models)
+        raise invalid(f"The specified base model {name!r} does not exist. Known base models: {names}.", "model")
     base = source.base
     if source.job is not None and "Standard" not in base.training_types:
         raise invalid(f"A model fine-tuned from {base.id} cannot be fine-tuned further.", "model")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,16 +28,9 @@ class Unusable(Exception):
 
 def read_examples(path: Path) -> list[dict[str, Any]]:
     """The examples of a JSON Lines file whose syntax was checked on arrival."""
-    return [msgspec.json.decode(line) for line in lines(path)]
-
-
-def lines(path: Path) -> Iterator[bytes]:
-    """Its lines without byte-order mark and blank ones."""
     with path.open("rb") as file:
-        for number, line in enumerate(file):
-            text = line.removeprefix(codecs.BOM_UTF8) if number == 0 else line
-            if text.strip():
-                yield text
+        lines = (line if number else line.removeprefix(codecs.BOM_UTF8) for number, line in enumerate(file))
+        return [msgspec.json.decode(line) for line in lines if line.strip()]
 
 
 def check_file(path: Path, method: str, base_model: str, limits: Limits, param: str) -> None:

@@ -60,7 +60,7 @@ class JobRow:
     """A fine-tuning job: what was asked, and what has become of it.
 
     `requested` and `resolved` hold hyperparameters before and after `auto` was decided; `worker` is the token
-    of the one process that may write about the job; `state` names the saved training state of step `state_step`.
+    of the one process that may write about the job; `state` names the saved training state.
     """
 
     id: str
@@ -94,7 +94,6 @@ class JobRow:
     step: int = 0
     total_steps: int | None = None
     state: str | None = None
-    state_step: int = 0
     worker: str | None = None
     crashes: int = 0
 

@@ -54,6 +54,7 @@ _TABLES: dict[type, tuple[str, tuple[str, ...]]] = {
     CopyRow: ("copies", ("job", "checkpoint", "destination")),
 }
 _COLUMNS = {record: tuple(f.name for f in fields(record)) for record in _TABLES}
+_SELECTED = {record: ", ".join(columns) for record, columns in _COLUMNS.items()}  # a store may have older ones
 _AS_JSON = {record: {f.name for f in fields(record) if "JSON" in f.type or "list" in f.type} for record in _TABLES}
 
 _BUSY_S = 30.0
@@ -73,8 +74,8 @@ class Store:
         self.incoming = folder / "incoming"
         self.jobs = folder / "jobs"
         self._local = threading.local()
-        for each in (self.blobs, self.incoming, self.jobs):
-            each.mkdir(parents=True, exist_ok=True)
+        for inside in (self.blobs, self.incoming, self.jobs):
+            inside.mkdir(parents=True, exist_ok=True)
         with self.transaction() as db:
             _create_tables(db)
 
@@ -83,7 +84,7 @@ class Store:
     def get(self, record: type[R], **where: Any) -> R | None:
         """The one record with these values, or None."""
         table, condition, values = _where(record, where)
-        row = self._db.execute(f"SELECT * FROM {table} WHERE {condition}", values).fetchone()  # noqa: S608
+        row = self._db.execute(f"SELECT {_SELECTED[record]} FROM {table} WHERE {condition}", values).fetchone()  # noqa: S608
         return None if row is None else _read(record, row)
 
     def all(
@@ -93,11 +94,10 @@ class Store:
         table, condition, values = _where(record, where)
         order, past = ("DESC", "<") if newest_first else ("ASC", ">")
         if after is not None:
-            same = {key: getattr(after, key) for key in _TABLES[record][1]}
-            _, place, at = _where(record, same)
+            _, place, at = _where(record, {key: getattr(after, key) for key in _TABLES[record][1]})
             condition += f" AND seq {past} (SELECT seq FROM {table} WHERE {place})"  # noqa: S608
             values = [*values, *at]
-        query = f"SELECT * FROM {table} WHERE {condition} ORDER BY seq {order} LIMIT ?"  # noqa: S608
+        query = f"SELECT {_SELECTED[record]} FROM {table} WHERE {condition} ORDER BY seq {order} LIMIT ?"  # noqa: S608
         return [_read(record, row) for row in self._db.execute(query, [*values, limit])]
 
     def count(self, record: type[R], **where: Any) -> int:
@@ -108,8 +108,8 @@ class Store:
     def add(self, *records: Any, again: str = "ABORT") -> None:
         """Add records, all or none. `again`: what a row that is there already means (ABORT, IGNORE, REPLACE)."""
         with self.transaction() as db:
-            for each in records:
-                _insert(db, each, again)
+            for row in records:
+                _insert(db, row, again)
 
     def change(self, record: type[R], where: Mapping[str, Any], **changes: Any) -> int:
         """Set fields of the records with these values; how many there were."""
@@ -230,9 +230,9 @@ class Store:
         """Forget what the end of an earlier process left half done. Only before requests are taken."""
         for path in self.incoming.iterdir():
             path.unlink(missing_ok=True)
-        known = {job.id for job in self.all(JobRow)}
+        job_ids = {job.id for job in self.all(JobRow)}
         for folder in self.jobs.iterdir():
-            if folder.name not in known:
+            if folder.name not in job_ids:
                 shutil.rmtree(folder, ignore_errors=True)
         self.sweep()
 
@@ -252,7 +252,6 @@ class Store:
         db: sqlite3.Connection | None = getattr(self._local, "db", None)
         if db is None:
             db = sqlite3.connect(self.folder / "service.db", timeout=_BUSY_S, isolation_level=None)
-            db.row_factory = None
             # NORMAL in WAL: a killed process loses nothing; a power cut may lose the last moments, never corrupts.
             for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "cache_size = -1024"):
                 db.execute(f"PRAGMA {pragma}")
@@ -295,9 +294,8 @@ def _create_tables(db: sqlite3.Connection) -> None:
     if version not in (0, _VERSION):
         raise sqlite3.DatabaseError(f"the store is of version {version}, this program knows version {_VERSION}")
     for record, (table, keys) in _TABLES.items():
-        columns = ", ".join(_COLUMNS[record])
         db.execute(
-            f"CREATE TABLE IF NOT EXISTS {table} (seq INTEGER PRIMARY KEY AUTOINCREMENT, {columns},"
+            f"CREATE TABLE IF NOT EXISTS {table} (seq INTEGER PRIMARY KEY AUTOINCREMENT, {_SELECTED[record]},"
             f" UNIQUE ({', '.join(keys)}))"
         )
     db.execute("CREATE TABLE IF NOT EXISTS rows (file, step, line, PRIMARY KEY (file, step)) WITHOUT ROWID")
@@ -326,7 +324,7 @@ def _insert(db: sqlite3.Connection, record: Any, again: str) -> None:
     columns = _COLUMNS[type(record)]
     values = [_stored(type(record), name, getattr(record, name)) for name in columns]
     db.execute(
-        f"INSERT OR {again} INTO {_TABLES[type(record)][0]} ({', '.join(columns)})"  # noqa: S608
+        f"INSERT OR {again} INTO {_TABLES[type(record)][0]} ({_SELECTED[type(record)]})"  # noqa: S608
         f" VALUES ({', '.join('?' * len(columns))})",
         values,
     )
@@ -358,6 +356,6 @@ def _read(record: type[R], row: tuple[Any, ...]) -> R:
     as_json = _AS_JSON[record]
     values = {
         name: msgspec.json.decode(value) if name in as_json and value is not None else value
-        for name, value in zip(_COLUMNS[record], row[1:], strict=True)
+        for name, value in zip(_COLUMNS[record], row, strict=True)
     }
     return record(**values)

@@ -82,8 +82,9 @@ def complete_upload(desk: Desk, upload_id: str, body: Mapping[str, Any]) -> tupl
     `part_ids` may name parts by their id or by their azure_block_id.
     """
     upload = _open_upload(desk, upload_id)
-    content, digest = _join(desk, _parts(desk, upload, body.get("part_ids")))
+    parts, content = _parts(desk, upload, body.get("part_ids")), desk.store.new_content()
     try:
+        digest = _join(desk, parts, content)
         declared = body.get("md5")
         if declared is not None and str(declared).lower() != digest:
             raise invalid(f"The content has the md5 {digest}, not {declared!r}.", "md5")
@@ -113,19 +114,16 @@ def _parts(desk: Desk, upload: UploadRow, names: Any) -> list[PartRow]:
     return parts
 
 
-def _join(desk: Desk, parts: Sequence[PartRow]) -> tuple[Path, str]:
-    content, digest = desk.store.new_content(), hashlib.md5(usedforsecurity=False)
-    try:
-        with content.open("wb") as whole:
-            for part in parts:
-                with (desk.store.blobs / part.blob).open("rb") as piece:
-                    while chunk := piece.read(_COPY_BYTES):
-                        whole.write(chunk)
-                        digest.update(chunk)
-    except BaseException:
-        content.unlink(missing_ok=True)
-        raise
-    return content, digest.hexdigest()
+def _join(desk: Desk, parts: Sequence[PartRow], content: Path) -> str:
+    """Write the parts to `content`, one after the other; their md5."""
+    digest = hashlib.md5(usedforsecurity=False)
+    with content.open("wb") as whole:
+        for part in parts:
+            with (desk.store.blobs / part.blob).open("rb") as piece:
+                while chunk := piece.read(_COPY_BYTES):
+                    whole.write(chunk)
+                    digest.update(chunk)
+    return digest.hexdigest()
 
 
 def cancel_upload(desk: Desk, upload_id: str) -> UploadRow:

@@ -268,7 +268,7 @@ class Worker:
         started = time.monotonic()
         folder, name = self.store.job_folder(self.job_id), f"state-{step}-{self.token[:8]}.npz"
         self.training.save(folder / name)
-        self.store.advance(self.job_id, self.token, state=name, state_step=step)
+        self.store.advance(self.job_id, self.token, state=name)
         if self.state not in (None, name):
             (folder / str(self.state)).unlink(missing_ok=True)
         self.state, self.saved_at = name, time.monotonic()

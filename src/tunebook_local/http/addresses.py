@@ -62,10 +62,10 @@ def read_address(path: str, api_version: str | None, dialect: str) -> Address:
     """The address of a request; refused when the family does not take this api-version."""
     path = re.sub(r"/{2,}", "/", path)
     for family, prefix in _PREFIXES:
-        found = prefix.match(path)
-        if found is not None:
+        start = prefix.match(path)
+        if start is not None:
             _check_version(family, api_version)
-            rest = path[found.end() :]
+            rest = path[start.end() :]
             return Address(_canonical(rest) if family == "arm" else rest, family, api_version)
     if dialect == "openai":
         return Address(_BARE.sub("", path, count=1) if _BARE.match(path) else path, "bare")

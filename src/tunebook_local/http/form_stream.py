@@ -31,27 +31,22 @@ async def read_form(
 ) -> Form:
     """Read a form whose file stands in `file_field`, writing the file to `into`.
 
-    Raises Refusal when the body is no such form or the file is larger than `limit` bytes. Whatever is raised,
-    by the client's going away too, nothing is left at `into`.
+    Raises Refusal when the body is no such form or the file is larger than `limit` bytes; the caller clears `into`.
     """
     kind, options = parse_options_header(content_type)
     if kind != b"multipart/form-data" or b"boundary" not in options:
         raise invalid(f"The body must be multipart/form-data with a boundary; got {content_type!r}.")
     parts = _Parts(options[b"boundary"], file_field)
-    try:
-        with into.open("wb") as file:
-            async for chunk in chunks:
-                parts.feed(chunk)
-                if parts.form.size > limit:
-                    raise too_large(limit)
-                if len(parts.waiting) >= _WRITE_AT:
-                    await asyncio.to_thread(file.write, bytes(parts.waiting))
-                    parts.waiting.clear()
-            await asyncio.to_thread(file.write, bytes(parts.waiting))
-        parts.finish()
-    except BaseException:
-        into.unlink(missing_ok=True)
-        raise
+    with into.open("wb") as file:
+        async for chunk in chunks:
+            parts.feed(chunk)
+            if parts.form.size > limit:
+                raise too_large(limit)
+            if len(parts.waiting) >= _WRITE_AT:
+                await asyncio.to_thread(file.write, bytes(parts.waiting))
+                parts.waiting.clear()
+        await asyncio.to_thread(file.write, bytes(parts.waiting))
+    parts.finish()
     return parts.form
 
 

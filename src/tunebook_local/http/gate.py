@@ -82,8 +82,8 @@ class Gate:
         scheme, _, token = headers.get("authorization", "").partition(" ")
         given = [headers.get("api-key", ""), token.strip() if scheme.lower() == "bearer" else ""]
         # Compared in constant time, each of them, so that the time taken says nothing about the key.
-        same = [hmac.compare_digest(each.encode("utf-8", "surrogateescape"), self._key) for each in given]
-        return any(same)
+        matches = [hmac.compare_digest(key.encode("utf-8", "surrogateescape"), self._key) for key in given]
+        return any(matches)
 
 
 def error_response(wire: Wire, refusal: Refusal) -> JSONResponse:

@@ -78,9 +78,7 @@ class Wire:
     def job(self, job: JobRow) -> dict[str, Any]:
         """A job object."""
         settings = hyperparameters(job, undecided=-1 if self._azure else "auto")
-        given = job.method_body[job.method] if job.method_body else {}
-        method = {"type": job.method, job.method: {**given, "hyperparameters": settings}}
-        result_files = [job.result_file] if job.result_file else []
+        inner = {**(job.method_body or {}).get(job.method, {}), "hyperparameters": settings}
         body: dict[str, Any] = {
             "id": job.id,
             "object": "fine_tuning.job",
@@ -89,38 +87,35 @@ class Wire:
             "fine_tuned_model": job.fine_tuned_model if job.status == "succeeded" else None,
             "training_file": job.training_file,
             "validation_file": job.validation_file,
+            "hyperparameters": settings,
+            "method": {"type": job.method, job.method: inner},
             "seed": job.seed,
+            "metadata": job.metadata,
+            "integrations": job.integrations,
             "estimated_finish": job.estimated_finish,
+            "result_files": [job.result_file] if job.result_file else None,
             "finished_at": job.finished_at,
             "trained_tokens": job.trained_tokens,
+            "error": job.error,
         }
-        if not self._azure:
-            return {
-                **body,
-                "status": _OPENAI_STATUS.get(job.status, job.status),
-                "hyperparameters": {name: settings[name] for name in _COMMON},
-                "method": method,
-                "user_provided_suffix": job.suffix,
-                "metadata": job.metadata or {},
-                "integrations": job.integrations or [],
-                "result_files": result_files,
-                "error": dict(job.error) if job.error else None,
-                "organization_id": OWNER,
-            }
-        return _present(
-            {
-                **body,
-                "status": job.status,
-                "hyperparameters": settings,
-                "method": method if job.method_body else None,
-                "suffix": job.suffix,
-                "trainingType": _wire_training_type(job.training_type),
-                "metadata": job.metadata,
-                "integrations": job.integrations,
-                "result_files": result_files or None,
-                "error": _present(job.error) if job.error else None,
-            }
-        )
+        return self._azure_job(job, body) if self._azure else self._openai_job(job, body)
+
+    def _azure_job(self, job: JobRow, body: dict[str, Any]) -> dict[str, Any]:
+        if job.method_body is None:
+            del body["method"]
+        body |= {"status": job.status, "suffix": job.suffix, "trainingType": _wire_training_type(job.training_type)}
+        return _present({**body, "error": _present(job.error) if job.error else None})
+
+    def _openai_job(self, job: JobRow, body: dict[str, Any]) -> dict[str, Any]:
+        for name, nothing in (("metadata", {}), ("integrations", []), ("result_files", [])):
+            body[name] = body[name] or nothing
+        return {
+            **body,
+            "status": _OPENAI_STATUS.get(job.status, job.status),
+            "hyperparameters": {name: body["hyperparameters"][name] for name in _COMMON},
+            "user_provided_suffix": job.suffix,
+            "organization_id": OWNER,
+        }
 
     def event(self, event: EventRow, total_steps: int | None = None) -> dict[str, Any]:
         """One event; a metrics event carries its numbers as data."""

@@ -68,11 +68,11 @@ def read_prompt(messages: Sequence[Message], tools: Any = None) -> Prompt:
         (pairs, WORD_BUCKETS, PAIR_BUCKETS),
         (_units("\n".join(earlier)), WORD_BUCKETS + PAIR_BUCKETS, EARLIER_BUCKETS),
     )
-    found: dict[int, float] = {}
+    bag: dict[int, float] = {}
     for units, first_bucket, buckets in parts:
-        found.update(_bag(units, first_bucket, buckets))
-    numbers = sorted(found)
-    return Prompt(np.array(numbers, np.int32), np.array([found[number] for number in numbers], np.float32))
+        bag.update(_bag(units, first_bucket, buckets))
+    numbers = sorted(bag)
+    return Prompt(np.array(numbers, np.int32), np.array([bag[number] for number in numbers], np.float32))
 
 
 def _units(text: str) -> list[str]:
@@ -107,18 +107,6 @@ def read_answers(example: Mapping[str, Any], tokenizer: Tokenizer, *, first: int
         for i, message in enumerate(messages)
         if i >= first and message.get("role") == "assistant" and message.get("weight", 1) != 0
     ]
-
-
-def count_tokens(example: Mapping[str, Any], tokenizer: Tokenizer) -> int:
-    """Tokens of a whole line of a file: each message's text with its end, and the tools' JSON; of a
-    preference pair the input and both completions."""
-    given = example.get("input") or example
-    messages = [*(given.get("messages") or ())]
-    for completion in ("preferred_output", "non_preferred_output"):
-        messages += example.get(completion) or ()
-    tools = tools_of(given)
-    texts = [message_text(message) for message in messages] + ([json.dumps(tools)] if tools else [])
-    return sum(len(tokenizer.encode(text)) + 1 for text in texts)
 
 
 class AnswerSet:

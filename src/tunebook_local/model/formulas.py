@@ -54,8 +54,8 @@ class Formula:
         try:
             value = float(self._work_out(values))
         except KeyError as missing:
-            known = ", ".join(sorted(values)) or "none"
-            raise FormulaError(f"{missing} in {self.text!r} is no grader here; there are: {known}") from None
+            graders = ", ".join(sorted(values)) or "none"
+            raise FormulaError(f"{missing} in {self.text!r} is no grader here; there are: {graders}") from None
         except (ArithmeticError, ValueError, TypeError) as problem:
             raise FormulaError(f"{self.text!r} has no value for {dict(values)}: {problem}") from None
         if not math.isfinite(value):

@@ -138,17 +138,17 @@ def fill_template(template: str, item: Mapping[str, Any], sample_text: str) -> s
     """
 
     def value(match: re.Match[str]) -> str:
-        found = _look_up(match[1].strip(), item, sample_text)
-        return found if isinstance(found, str) else json.dumps(found, ensure_ascii=False)
+        filling = _look_up(match[1].strip(), item, sample_text)
+        return filling if isinstance(filling, str) else json.dumps(filling, ensure_ascii=False)
 
     return _TEMPLATE.sub(value, template)
 
 
 def _look_up(path: str, item: Mapping[str, Any], sample_text: str) -> Any:
-    found = _PATH.fullmatch(path)
-    if not found:
+    parts = _PATH.fullmatch(path)
+    if not parts:
         raise _GradingError("invalid_variable_error", f"{{{{{path}}}}} names nothing; {_PATHS}")
-    source, rest = found.groups()
+    source, rest = parts.groups()
     if source == "item":
         return _walk(item, rest, path)
     if source == "output_text":
@@ -156,10 +156,10 @@ def _look_up(path: str, item: Mapping[str, Any], sample_text: str) -> Any:
     if source == "output_tools":
         return _walk(read_tool_calls(sample_text), rest, path)
     try:
-        said = json.loads(sample_text)
+        answer = json.loads(sample_text)
     except ValueError:
         raise _GradingError("sample_parse_error", f"the answer is not JSON: {sample_text[:80]!r}") from None
-    return _walk(said, rest, path)
+    return _walk(answer, rest, path)
 
 
 def _walk(value: Any, rest: str, path: str) -> Any:

@@ -9,7 +9,7 @@ state is a handful of plain arrays.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -109,9 +109,6 @@ class LanguageModel:
     def to_arrays(self) -> dict[str, NDArray]:
         return {**self.weights, **self.tokenizer.to_arrays()}
 
-    def copy(self) -> LanguageModel:
-        return LanguageModel({name: array.copy() for name, array in self.weights.items()}, self.tokenizer)
-
     # ---- forward ----
 
     def prompt_vectors(self, batch: Batch) -> Floats:
@@ -196,6 +193,14 @@ def add_gradients(one: Gradients, other: Gradients) -> Gradients:
         {name: gradient + other.dense[name] for name, gradient in one.dense.items()},
         {name: _add_rows(gradient, other.tables[name]) for name, gradient in one.tables.items()},
     )
+
+
+def sum_gradients(parts: Iterable[Gradients]) -> Gradients | None:
+    """The sum of all, taken as they come; None when there are none."""
+    total: Gradients | None = None
+    for part in parts:
+        total = part if total is None else add_gradients(total, part)
+    return total
 
 
 def _add_rows(one: RowGradient, other: RowGradient) -> RowGradient:

@@ -34,13 +34,13 @@ def _part_text(part: Any) -> str:
 
 def message_text(message: Message) -> str:
     """All that a message says: its content, then its tool calls as one line of JSON."""
-    said = [content_text(message.get("content"))]
+    parts = [content_text(message.get("content"))]
     calls = list(message.get("tool_calls") or [])
     if message.get("function_call"):
         calls.append({"function": message["function_call"]})
     if calls:
-        said.append(json.dumps({"tool_calls": [_call(call) for call in calls]}, ensure_ascii=False))
-    return "\n".join(text for text in said if text)
+        parts.append(json.dumps({"tool_calls": [_call(call) for call in calls]}, ensure_ascii=False))
+    return "\n".join(text for text in parts if text)
 
 
 def _call(call: Mapping[str, Any]) -> dict[str, Any]:

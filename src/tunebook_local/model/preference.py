@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tunebook_local.model.answers import STEPS_AT_ONCE, read_answers
-from tunebook_local.model.language_model import Adam, Forward, Gradients, LanguageModel, add_gradients
+from tunebook_local.model.language_model import Adam, Forward, Gradients, LanguageModel, sum_gradients
 from tunebook_local.model.messages import tools_of
-from tunebook_local.model.supervised import GroupedAnswers, Row, columns
+from tunebook_local.model.objective import Objective, Row
+from tunebook_local.model.supervised import GroupedAnswers, columns
 from tunebook_local.model.tokenizer import Tokenizer
 
 # Below it two answers count as equally likely: the rounding of sums of some hundred float32 logarithms.
 _TIE = 1e-3  # nats
-
 
 # Forward passes over so many steps are held for the gradients: 134 MB of probabilities at most.
 _HELD_STEPS = 16 * STEPS_AT_ONCE
@@ -70,11 +70,10 @@ class Pairs:
 
 def _gradients(model: LanguageModel, passes: Iterable[Pass], coefficients: NDArray[np.float64]) -> Gradients | None:
     """Gradients of `-(coefficients * log_p).sum()`, coefficients (pairs, 2)."""
-    flat, gradients = coefficients.ravel().astype(np.float32), None
-    for forward, completions in passes:
-        part = model.gradients(forward, np.repeat(flat[completions], forward.batch.lengths))
-        gradients = part if gradients is None else add_gradients(gradients, part)
-    return gradients
+    flat = coefficients.ravel().astype(np.float32)
+    return sum_gradients(
+        model.gradients(forward, np.repeat(flat[completions], forward.batch.lengths)) for forward, completions in passes
+    )
 
 
 def completion(example: Mapping[str, Any], key: str, tokenizer: Tokenizer) -> list:
@@ -85,7 +84,7 @@ def completion(example: Mapping[str, Any], key: str, tokenizer: Tokenizer) -> li
     return read_answers(whole, tokenizer, first=len(messages))
 
 
-class Preference:
+class Preference(Objective):
     """The objective of preference fine-tuning.
 
     Its columns: `…_loss` = mean of -log sigmoid(beta * margin) and `…_error_rate` = share of pairs whose
@@ -106,7 +105,6 @@ class Preference:
         self.columns = columns(bool(validation))
 
     def train_on(self, chosen: NDArray[np.int64], optimiser: Adam, learning_rate: float, _seed: list[int]) -> Row:
-        """One step on a batch of pairs; the figures are those before it."""
         self._fix_reference()
         passes = self.train.passes(self.model, chosen)
         margins = self._margins(self.train, chosen, passes)
@@ -118,9 +116,6 @@ class Preference:
 
     def validate(self, kind: str, chosen: NDArray[np.int64], _seed: list[int]) -> Row:
         return self._row(kind, self._margins(self.valid, chosen, self.valid.passes(self.model, chosen)))
-
-    def validates_all(self, _step: int) -> bool:
-        return False
 
     def _fix_reference(self) -> None:
         """What the model thinks before the first step is the reference from then on."""
@@ -135,10 +130,10 @@ class Preference:
         return gained[:, 0] - gained[:, 1]
 
     def _row(self, kind: str, margins: NDArray[np.float64]) -> Row:
-        wrong = np.where(np.abs(margins) < _TIE, 0.5, ~(margins > 0))
+        errors = np.where(np.abs(margins) < _TIE, 0.5, ~(margins > 0))
         return {
             f"{kind}_loss": float(np.logaddexp(0, -self.beta * margins).mean()),
-            f"{kind}_error_rate": float(wrong.mean()),
+            f"{kind}_error_rate": float(errors.mean()),
         }
 
     def state(self) -> dict[str, NDArray]:

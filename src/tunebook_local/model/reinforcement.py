@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tunebook_local.model.answers import Answer, AnswerSet, read_prompt
+from tunebook_local.model.answers import Answer, AnswerSet, Prompt, read_prompt
 from tunebook_local.model.graders import GraderResult, grade, grader_problems, parts_of
-from tunebook_local.model.language_model import WINDOW, Adam, Gradients, LanguageModel, add_gradients
+from tunebook_local.model.language_model import WINDOW, Adam, Gradients, LanguageModel, sum_gradients
 from tunebook_local.model.messages import tools_of
+from tunebook_local.model.objective import Objective, Row
 from tunebook_local.model.sampling import sample_answers
-from tunebook_local.model.supervised import Row
 from tunebook_local.model.tokenizer import END
 
 ANSWERS_PER_QUESTION = 8  # at a compute_multiplier of 1
@@ -91,7 +91,7 @@ class Samples:
         return float(np.mean([len(a.tokens) == 1 or a.tokens[-1] != END for a in self.answers]))
 
 
-class Reinforcement:
+class Reinforcement(Objective):
     """The objective of reinforcement fine-tuning; its columns are `columns(grader)`.
 
     `compute_multiplier` scales how many answers are sampled to a question, `eval_interval` is the number of
@@ -115,8 +115,8 @@ class Reinforcement:
             raise ValueError("; ".join(problems))
         self.model, self.grader = model, grader
         self.examples, self.validation = examples, validation
-        self.prompts = [read_prompt(example.get("messages") or [], tools_of(example)) for example in examples]
-        self.valid_prompts = [read_prompt(each.get("messages") or [], tools_of(each)) for each in validation]
+        self.prompts = [_prompt(example) for example in examples]
+        self.valid_prompts = [_prompt(example) for example in validation]
         self.per_question = max(2, round(ANSWERS_PER_QUESTION * compute_multiplier))
         self.eval_interval, self.eval_samples = eval_interval, eval_samples
         self.columns = columns(grader)
@@ -138,9 +138,9 @@ class Reinforcement:
         }
         for name in _names(self.grader):
             graded = samples.graded_by(name)
-            row[_column("scores", name, "train_reward_mean")] = float(np.mean([each.reward for each in graded]))
+            row[_column("scores", name, "train_reward_mean")] = float(np.mean([result.reward for result in graded]))
             for error in _ERRORS:
-                count = sum(bool(each.errors[error]) for each in graded)
+                count = sum(bool(result.errors[error]) for result in graded)
                 row[_column("errors", name, f"train_{error}_count")] = float(count)
         return row
 
@@ -154,7 +154,7 @@ class Reinforcement:
             "valid_completion_tokens_mean": samples.tokens_mean(),
         }
         for name in _names(self.grader):
-            rewards = [each.reward for each in samples.graded_by(name)]
+            rewards = [result.reward for result in samples.graded_by(name)]
             row[_column("scores", name, "valid_reward_mean")] = float(np.mean(rewards))
         return row
 
@@ -164,37 +164,38 @@ class Reinforcement:
     def _sample(
         self,
         examples: Sequence[Mapping[str, Any]],
-        prompts: Sequence,
+        prompts: Sequence[Prompt],
         chosen: NDArray[np.int64],
-        each: int,
+        per_question: int,
         seed: list[int],
     ) -> Samples:
-        asked = np.repeat(chosen, each)
-        said = sample_answers(
-            self.model, [prompts[i] for i in asked.tolist()], max_tokens=MAX_TOKENS, rng=np.random.default_rng(seed)
+        questions = np.repeat(chosen, per_question).tolist()
+        answers = sample_answers(
+            self.model, [prompts[i] for i in questions], max_tokens=MAX_TOKENS, rng=np.random.default_rng(seed)
         )
         graded = [
             grade(self.grader, _item(examples[i]), self.model.tokenizer.decode(answer.tokens))
-            for i, answer in zip(asked.tolist(), said, strict=True)
+            for i, answer in zip(questions, answers, strict=True)
         ]
-        return Samples(said, graded)
+        return Samples(answers, graded)
 
     def _gradients(self, answers: Sequence[Answer], advantages: NDArray[np.float64]) -> Gradients:
         """Of minus the mean of advantage x log p, over the answers that are better or worse than their like."""
         counted = np.flatnonzero(advantages)
-        data, gradients = AnswerSet([answers[i] for i in counted.tolist()], WINDOW), None
-        for batch in data.batches(np.arange(len(counted))):
-            by_step = np.repeat(advantages[counted][batch.owners], batch.lengths).astype(np.float32)
-            part = self.model.gradients(self.model.forward(batch), by_step)
-            gradients = part if gradients is None else add_gradients(gradients, part)
+        data = AnswerSet([answers[i] for i in counted.tolist()], WINDOW)
+        by_answer = advantages[counted]
+        gradients = sum_gradients(
+            self.model.gradients(
+                self.model.forward(batch), np.repeat(by_answer[batch.owners], batch.lengths).astype(np.float32)
+            )
+            for batch in data.batches(np.arange(len(counted)))
+        )
         assert gradients is not None  # noqa: S101 - called when some advantage is not 0
         return gradients
 
-    def state(self) -> dict[str, NDArray]:
-        return {}
 
-    def restore(self, state: Mapping[str, NDArray]) -> None:
-        pass
+def _prompt(example: Mapping[str, Any]) -> Prompt:
+    return read_prompt(example.get("messages") or [], tools_of(example))
 
 
 def _item(example: Mapping[str, Any]) -> dict[str, Any]:

@@ -64,7 +64,7 @@ def sample_answers(
     model: LanguageModel, prompts: Sequence[Prompt], *, max_tokens: int, rng: np.random.Generator
 ) -> list[Answer]:
     """One answer to each prompt, sampled at temperature 1, all of them a token at a time."""
-    said: list[list[int]] = [[] for _ in prompts]
+    answers: list[list[int]] = [[] for _ in prompts]
     from_prompt = np.stack([model.from_prompt(prompt) for prompt in prompts])
     windows = np.full((len(prompts), WINDOW), BEGIN, np.int32)
     going = np.arange(len(prompts))
@@ -74,11 +74,11 @@ def sample_answers(
         windows[going, :-1] = windows[going, 1:]
         windows[going, -1] = tokens
         for answer, token in zip(going, tokens, strict=True):
-            said[answer].append(int(token))
+            answers[answer].append(int(token))
         going = going[tokens != END]
         if not len(going):
             break
-    return [Answer(prompt, np.array(tokens, np.int32)) for prompt, tokens in zip(prompts, said, strict=True)]
+    return [Answer(prompt, np.array(tokens, np.int32)) for prompt, tokens in zip(prompts, answers, strict=True)]
 
 
 def sample_tokens(

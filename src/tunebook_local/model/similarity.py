@@ -44,30 +44,30 @@ def _runs(items: Sequence[str], size: int) -> Counter[tuple[str, ...]]:
 def bleu(text: str, reference: str) -> float:
     """BLEU of one sentence (Papineni et al. 2002), runs of 1 to 4 words; counts of the longer runs are
     smoothed by one (Lin & Och 2004), since a single sentence often has no run of four in common."""
-    said, wanted = words(text), words(reference)
-    if not said or not wanted:
-        return float(said == wanted)
+    ours, theirs = words(text), words(reference)
+    if not ours or not theirs:
+        return float(ours == theirs)
     total = 0.0
     for size in range(1, _LONGEST + 1):
         added = 0 if size == 1 else 1
-        matches = (_runs(said, size) & _runs(wanted, size)).total() + added
+        matches = (_runs(ours, size) & _runs(theirs, size)).total() + added
         if not matches:
             return 0.0
-        total += math.log(matches / (max(len(said) - size + 1, 0) + added))
-    brevity = min(0.0, 1 - len(wanted) / len(said))
+        total += math.log(matches / (max(len(ours) - size + 1, 0) + added))
+    brevity = min(0.0, 1 - len(theirs) / len(ours))
     return math.exp(brevity + total / _LONGEST)
 
 
 def gleu(text: str, reference: str) -> float:
     """The smaller of precision and recall over all runs of 1 to 4 words (Wu et al. 2016)."""
-    said, wanted = words(text), words(reference)
-    if not said or not wanted:
-        return float(said == wanted)
+    ours, theirs = words(text), words(reference)
+    if not ours or not theirs:
+        return float(ours == theirs)
     matches, most = 0, 0
     for size in range(1, _LONGEST + 1):
-        ours, theirs = _runs(said, size), _runs(wanted, size)
-        matches += (ours & theirs).total()
-        most += max(ours.total(), theirs.total())
+        our_runs, their_runs = _runs(ours, size), _runs(theirs, size)
+        matches += (our_runs & their_runs).total()
+        most += max(our_runs.total(), their_runs.total())
     return matches / most
 
 
@@ -79,8 +79,8 @@ def rouge_n(text: str, reference: str, size: int) -> float:
 
 def rouge_l(text: str, reference: str) -> float:
     """F1 of the longest common subsequence of words (Lin 2004)."""
-    said, wanted = words(text), words(reference)
-    return _f1(common_length(said, wanted), len(said), len(wanted))
+    ours, theirs = words(text), words(reference)
+    return _f1(common_length(ours, theirs), len(ours), len(theirs))
 
 
 def _f1(common: int, ours: int, theirs: int) -> float:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tunebook_local.model.answers import Answer, AnswerSet, read_answers
-from tunebook_local.model.language_model import WINDOW, Adam, Gradients, LanguageModel, add_gradients
-
-Row = dict[str, float | None]
+from tunebook_local.model.language_model import WINDOW, Adam, Forward, Gradients, LanguageModel, sum_gradients
+from tunebook_local.model.objective import Objective, Row
 
 
 class GroupedAnswers:
@@ -27,6 +27,13 @@ class GroupedAnswers:
         numbers = [np.arange(self._edges[i], self._edges[i + 1]) for i in chosen]
         return np.concatenate([*numbers, np.array([], np.int64)]), np.repeat(np.arange(len(chosen)), counts)
 
+    def tokens_of(self, chosen: NDArray[np.int64]) -> int:
+        return self.answers.tokens_of(self.of(chosen)[0])
+
+    def forwards(self, model: LanguageModel, chosen: NDArray[np.int64]) -> Iterator[Forward]:
+        """The forward passes over all answers of the chosen examples."""
+        return map(model.forward, self.answers.batches(self.of(chosen)[0]))
+
 
 def columns(has_validation: bool) -> tuple[str, ...]:
     """Today's Foundry header; preference jobs have the same."""
@@ -35,7 +42,7 @@ def columns(has_validation: bool) -> tuple[str, ...]:
     return ("step", *(f"{kind}_{metric}" for kind in kinds for metric in metrics), "timestamp")
 
 
-class Supervised:
+class Supervised(Objective):
     """The objective of supervised fine-tuning.
 
     Its columns: `…_loss` (nats per token) and `…_mean_token_accuracy`; `…_error_rate` stays blank, as in
@@ -54,42 +61,40 @@ class Supervised:
         self.columns = columns(bool(validation))
 
     def train_on(self, chosen: NDArray[np.int64], optimiser: Adam, learning_rate: float, _seed: list[int]) -> Row:
-        """One step on a batch of examples; the figures are those before it."""
-        data, (answers, _) = self.train.answers, self.train.of(chosen)
-        tokens = data.tokens_of(answers)
-        gradients: Gradients | None = None
-        total, right = 0.0, 0
-        for batch in data.batches(answers):
-            forward = self.model.forward(batch)
-            total -= float(forward.log_p.sum(dtype=np.float64))
-            right += int(forward.right.sum())
-            part = self.model.gradients(forward, np.full(len(batch), 1 / tokens, np.float32))
-            gradients = part if gradients is None else add_gradients(gradients, part)
-        if gradients is not None:
-            optimiser.update(self.model.weights, gradients, learning_rate)
-        return _row("train", total, right, tokens)
+        figures = _Figures()
+
+        def gradients() -> Iterator[Gradients]:
+            tokens = self.train.tokens_of(chosen)
+            for forward in self.train.forwards(self.model, chosen):
+                figures.add(forward)
+                yield self.model.gradients(forward, np.full(len(forward.log_p), 1 / tokens, np.float32))
+
+        total = sum_gradients(gradients())
+        if total is not None:
+            optimiser.update(self.model.weights, total, learning_rate)
+        return figures.row("train")
 
     def validate(self, kind: str, chosen: NDArray[np.int64], _seed: list[int]) -> Row:
-        """The figures of some examples of the validation file; `kind` is "valid" or "full_valid"."""
-        data, (answers, _) = self.valid.answers, self.valid.of(chosen)
-        total, right = 0.0, 0
-        for batch in data.batches(answers):
-            forward = self.model.forward(batch)
-            total -= float(forward.log_p.sum(dtype=np.float64))
-            right += int(forward.right.sum())
-        return _row(kind, total, right, data.tokens_of(answers))
-
-    def validates_all(self, _step: int) -> bool:
-        return False  # at the end of each epoch only
-
-    def state(self) -> dict[str, NDArray]:
-        return {}
-
-    def restore(self, state: Mapping[str, NDArray]) -> None:
-        pass
+        figures = _Figures()
+        for forward in self.valid.forwards(self.model, chosen):
+            figures.add(forward)
+        return figures.row(kind)
 
 
-def _row(kind: str, total: float, right: int, tokens: int) -> Row:
-    if not tokens:  # only messages of weight 0: nothing was learnt, nothing measured
-        return {}
-    return {f"{kind}_loss": total / tokens, f"{kind}_mean_token_accuracy": right / tokens}
+@dataclass
+class _Figures:
+    """Loss in nats and right tokens, summed up."""
+
+    loss: float = 0.0
+    right: int = 0
+    tokens: int = 0
+
+    def add(self, forward: Forward) -> None:
+        self.loss -= float(forward.log_p.sum(dtype=np.float64))
+        self.right += int(forward.right.sum())
+        self.tokens += len(forward.log_p)
+
+    def row(self, kind: str) -> Row:
+        if not self.tokens:  # only messages of weight 0: nothing was learnt, nothing measured
+            return {}
+        return {f"{kind}_loss": self.loss / self.tokens, f"{kind}_mean_token_accuracy": self.right / self.tokens}

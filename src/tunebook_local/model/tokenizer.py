@@ -47,19 +47,16 @@ class Tokenizer:
     def __len__(self) -> int:
         return len(self._bytes)
 
-    def __repr__(self) -> str:
-        return f"Tokenizer({len(self)} tokens)"
-
     def encode(self, text: str) -> list[int]:
         tokens: list[int] = []
-        known = self._words
+        cache = self._words
         for word in split_words(text):
-            found = known.get(word)
-            if found is None:
-                if len(known) >= _CACHED_WORDS:
-                    known.clear()
-                found = known[word] = tuple(self._match(word.encode("utf-8", "replace")))
-            tokens.extend(found)
+            of_word = cache.get(word)
+            if of_word is None:
+                if len(cache) >= _CACHED_WORDS:
+                    cache.clear()
+                of_word = cache[word] = tuple(self._match(word.encode("utf-8", "replace")))
+            tokens.extend(of_word)
         return tokens
 
     def _match(self, word: bytes) -> Iterable[int]:

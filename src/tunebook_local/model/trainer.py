@@ -10,26 +10,15 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from tunebook_local.model import preference, reinforcement, supervised
-from tunebook_local.model.answers import count_tokens
 from tunebook_local.model.language_model import Adam, LanguageModel
-from tunebook_local.model.sampling import generate
-from tunebook_local.model.supervised import Row
-
-__all__ = [
-    "Step",
-    "Training",
-    "format_row",
-    "generate",
-    "resolve_hyperparameters",
-    "result_columns",
-]
+from tunebook_local.model.objective import Objective, Row
 
 Example = Mapping[str, Any]
 
@@ -38,6 +27,12 @@ Example = Mapping[str, Any]
 # rate its training loss is 0 after a few steps.
 BASE_LEARNING_RATE = {"supervised": 0.01, "dpo": 0.001, "reinforcement": 0.01}
 AUTO_LEARNING_RATE_MULTIPLIER = 0.1
+# What the other hyperparameters of a method are when nothing is asked.
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "supervised": {},
+    "dpo": {"beta": 0.1},
+    "reinforcement": {"compute_multiplier": 1.0, "eval_samples": 1, "reasoning_effort": "default"},
+}
 
 
 def resolve_hyperparameters(requested: Mapping[str, Any], n_train: int, method: str) -> dict[str, Any]:
@@ -47,27 +42,19 @@ def resolve_hyperparameters(requested: Mapping[str, Any], n_train: int, method: 
     1-2, more: 1), batch_size is about 1/150 of the rows as a power of two between 1 and 32.
     A batch is never larger than the file.
     """
-    resolved = {name: value for name, value in requested.items() if not is_auto(value)}
-    if not is_auto(requested.get("n_epochs")):
-        resolved["n_epochs"] = int(requested["n_epochs"])
-    else:
-        resolved["n_epochs"] = 4 if n_train < 100 else 3 if n_train < 500 else 2 if n_train < 2000 else 1
-    if is_auto(requested.get("batch_size")):
-        resolved["batch_size"] = 2 ** int(np.clip(np.round(np.log2(max(n_train, 1) / 150)), 0, 5))
+    resolved = {name: value for name, value in requested.items() if not _is_auto(value)}
+    resolved.setdefault("n_epochs", 4 if n_train < 100 else 3 if n_train < 500 else 2 if n_train < 2000 else 1)
+    resolved["n_epochs"] = int(resolved["n_epochs"])
+    resolved.setdefault("batch_size", 2 ** int(np.clip(np.round(np.log2(max(n_train, 1) / 150)), 0, 5)))
     resolved["batch_size"] = max(1, min(int(resolved["batch_size"]), n_train))
     resolved.setdefault("learning_rate_multiplier", AUTO_LEARNING_RATE_MULTIPLIER)
-    if method == "dpo":
-        resolved.setdefault("beta", 0.1)
     if method == "reinforcement":
-        resolved.setdefault("compute_multiplier", 1.0)
         steps = resolved["n_epochs"] * -(-n_train // resolved["batch_size"])
         resolved.setdefault("eval_interval", max(1, round(steps / reinforcement.EVALUATIONS)))
-        resolved.setdefault("eval_samples", 1)
-        resolved.setdefault("reasoning_effort", "default")
-    return resolved
+    return {**DEFAULTS[method], **resolved}
 
 
-def is_auto(value: Any) -> bool:
+def _is_auto(value: Any) -> bool:
     return value is None or value == "auto" or value == -1
 
 
@@ -93,28 +80,6 @@ class Step:
     ends_epoch: bool
 
 
-class Objective(Protocol):
-    """What a method makes of examples, named by their numbers.
-
-    `train_on` takes one step on a batch, `validate` measures rows of the validation file (kind "valid": a
-    batch, "full_valid": all); both return columns of the result file. `seed` is a fresh one for each call.
-    """
-
-    columns: tuple[str, ...]
-
-    def train_on(self, chosen: NDArray[np.int64], optimiser: Adam, learning_rate: float, seed: list[int]) -> Row: ...
-
-    def validate(self, kind: str, chosen: NDArray[np.int64], seed: list[int]) -> Row: ...
-
-    def validates_all(self, step: int) -> bool:
-        """Whether to measure the whole validation file also here, inside an epoch."""
-
-    def state(self) -> dict[str, NDArray]:
-        """What it needs to go on after a restart, beside weights and optimiser."""
-
-    def restore(self, state: Mapping[str, NDArray]) -> None: ...
-
-
 def _objective(
     method: str,
     model: LanguageModel,
@@ -123,22 +88,20 @@ def _objective(
     hyperparameters: Mapping[str, Any],
     grader: Mapping[str, Any] | None,
 ) -> Objective:
+    values = {**DEFAULTS[method], **hyperparameters}
     if method == "supervised":
         return supervised.Supervised(model, examples, validation)
     if method == "dpo":
-        beta = float(hyperparameters.get("beta", 0.1))
-        return preference.Preference(model, examples, validation, beta=beta)
-    if method == "reinforcement":
-        return reinforcement.Reinforcement(
-            model,
-            examples,
-            validation,
-            grader=grader,
-            compute_multiplier=float(hyperparameters.get("compute_multiplier", 1.0)),
-            eval_interval=int(hyperparameters["eval_interval"]),
-            eval_samples=int(hyperparameters.get("eval_samples", 1)),
-        )
-    raise ValueError(f"method {method!r} is not one of supervised, dpo, reinforcement")
+        return preference.Preference(model, examples, validation, beta=float(values["beta"]))
+    return reinforcement.Reinforcement(
+        model,
+        examples,
+        validation,
+        grader=grader,
+        compute_multiplier=float(values["compute_multiplier"]),
+        eval_interval=int(values["eval_interval"]),
+        eval_samples=int(values["eval_samples"]),
+    )
 
 
 class Training:
@@ -171,7 +134,6 @@ class Training:
         self.objective = _objective(method, self.model, examples, validation or (), hyperparameters, grader)
         self.learning_rate = BASE_LEARNING_RATE[method] * float(hyperparameters["learning_rate_multiplier"])
         self.columns = self.objective.columns
-        self._tokens = np.array([count_tokens(example, self.model.tokenizer) for example in examples])
         self._shuffled = -1, np.array([], np.int64)  # the epoch and its order
         self.done = 0  # steps
 
@@ -184,13 +146,6 @@ class Training:
     @property
     def total_steps(self) -> int:
         return self.n_epochs * self.steps_per_epoch
-
-    @property
-    def trained_tokens(self) -> int:
-        """Tokens trained on so far, whole conversations counted: in the end file tokens x epochs."""
-        epochs, steps = divmod(self.done, self.steps_per_epoch)
-        now = self._order(epochs)[: steps * self.batch_size]
-        return int(epochs * self._tokens.sum() + self._tokens[now].sum())
 
     def _order(self, epoch: int) -> NDArray[np.int64]:
         """The order of the examples in an epoch (from 0): drawn from seed and epoch alone."""
