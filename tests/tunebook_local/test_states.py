@@ -114,6 +114,14 @@ def test_a_transaction_that_fails_leaves_nothing(store):
     assert store.get(JobRow, id="ftjob-1") is None
 
 
+def test_a_store_with_a_column_of_an_older_version_is_still_read(store):
+    with store.transaction() as db:
+        db.execute("ALTER TABLE jobs ADD COLUMN state_step")
+    store.add(JOB)
+
+    assert Store(store.folder).get(JobRow, id="ftjob-1") == JOB
+
+
 def test_pages_go_on_after_the_last_one_seen(store):
     store.add(*(replace(JOB, id=f"ftjob-{n}") for n in range(5)))
     newest = store.all(JobRow, newest_first=True, limit=2)
