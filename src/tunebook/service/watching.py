@@ -12,21 +12,17 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
-from openai import APIConnectionError, APIStatusError, InternalServerError, NotFoundError, OpenAIError, RateLimitError
+from openai import APIConnectionError, APIStatusError, NotFoundError, OpenAIError
 
 from tunebook.analysis.results import Results
 from tunebook.analysis.run import Run
 from tunebook.errors import ResultsError
-from tunebook.service.jobs import Job, as_json
+from tunebook.service.connection import Workspace
+from tunebook.service.jobs import AWAY, Job, as_json
 from tunebook.service.pacing import next_interval
 
-if TYPE_CHECKING:
-    from tunebook.service.connection import Workspace
-
 _LISTED = 100
-_AWAY = (APIConnectionError, RateLimitError, InternalServerError)  # what passes by itself
 _COUNTED_BYTES = 20_000_000  # training files above this are not fetched to count their rows
 
 # What each state means, for a person; Azure's nine, then the names OpenAI itself uses.
@@ -186,7 +182,7 @@ def look(
         for job in _read_jobs(workspace, [i for i in job_ids if i not in seen or not seen[i].ended]):
             known = n_train if n_train is not None else _rows_known(pictures.values(), job.job.training_file)
             pictures[job.id] = _supplemented(workspace, _advance(seen.get(job.id), job, now, known), job)
-    except _AWAY as error:
+    except AWAY as error:
         if not pictures:
             raise
         for job_id, snapshot in pictures.items():
@@ -257,14 +253,14 @@ def _supplemented(workspace: Workspace, snapshot: JobSnapshot, job: Job) -> JobS
     if snapshot.total_steps is None and snapshot.n_train is None:
         try:
             snapshot = replace(snapshot, n_train=_training_rows(workspace, job))
-        except _AWAY:
+        except AWAY:
             return snapshot
     epochs = _epochs_trained(snapshot)
     if snapshot.ended or snapshot.status == "paused" or epochs <= snapshot.epochs_read:
         return snapshot
     try:
         return replace(snapshot, checkpoints=tuple(as_json(c) for c in job.checkpoints()), epochs_read=epochs)
-    except _AWAY:
+    except AWAY:
         return snapshot
     except OpenAIError:
         return replace(snapshot, epochs_read=epochs)  # this job has none to tell of: not asked at each tick
@@ -276,7 +272,7 @@ def _training_rows(workspace: Workspace, job: Job) -> int:
         if (workspace.files.retrieve(job.job.training_file).bytes or 0) > _COUNTED_BYTES:
             return 0
         return sum(1 for line in workspace.files.content(job.job.training_file).splitlines() if line.strip())
-    except _AWAY:
+    except AWAY:
         raise
     except OpenAIError:
         return 0
