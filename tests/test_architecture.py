@@ -10,7 +10,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src"
 
 # room -> (our rooms it may import, other packages it may import); the standard library is free for all
-GROUND = "lazy errors catalogue words palette money show"
+GROUND = "lazy errors catalogue words palette money show fields"
 MAY_IMPORT = {
     "errors": ("", ""),
     "lazy": ("", "lazy_loader"),
@@ -18,6 +18,7 @@ MAY_IMPORT = {
     "palette": ("", ""),
     "catalogue": ("errors", ""),
     "money": ("errors catalogue words", ""),
+    "fields": ("catalogue", ""),
     "show": ("words palette", "markupsafe"),
     "data": (GROUND, "ahocorasick_rs msgspec numpy pandas rensa scipy sklearn toktok tqdm"),
     "analysis": (GROUND, "numpy pandas scipy sklearn threadpoolctl"),

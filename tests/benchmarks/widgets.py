@@ -44,7 +44,7 @@ def snapshot(events: tuple, status: str = "running", job_id: str = "ftjob-bench"
     job = {"id": job_id, "model": "gpt-4.1-mini-2025-04-14", "status": status, "created_at": T0, "suffix": job_id[-8:]}
     job["hyperparameters"] = {"n_epochs": 3, "batch_size": 4, "learning_rate_multiplier": 0.1}
     results = Results.from_events(list(events), name=job_id)
-    return JobSnapshot(job_id=job_id, status=status, job=job, read_at=T0 + len(events), events=events, results=results)
+    return JobSnapshot(job, results, events=events, read_at=T0 + len(events))
 
 
 class Heart(threading.local):

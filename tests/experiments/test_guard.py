@@ -20,7 +20,7 @@ def part(valid, k, train=TRAIN):
 
 
 def picture(valid, k, status="running", job_id="ftjob-1"):
-    return JobSnapshot(job_id=job_id, status=status, job={}, read_at=0.0, results=part(valid, k))
+    return JobSnapshot({"id": job_id, "status": status}, part(valid, k), read_at=0.0)
 
 
 def test_an_overfitting_run_is_cancelled_before_its_end_and_once():

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tunebook.errors import RequestError
 from tunebook.experiments.stock.inventory import ORDER
 from tunebook.experiments.stock.stocktaking import build_inventory, needs_of_running_jobs
-from tunebook.service.surveying import last_days
+from tunebook.service.management import last_days
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 BASE = "gpt-4.1-nano-2025-04-14"

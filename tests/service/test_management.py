@@ -7,8 +7,7 @@ from azure.core.exceptions import ClientAuthenticationError
 
 from tunebook.errors import ServiceError
 from tunebook.service import connect
-from tunebook.service.management import Account, Management
-from tunebook.service.refusals import error_of, next_step, refused
+from tunebook.service.management import Account, Management, error_of, next_step, refused
 
 ENDPOINT = "https://contoso.openai.azure.com"
 ID = "/subscriptions/sub-1/resourceGroups/Group/providers/Microsoft.CognitiveServices/accounts/contoso"

@@ -44,8 +44,6 @@ def picture(status: str = "running", steps: int = 6, total: int = 30, **changes:
     events = changes.pop("events", events_of(steps, total))
     results = Results.from_events(list(events), name=job_id)
     fields: dict[str, Any] = {
-        "job_id": job_id,
-        "status": status,
         "job": job,
         "read_at": T0 + 100.0,
         "events": events,

@@ -199,10 +199,10 @@ def test_what_is_shown_last_is_what_is_so_last_when_two_files_are_checked_at_onc
 
 def test_what_keeps_create_from_being_pressed_is_named_beside_it(workspace) -> None:
     form = form_of(workspace, training=None)
-    form.fields["seed"].value, form.fields["n_epochs"].value = "x", "lots"
+    form.fields["metadata"].value, form.fields["n_epochs"].value = "x", "lots"
 
-    assert "To be mended first: training file, n_epochs, seed." in form._waits.value
-    assert "lots" in form._notes["n_epochs"].value  # though the seed alone keeps the request from being written
+    assert "To be mended first: training file, n_epochs, metadata." in form._waits.value
+    assert "lots" in form._notes["n_epochs"].value  # though metadata alone keeps the request from being written
     assert "stands here once" in form._code["Python"].value
 
 

@@ -22,9 +22,8 @@ class Run:
     """A fine-tuning job and its results.
 
     `job` is the job object as the service sent it (JSON), `checkpoints` and `events` likewise; `results` is None when
-    the job left none. `problems` maps a part of its folder (`job.json`, …) to why that could not be read;
-    `planned_steps` is what else is known of the length of a job that still trains. Properties read the job object in
-    any of the service's dialects and give None for what it does not say.
+    the job left none. `problems` maps a part of its folder (`job.json`, …) to why that could not be read. Properties
+    read the job object in any of the service's dialects and give None for what it does not say.
 
     >>> run = tb.read_run("runs/ftjob-long")
     >>> run.suffix, run.hyperparameters["n_epochs"], run.trained_tokens, len(run.checkpoints)
@@ -36,7 +35,6 @@ class Run:
     checkpoints: tuple[Mapping[str, Any], ...] = ()
     events: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
     problems: Mapping[str, str] = field(default_factory=dict, repr=False)
-    planned_steps: int | None = None
 
     @property
     def id(self) -> str:
@@ -108,14 +106,14 @@ class Run:
 
     @property
     def total_steps(self) -> int | None:
-        """Steps of the whole job: the last one when it succeeded, else what its events announce, else as planned."""
+        """Steps of the whole job: the last one when it succeeded, else what its events announce."""
         if self.status == "succeeded" and self.results is not None and len(self.results):
             return int(self.results.frame["step"].iloc[-1])
         for event in self.events:
             data = event.get("data") if isinstance(event, Mapping) else None
             if isinstance(data, Mapping) and isinstance(data.get("total_steps"), int | float):
                 return int(data["total_steps"])
-        return self.planned_steps
+        return None
 
     def __repr__(self) -> str:
         steps = f"{len(self.results)} steps" if self.results is not None else "no results"

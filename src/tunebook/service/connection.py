@@ -6,7 +6,6 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from html import escape
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,7 +17,9 @@ from tunebook.service.deployments import Deployments
 from tunebook.service.embedded import running_instance
 from tunebook.service.files import Files
 from tunebook.service.jobs import Jobs
-from tunebook.service.management import Management, Place
+from tunebook.service.management import Place
+from tunebook.service.resource import Resource
+from tunebook.show import Card, Shown, Span, Text
 
 _ENTRA_SCOPE = "https://cognitiveservices.azure.com/.default"
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -30,36 +31,16 @@ NOT_CONFIGURED = (
 )
 
 
-class Workspace:
+class Workspace(Resource, Shown):
     """One resource and what is in it: `files`, `jobs`, `deployments`, and the openai `client` itself.
 
-    Made by `connect`. `dated_client` is the same sign-in at the dated addresses, which have operations that `/v1/`
-    has not. `name` is shown wherever something of this resource is shown; `embedded` says that the service behind it
-    is the stand-in on this machine; `poll_interval_s` are the shortest and the longest pause, in seconds, between two
-    looks at a job.
+    Made by `connect`. `name`, `endpoint` and `embedded` say which it is, `dated_client` is the same sign-in at the
+    dated addresses, `management` the management plane.
 
     >>> ws = tb.connect("https://contoso.openai.azure.com", api_key="…")
     >>> ws.files, ws.jobs, ws.deployments
     (<files of contoso>, <fine-tuning jobs of contoso>, <deployments of contoso>)
     """
-
-    def __init__(
-        self,
-        client: OpenAI,
-        *,
-        name: str,
-        endpoint: str,
-        embedded: bool = False,
-        dated: Callable[[], OpenAI] | None = None,
-        place: Place | None = None,
-        credential: Any = None,
-    ) -> None:
-        self.client = client
-        self._dated, self._place, self._credential = dated, place, credential
-        self.name = name
-        self.endpoint = endpoint
-        self.embedded = embedded
-        self.poll_interval_s = (0.25, 2.0) if embedded else (5.0, 60.0)
 
     @cached_property
     def files(self) -> Files:
@@ -73,25 +54,11 @@ class Workspace:
     def deployments(self) -> Deployments:
         return Deployments(self)
 
-    @cached_property
-    def management(self) -> Management:
-        """The management plane: where the resource stands in Azure, and the client that deploys there."""
-        return Management(self, place=self._place, credential=self._credential)
-
-    @cached_property
-    def dated_client(self) -> OpenAI:
-        """The openai client for the dated addresses. Raises ServiceError where there are none."""
-        return self._dated() if self._dated else self.client
-
-    @property
-    def kind(self) -> str:
-        return "embedded service" if self.embedded else "Azure OpenAI resource"
-
     def __repr__(self) -> str:
         return f"<Workspace {self.name}: {self.kind} at {self.endpoint}>"
 
-    def _repr_html_(self) -> str:
-        return f"<b>{escape(self.name)}</b> · {self.kind} at <code>{escape(self.endpoint)}</code>"
+    def _card(self) -> Card:
+        return Card(Text([Span(self.name, "strong"), f" · {self.kind} at ", Span(self.endpoint, "code")]))
 
 
 def connect(

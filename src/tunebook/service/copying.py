@@ -8,21 +8,20 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 from openai import BadRequestError, ConflictError, NotFoundError, OpenAIError, PermissionDeniedError
 
 from tunebook.errors import RequestError, ServiceError, TunebookError
+from tunebook.service.connection import Workspace
 from tunebook.service.deployments import deployable_name
 from tunebook.service.jobs import Job
 from tunebook.service.management import Account
 from tunebook.service.pacing import intervals
 from tunebook.service.preflight import Finding, Preflight
-
-if TYPE_CHECKING:
-    from tunebook.service.connection import Workspace
+from tunebook.service.resource import Resource
+from tunebook.show import Card, Shown, Table, Text
 
 _HEADER = {"aoai-copy-ft-checkpoints": "preview"}  # the service refuses the operation without it
 _COPIER_ROLE = "Azure AI User"
@@ -65,8 +64,8 @@ def judge_copy(facts: CopyFacts) -> Preflight:
 
     Source: https://learn.microsoft.com/azure/ai-foundry/openai/how-to/fine-tuning (Copy a model).
     """
-    found = [_destination(facts), _kept(facts), _one_job(facts), _public(facts), _identity(facts)]
-    return Preflight(f"Copying {facts.checkpoint} to {facts.destination} ({facts.region})", tuple(found))
+    findings = (_destination(facts), _kept(facts), _one_job(facts), _public(facts), _identity(facts))
+    return Preflight(f"Copying {facts.checkpoint} to {facts.destination} ({facts.region})", findings)
 
 
 def _destination(facts: CopyFacts) -> Finding:
@@ -117,28 +116,28 @@ def _identity(facts: CopyFacts) -> Finding:
     return Finding("identity", "refused", f"{rule}, and it has none. Create one and assign it to the source.")
 
 
-class CheckpointCopy:
-    """A handle on one copy: `told` is the service's answer as last read.
+class CheckpointCopy(Shown):
+    """A handle on one copy: `reply` is the service's answer as last read.
 
     >>> place = "/subscriptions/s/resourceGroups/g/providers/Microsoft.CognitiveServices/accounts/contoso-west"
     >>> tb.service.copy_checkpoint(job, place, region="westus3").wait().sentence
     'gpt-4.1-nano-2025-04-14.ft-...: contoso-west (westus3): Completed. Deploy it there, ...'
     """
 
-    def __init__(self, job: Job, checkpoint: str, told: Mapping[str, Any]) -> None:
-        self.job, self.checkpoint, self.told = job, checkpoint, told
+    def __init__(self, job: Job, checkpoint: str, reply: Mapping[str, Any]) -> None:
+        self.job, self.checkpoint, self.reply = job, checkpoint, reply
 
     @property
     def destinations(self) -> tuple[CopiedTo, ...]:
         return tuple(
             CopiedTo(str(to.get("destinationResourceId")), str(to.get("region")), str(to.get("status")))
-            for to in self.told.get("copiedAccountDetails") or ()
+            for to in self.reply.get("copiedAccountDetails") or ()
         )
 
     @property
     def model(self) -> str:
         """The name under which the copy is deployed or trained further at the destination."""
-        return str(self.told.get("checkpointedModelName") or self.checkpoint)
+        return str(self.reply.get("checkpointedModelName") or self.checkpoint)
 
     @property
     def ended(self) -> bool:
@@ -153,17 +152,17 @@ class CheckpointCopy:
     def sentence(self) -> str:
         if not self.destinations:
             return f"{self.model}: the service names no destination yet."
-        said = [f"{to.name} ({to.region}): {to.status}" for to in self.destinations]
+        places = [f"{to.name} ({to.region}): {to.status}" for to in self.destinations]
         advice = ""
         if self.failed:
             advice = " What failed is not there: check the prerequisites and ask for the copy again."
         elif self.ended:
             advice = " Deploy it there, or train on from it, under exactly this name; it appears in no list."
-        return f"{self.model}: {'; '.join(said)}.{advice}"
+        return f"{self.model}: {'; '.join(places)}.{advice}"
 
     def refresh(self) -> CheckpointCopy:
         """Read its status anew."""
-        self.told = _ask(self.job, self.checkpoint)
+        self.reply = _ask(self.job, self.checkpoint)
         return self
 
     def wait(
@@ -184,17 +183,10 @@ class CheckpointCopy:
     def __repr__(self) -> str:
         return f"<CheckpointCopy {self.sentence}>"
 
-    def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><th scope='row' style='text-align:left'>{escape(to.name)}</th><td>{escape(to.region)}</td>"
-            f"<td>{escape(to.status)}</td></tr>"
-            for to in self.destinations
-        )
-        head = "".join(f"<th scope='col'>{h}</th>" for h in ("destination", "region", "status"))
-        return (
-            f"<table><caption>Copy of {escape(self.model)}</caption><thead><tr>{head}</tr></thead>"
-            f"<tbody>{rows}</tbody></table><p>{escape(self.sentence)}</p>"
-        )
+    def _card(self) -> Card:
+        rows = [(to.name, to.region, to.status) for to in self.destinations]
+        table = Table(("destination", "region", "status"), rows, f"Copy of {self.model}", labelled=True)
+        return Card(table, Text(self.sentence))
 
 
 def copy_checkpoint(
@@ -281,15 +273,15 @@ def _destination_of(destination: Workspace | str, region: str | None) -> tuple[A
             raise RequestError(f"Copying to {account.name}: its region is needed, e.g. region='westus3'.")
         return account, region
     account = destination.management.account
-    found = region or _try(lambda: destination.management.location)
-    if not found:
+    location = region or _try(lambda: destination.management.location)
+    if not location:
         raise RequestError(f"Copying to {account.name}: its region cannot be read; give it, e.g. region='westus3'.")
-    return account, found
+    return account, location
 
 
-def _account(workspace: Workspace) -> Any:
+def _account(resource: Resource) -> Any:
     """The management SDK's account object; None when it cannot be read."""
-    management = workspace.management
+    management = resource.management
     return _try(lambda: management.client.accounts.get(management.account.resource_group, management.account.name))
 
 
@@ -309,7 +301,7 @@ def _ask(job: Job, checkpoint: str, body: Mapping[str, str] | None = None) -> Ma
     path = f"/fine_tuning/jobs/{job.id}/checkpoints/{quote(checkpoint, safe='')}/copy"
     options: Any = {"headers": dict(_HEADER)}
     if body is None:
-        told = client.get(path, cast_to=object, options=options)
+        reply = client.get(path, cast_to=object, options=options)
     else:
-        told = client.post(path, cast_to=object, body=dict(body), options=options)
-    return told if isinstance(told, Mapping) else {}
+        reply = client.post(path, cast_to=object, body=dict(body), options=options)
+    return reply if isinstance(reply, Mapping) else {}

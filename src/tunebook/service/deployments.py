@@ -5,37 +5,25 @@ Azure says "Succeeded" minutes before the data plane answers, so waiting goes on
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from openai import APIConnectionError, APIStatusError, PermissionDeniedError
 
 from tunebook.catalogue import load_catalogue
 from tunebook.errors import RequestError, ServiceError
-from tunebook.service import surveying
 from tunebook.service.jobs import Job
-from tunebook.service.management import CALLER_ROLE, Account
+from tunebook.service.management import CALLER_ROLE, Account, Management, if_allowed, refused
 from tunebook.service.pacing import intervals
-from tunebook.service.preflight import (
-    DeploymentFacts,
-    Preflight,
-    judge_deployment,
-    model_format,
-    name_and_version,
-)
-from tunebook.service.refusals import refused
+from tunebook.service.preflight import Preflight, judge_deployment, model_format, name_and_version, survey
+from tunebook.service.resource import Resource
 from tunebook.service.terms import Terms, deployment_terms, sku_name
-
-if TYPE_CHECKING:
-    from tunebook.service.connection import Workspace
+from tunebook.show import Card, Items, Shown, facts
 
 _LONGEST_PAUSE_S = 15.0  # a deployment takes minutes: looking four times a minute is enough
 _ENDED_BADLY = ("Failed", "Canceled", "Disabled")
-_JOB_IN_NAME = re.compile(r"\.ft-([0-9a-f]{32})")
 # What the data plane says of a deployment that the management plane already calls Succeeded.
 _NOT_YET_CODES = {"DeploymentNotFound", "DeploymentNotReady", "DeploymentError"}
 
@@ -43,8 +31,8 @@ _NOT_YET_CODES = {"DeploymentNotFound", "DeploymentNotReady", "DeploymentError"}
 class Deployments:
     """`ws.deployments`: check, create, list, retrieve, change the capacity of, and delete deployments."""
 
-    def __init__(self, workspace: Workspace) -> None:
-        self._workspace = workspace
+    def __init__(self, resource: Resource) -> None:
+        self._resource = resource
 
     def create(
         self,
@@ -53,7 +41,7 @@ class Deployments:
         name: str,
         sku: str = "standard",
         capacity: int = 1,
-        source: str | Workspace | None = None,
+        source: str | Resource | None = None,
         timeout_s: float = 3600.0,
         say: Callable[[str], object] = print,
         sleep: Callable[[float], object] = time.sleep,
@@ -83,7 +71,7 @@ class Deployments:
             for finding in preflight.findings:
                 if finding.outcome == "doubtful":
                     say(f"{name}: {finding.message}")
-            here = "Nothing is billed here; at Azure: " if self._workspace.embedded else ""
+            here = "Nothing is billed here; at Azure: " if self._resource.embedded else ""
             for line in self._terms(sku, wanted).lines:
                 say(f"{name}: {here}{line}")
                 here = ""
@@ -105,23 +93,16 @@ class Deployments:
         True
         """
         wanted = deployable_name(model)
-        job, checkpoints = (None, None) if elsewhere else surveying.origin(self._workspace, wanted)
-        offers, quotas = surveying.offers(self._workspace, wanted)
-        return judge_deployment(
-            DeploymentFacts(
-                name=name,
-                model=wanted,
-                sku=sku,
-                capacity=capacity,
-                existing=self._existing(),
-                permissions=surveying.permissions(self._workspace),
-                location=surveying.location(self._workspace),
-                offers=offers,
-                quotas=quotas,
-                job=job,
-                checkpoints=checkpoints,
-            )
+        facts = survey(
+            self._resource,
+            name=name,
+            model=wanted,
+            sku=sku,
+            capacity=capacity,
+            existing=self._existing(),
+            elsewhere=elsewhere,
         )
+        return judge_deployment(facts)
 
     def wait(
         self,
@@ -135,9 +116,9 @@ class Deployments:
     ) -> Deployment:
         """Wait until a deployment is provisioned and answers. Raises ServiceError when it fails or takes too long."""
         started = clock()
-        shortest, longest = self._workspace.poll_interval_s
+        shortest, longest = self._resource.poll_interval_s
         pauses = intervals(shortest, min(longest, _LONGEST_PAUSE_S))
-        state = said = ""
+        state = last = ""
         while True:
             if state != "Succeeded":
                 deployment = self.retrieve(name)
@@ -151,9 +132,9 @@ class Deployments:
                     say(f"{name}: it answers, {clock() - started:.0f} s after it was asked for.")
                     return deployment
                 stage = f"provisioned; waiting until it answers ({why})"
-            if stage != said:
+            if stage != last:
                 say(f"{name}: {stage}")
-                said = stage
+                last = stage
             if clock() - started > timeout_s:
                 raise ServiceError(
                     f"{name} does not answer after {timeout_s:.0f} s: {stage}. It exists and is billed. "
@@ -167,13 +148,13 @@ class Deployments:
         >>> tuned in [deployment.name for deployment in ws.deployments.list()]
         True
         """
-        found = self._call("Listing deployments", lambda api, at: list(api.list(*at)))
-        return sorted((Deployment(self._workspace, each) for each in found), key=lambda each: each.name)
+        records = self._call("Listing deployments", lambda api, at: list(api.list(*at)))
+        return sorted((Deployment(self._resource, record) for record in records), key=lambda each: each.name)
 
     def retrieve(self, name: str) -> Deployment:
         """One deployment by its name. Raises ServiceError when there is none."""
-        found = self._call(f"Reading deployment {name!r}", lambda api, at: api.get(*at, name))
-        return Deployment(self._workspace, found)
+        record = self._call(f"Reading deployment {name!r}", lambda api, at: api.get(*at, name))
+        return Deployment(self._resource, record)
 
     def update(self, name: str, *, capacity: int) -> Deployment:
         """Change how many thousands of tokens per minute a deployment may use; it goes on answering."""
@@ -200,7 +181,7 @@ class Deployments:
         """
         self._call(f"Deleting deployment {name!r}", lambda api, at: api.begin_delete(*at, name, polling=False))
         started = clock()
-        shortest, longest = self._workspace.poll_interval_s
+        shortest, longest = self._resource.poll_interval_s
         pauses = intervals(shortest, min(longest, _LONGEST_PAUSE_S))
         while name in {each.name for each in self.list()}:
             if clock() - started > timeout_s:
@@ -209,11 +190,11 @@ class Deployments:
 
     def last_calls(self, *, days: int = 30) -> dict[str, datetime] | None:
         """When each deployment was last called within `days`, None when the counts cannot be read."""
-        return surveying.last_calls(self._workspace, days=days)
+        return self._management.last_calls(days=days)
 
     @property
-    def _management(self) -> Any:
-        return self._workspace.management
+    def _management(self) -> Management:
+        return self._resource.management
 
     def _terms(self, sku: str, model: str) -> Terms:
         return deployment_terms(sku=sku, model=model, now=datetime.now(UTC))
@@ -233,14 +214,14 @@ class Deployments:
 
     def _failure(self, name: str, state: str, operation: str | None) -> str:
         """Why provisioning ended badly: the reason stands in the operation, not in the deployment."""
-        found: Mapping[str, Any] = {}
+        reply: Mapping[str, Any] = {}
         if operation:
             path, _, query = operation.partition("?")
             version = next((p[12:] for p in query.split("&") if p.startswith("api-version=")), "2024-10-01")
             path = "/" + path.split("/", 3)[3] if "://" in path else path
-            found = surveying.if_allowed(lambda: self._management.read(path, version)) or {}
-        told = found.get("error") or {}
-        why = f" {told['message']}" if told.get("message") else " The service gives no reason."
+            reply = if_allowed(lambda: self._management.read(path, version)) or {}
+        reason = (reply.get("error") or {}).get("message")
+        why = f" {reason}" if reason else " The service gives no reason."
         return f"{name} ended as {state}.{why} Delete it and create it again, with another SKU or capacity if need be."
 
     def _call(self, doing: str, ask: Callable[[Any, tuple[str, str]], Any]) -> Any:
@@ -267,7 +248,7 @@ class Deployments:
         """Whether the data plane answers for this deployment; if not, why."""
         try:
             message: Any = {"role": "user", "content": "Hello"}
-            self._workspace.client.chat.completions.create(model=name, messages=[message], max_tokens=1)
+            self._resource.client.chat.completions.create(model=name, messages=[message], max_tokens=1)
         except PermissionDeniedError as error:
             raise ServiceError(
                 f"{name} is provisioned, but you may not call it (403). Ask for the role {CALLER_ROLE!r} on the "
@@ -285,10 +266,10 @@ class Deployments:
         return True, ""
 
     def __repr__(self) -> str:
-        return f"<deployments of {self._workspace.name}>"
+        return f"<deployments of {self._resource.name}>"
 
 
-class Deployment:
+class Deployment(Shown):
     """A handle on one deployment: the management SDK's object as last read (`deployment`), and what can be done.
 
     >>> deployment = ws.deployments.retrieve(tuned)
@@ -296,8 +277,8 @@ class Deployment:
     ('Standard', 'Succeeded')
     """
 
-    def __init__(self, workspace: Workspace, deployment: Any, *, read_at: float | None = None) -> None:
-        self.workspace = workspace
+    def __init__(self, workspace: Resource, deployment: Any, *, read_at: float | None = None) -> None:
+        self.workspace: Any = workspace  # the whole Workspace, where it came from one
         self.deployment = deployment
         self.read_at = time.time() if read_at is None else read_at
 
@@ -339,39 +320,33 @@ class Deployment:
 
     def refresh(self) -> Deployment:
         """Read it anew."""
-        fresh = self.workspace.deployments.retrieve(self.name)
+        fresh = Deployments(self.workspace).retrieve(self.name)
         self.deployment, self.read_at = fresh.deployment, fresh.read_at
         return self
 
     def update(self, *, capacity: int) -> Deployment:
         """Change its capacity, in thousands of tokens per minute."""
-        fresh = self.workspace.deployments.update(self.name, capacity=capacity)
+        fresh = Deployments(self.workspace).update(self.name, capacity=capacity)
         self.deployment, self.read_at = fresh.deployment, fresh.read_at
         return self
 
     def delete(self) -> None:
-        self.workspace.deployments.delete(self.name)
+        Deployments(self.workspace).delete(self.name)
 
     def __repr__(self) -> str:
         return f"<Deployment {self.name}: {self.state}, {self.model} as {self.sku} at {self.workspace.name}>"
 
-    def _repr_html_(self) -> str:
-        said = {
-            "deployment": self.name,
-            "state": self.state,
-            "model": self.model,
-            "SKU": f"{self.sku}, {self.capacity} thousand tokens per minute",
-            "at": self.workspace.name,
-            "read": time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self.read_at)),
-        }
-        rows = "".join(
-            f"<tr><th scope='row' style='text-align:left'>{key}</th>"
-            f"<td style='text-align:left'>{escape(str(value))}</td></tr>"
-            for key, value in said.items()
-        )
+    def _card(self) -> Card:
+        rows = [
+            ("deployment", self.name),
+            ("state", self.state),
+            ("model", self.model),
+            ("SKU", f"{self.sku}, {self.capacity} thousand tokens per minute"),
+            ("at", self.workspace.name),
+            ("read", time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self.read_at))),
+        ]
         here = ("Nothing is billed here. At Azure:",) if self.workspace.embedded else ()
-        terms = "".join(f"<li>{escape(line)}</li>" for line in (*here, *self.terms.lines))
-        return f"<table><caption>Deployment</caption>{rows}</table><ul>{terms}</ul>"
+        return Card(facts(rows, "Deployment"), Items((*here, *self.terms.lines)))
 
 
 def deployable_name(model: Any) -> str:
@@ -400,7 +375,7 @@ def _is_base(name: str) -> bool:
     return ".ft-" not in name and load_catalogue().model(name) is not None
 
 
-def _body(model: str, sku: str, capacity: int, source: str | Workspace | None) -> dict[str, Any]:
+def _body(model: str, sku: str, capacity: int, source: str | Resource | None) -> dict[str, Any]:
     """The deployment as ARM wants it."""
     name, version = name_and_version(model)
     wanted: dict[str, Any] = {"format": model_format(model), "name": name, "version": version}

@@ -81,7 +81,7 @@ def _start(folder: Path) -> Instance:
             start_new_session=True,  # Ctrl-C in the notebook stops the cell, not the service
             text=True,
         )
-        line = _first_line(process, _START_TIMEOUT_S)
+        line = _announced(process, _START_TIMEOUT_S)
         try:
             record = json.loads(line)
             return Instance(record["endpoint"], record["api_key"])
@@ -89,14 +89,14 @@ def _start(folder: Path) -> Instance:
             process.kill()
             process.wait()
             complaints.seek(0)
-            said = complaints.read().strip() or line.strip() or "it said nothing."
+            complaint = complaints.read().strip() or line.strip() or "it said nothing."
         raise ServiceError(
-            f"The embedded service did not start in {folder}: {said.splitlines()[-1]} "
+            f"The embedded service did not start in {folder}: {complaint.splitlines()[-1]} "
             "Choose another folder with TUNEBOOK_STATE, or try `tunebook serve` to see it start."
         )
 
 
-def _first_line(process: subprocess.Popen[str], timeout_s: float) -> str:
+def _announced(process: subprocess.Popen[str], timeout_s: float) -> str:
     """The first line the process prints, "" when it ends or says nothing within the time."""
     stopper = threading.Timer(timeout_s, process.kill)
     stopper.start()

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from tunebook.catalogue import load_catalogue
 from tunebook.errors import DataError
 from tunebook.service.pacing import intervals
+from tunebook.service.resource import Resource
 from tunebook.service.uploads import content_key, import_file, upload_in_parts
 
 if TYPE_CHECKING:
     from openai.types import FileObject
 
     from tunebook.data import Dataset
-    from tunebook.service.connection import Workspace
 
 _SETTLED = {"processed", "error", "deleted"}
 
@@ -26,9 +26,9 @@ _SETTLED = {"processed", "error", "deleted"}
 class Files:
     """`ws.files`: upload and wait until processed, list, retrieve, download, delete."""
 
-    def __init__(self, workspace: Workspace) -> None:
-        self._workspace = workspace
-        self._client = workspace.client
+    def __init__(self, resource: Resource) -> None:
+        self._resource = resource
+        self._client = resource.client
 
     def upload(
         self,
@@ -55,7 +55,7 @@ class Files:
             if total > load_catalogue().limit("chunked_upload_advised_bytes"):
                 path = source if isinstance(source, (str, os.PathLike)) else None
                 key, whole = content_key(body, path), name or filename
-                uploaded = upload_in_parts(self._workspace, body, name=whole, total=total, key=key, progress=progress)
+                uploaded = upload_in_parts(self._resource, body, name=whole, total=total, key=key, progress=progress)
                 body.seek(0)
             if uploaded is None:
                 sent: Any = _Counting(body, total, progress) if progress else body
@@ -69,10 +69,10 @@ class Files:
 
         Raises DataError when the URL cannot be one, cannot be fetched, or holds what the service refuses.
         """
-        return self._wait(import_file(self._workspace, url, name=name), sleep)
+        return self._wait(import_file(self._resource, url, name=name), sleep)
 
     def _wait(self, file: FileObject, sleep: Callable[[float], object]) -> FileObject:
-        pauses = intervals(*self._workspace.poll_interval_s)
+        pauses = intervals(*self._resource.poll_interval_s)
         while file.status not in _SETTLED:
             sleep(next(pauses))
             file = self._client.files.retrieve(file.id)
@@ -110,7 +110,7 @@ class Files:
         self._client.files.delete(file_id)
 
     def __repr__(self) -> str:
-        return f"<files of {self._workspace.name}>"
+        return f"<files of {self._resource.name}>"
 
 
 def _open(source: Dataset | str | os.PathLike[str]) -> tuple[BinaryIO, int, str]:

@@ -4,36 +4,42 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
-from html import escape
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from openai import BadRequestError, ConflictError
+from openai import APIConnectionError, BadRequestError, ConflictError, InternalServerError, RateLimitError
 
 from tunebook.analysis.results import Results, load_results
 from tunebook.analysis.run import TERMINAL, Run
 from tunebook.errors import JobNotFinished, RequestError
+from tunebook.service.files import Files
+from tunebook.service.pacing import next_interval
 from tunebook.service.request import JobRequest
+from tunebook.service.resource import Resource
 from tunebook.service.terms import retirement
+from tunebook.show import Card, Shown, Text, facts
 
 if TYPE_CHECKING:
     from openai.types.fine_tuning import FineTuningJob, FineTuningJobEvent
     from openai.types.fine_tuning.jobs import FineTuningJobCheckpoint
 
-    from tunebook.service.connection import Workspace
-
 _PAGE = 100
+_LONGEST_WAIT = 4  # times the shortest pause: so much later than it ended is a job seen to have ended
+_JOB_IN_NAME = re.compile(r"\.ft-([0-9a-f]{32})")
+AWAY = (APIConnectionError, RateLimitError, InternalServerError)  # what passes by itself
 
 
 class Jobs:
     """`ws.jobs`: create a job, retrieve one by its id, list the newest."""
 
-    def __init__(self, workspace: Workspace) -> None:
-        self._workspace = workspace
-        self._api = workspace.client.fine_tuning.jobs
+    def __init__(self, resource: Resource) -> None:
+        self._resource = resource
+        self._api = resource.client.fine_tuning.jobs
 
     def create(self, request: JobRequest, *, retries: int | None = None) -> Job:
         """Send the request. Raises RequestError, before anything is sent, for what the service would refuse.
@@ -52,10 +58,10 @@ class Jobs:
             raise RequestError("This job would be refused. " + " ".join(map(str, refused)))
         body = request.to_json()
         named = {key: body.pop(key) for key in ("model", "training_file")}
-        client = self._workspace.client
+        client = self._resource.client
         if retries is not None:
             client = client.with_options(max_retries=retries)
-        return Job(self._workspace, client.fine_tuning.jobs.create(**named, extra_body=body), asked=request)
+        return Job(self._resource, client.fine_tuning.jobs.create(**named, extra_body=body), asked=request)
 
     def retrieve(self, job_id: str) -> Job:
         """A handle on the job of that id. Raises the SDK's NotFoundError where there is none.
@@ -63,7 +69,7 @@ class Jobs:
         >>> ws.jobs.retrieve(job.id).status
         'succeeded'
         """
-        return Job(self._workspace, self._api.retrieve(job_id))
+        return Job(self._resource, self._api.retrieve(job_id))
 
     def list(self, limit: int = 20) -> list[Job]:
         """The newest jobs of the resource, newest first.
@@ -71,13 +77,13 @@ class Jobs:
         >>> [job.ended for job in ws.jobs.list(limit=1)]
         [True]
         """
-        return [Job(self._workspace, job) for job in islice(self._api.list(limit=min(limit, _PAGE)), limit)]
+        return [Job(self._resource, job) for job in islice(self._api.list(limit=min(limit, _PAGE)), limit)]
 
     def __repr__(self) -> str:
-        return f"<fine-tuning jobs of {self._workspace.name}>"
+        return f"<fine-tuning jobs of {self._resource.name}>"
 
 
-class Job:
+class Job(Shown):
     """A handle on one job: its id, the SDK's object as last read (`job`), and what can be asked and done.
 
     Everything is asked of the service when it is called; only `refresh` and the steering calls change `job`.
@@ -87,8 +93,8 @@ class Job:
     ('succeeded', True, 2)
     """
 
-    def __init__(self, workspace: Workspace, job: FineTuningJob, *, asked: JobRequest | None = None) -> None:
-        self.workspace = workspace
+    def __init__(self, workspace: Resource, job: FineTuningJob, *, asked: JobRequest | None = None) -> None:
+        self.workspace: Any = workspace  # the whole Workspace, where it came from one
         self.job = job
         self.differences = _differences(asked, as_json(job)) if asked else ()
 
@@ -154,20 +160,27 @@ class Job:
     def wait(self, timeout_s: float | None = None) -> Job:
         """Block until the job has ended, however it ends. Ctrl-C stops the waiting, never the job.
 
-        Raises TimeoutError after `timeout_s` seconds; the job goes on.
+        While the service cannot be reached, it is asked again. Raises TimeoutError after `timeout_s` seconds; the job
+        goes on.
 
         >>> job.wait().status
         'succeeded'
         """
-        from tunebook.service.watching import follow  # it imports this module
-
         began = time.monotonic()
-        for _ in follow(self.workspace, [self.id], n_train=0):  # nobody looks at the progress
+        shortest = pause = self.workspace.poll_interval_s[0]
+        while True:
+            before = self.status
+            with suppress(*AWAY):
+                self.refresh()
+            if self.ended:
+                return self
             if timeout_s is not None and time.monotonic() - began > timeout_s:
                 raise TimeoutError(
                     f"{self.id} has not ended within {timeout_s:g} s. It goes on; wait again or watch it."
                 )
-        return self.refresh()
+            changed = self.status != before
+            pause = next_interval(pause, changed=changed, shortest_s=shortest, longest_s=_LONGEST_WAIT * shortest)
+            time.sleep(pause)
 
     async def watched(self, timeout_s: float | None = None) -> Job:
         """The awaitable twin of `wait`: the event loop stays free."""
@@ -203,7 +216,7 @@ class Job:
         ['step', 'train_loss', 'train_mean_token_accuracy']
         """
         if files := list(self.job.result_files or ()):
-            content = self.workspace.files.content(files[0])
+            content = Files(self.workspace).content(files[0])
             if content.strip():
                 return load_results(content, name=self.id)
         results = Results.from_events([as_json(event) for event in self.events()], name=self.id)
@@ -250,17 +263,23 @@ class Job:
     def __repr__(self) -> str:
         return f"<Job {self.id}: {self.status}, {self.job.model} at {self.workspace.name}>"
 
-    def _repr_html_(self) -> str:
-        said = {"job": self.id, "status": self.status, "model": self.job.model, "at": self.workspace.name}
-        if end := retirement(self.job.model, today=datetime.now(UTC).date()):
-            said["retirement"] = str(end)
-        rows = "".join(
-            f"<tr><th scope='row' style='text-align:left'>{key}</th>"
-            f"<td style='text-align:left'>{escape(str(value))}</td></tr>"
-            for key, value in said.items()
-        )
-        warnings = "".join(f"<p>⚠ {escape(difference)}</p>" for difference in self.differences)
-        return f"<table><caption>Fine-tuning job</caption>{rows}</table>{warnings}"
+    def _card(self) -> Card:
+        end = retirement(self.job.model, today=datetime.now(UTC).date())
+        rows = [
+            ("job", self.id),
+            ("status", self.status),
+            ("model", self.job.model),
+            ("at", self.workspace.name),
+            ("retirement", str(end or "")),
+        ]
+        warnings = (Text(difference, "warning") for difference in self.differences)
+        return Card(facts(rows, "Fine-tuning job"), *warnings)
+
+
+def job_of_model(model: str) -> str | None:
+    """The id of the job that made a fine-tuned model or a checkpoint, which stands in its name."""
+    named = _JOB_IN_NAME.search(model)
+    return f"ftjob-{named[1]}" if named else None
 
 
 def as_json(record: Any) -> dict[str, Any]:

@@ -7,17 +7,16 @@ both parts at its one address, with its own key.
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
 from tunebook.errors import ServiceError
-
-if TYPE_CHECKING:
-    from tunebook.service.connection import Workspace
 
 _ARM = "https://management.azure.com"
 _ARM_SCOPE = f"{_ARM}/.default"
@@ -89,15 +88,19 @@ class Place:
 class Management:
     """`ws.management`: the resource's address (`account`) and azure-mgmt-cognitiveservices' `client` for it."""
 
-    def __init__(self, workspace: Workspace, *, place: Place | None = None, credential: Any = None) -> None:
-        self._workspace = workspace
+    def __init__(
+        self, endpoint: str, *, key: Callable[[], str] | None = None, place: Place | None = None, credential: Any = None
+    ) -> None:
+        """endpoint: of the resource. key: of the embedded service, which plays the management plane with it too."""
+        self._endpoint = endpoint
+        self._key = key
         self._place = place or Place()
         self._given_credential = credential
 
     @cached_property
     def account(self) -> Account:
         """Where the resource stands. Asks Azure only when the arguments and the environment do not say it."""
-        if self._workspace.embedded:
+        if self._key is not None:
             return Account(EMBEDDED_SUBSCRIPTION, "embedded", "embedded")
         place = self._place
         if place.resource_id:
@@ -138,13 +141,30 @@ class Management:
             query = dict(parse_qsl(parts.query))
             page = self.read(parts.path, query.pop("api-version", api_version), **query)
 
+    def last_calls(self, *, days: int = 30) -> dict[str, datetime] | None:
+        """When each deployment was last called, by Azure Monitor's daily counts; None when these cannot be read.
+
+        A deployment without a call within `days` is missing from the mapping. Days are UTC; the end of the day counts.
+        """
+        now = datetime.now(UTC)
+        query = {
+            "metricnames": "AzureOpenAIRequests",
+            "timespan": f"{now - timedelta(days=days):%Y-%m-%dT%H:%M:%SZ}/{now:%Y-%m-%dT%H:%M:%SZ}",
+            "interval": "P1D",
+            "aggregation": "Total",
+            "$filter": "ModelDeploymentName eq '*'",
+        }
+        path = f"{self.account.id}/providers/Microsoft.Insights/metrics"
+        metrics = if_allowed(lambda: self.read(path, "2023-10-01", **query))
+        return None if metrics is None else last_days(metrics, now)
+
     @property
     def _base(self) -> str:
-        return self._workspace.endpoint if self._workspace.embedded else _ARM
+        return _ARM if self._key is None else self._endpoint
 
     @property
     def _host(self) -> str:
-        return urlsplit(self._workspace.endpoint).hostname or ""
+        return urlsplit(self._endpoint).hostname or ""
 
     def _find(self, place: Place) -> Account:
         """The account with this endpoint, among those the sign-in can see."""
@@ -159,7 +179,7 @@ class Management:
                         return replace(found, location=_normal(account.location))
         except AzureError as error:
             raise ServiceError(
-                f"Where {self._host} stands in Azure cannot be found: {_first_line(error)} {_SAY_WHERE}"
+                f"Where {self._host} stands in Azure cannot be found: {error_of(error)[2]} {_SAY_WHERE}"
             ) from error
         among = f"subscription {place.subscription}" if place.subscription else f"{len(subscriptions)} subscriptions"
         raise ServiceError(
@@ -173,12 +193,12 @@ class Management:
     def _sdk(self, subscription: str) -> Any:
         from azure.mgmt.cognitiveservices import CognitiveServicesManagementClient
 
-        if not self._workspace.embedded:
+        if self._key is None:
             return CognitiveServicesManagementClient(self._credential, subscription)
         return CognitiveServicesManagementClient(
             self._credential,
             subscription,
-            base_url=self._workspace.endpoint,
+            base_url=self._endpoint,
             credential_scopes=[_ARM_SCOPE],
             authentication_policy=self._policy,
         )
@@ -193,22 +213,22 @@ class Management:
 
     @cached_property
     def _policy(self) -> Any:
-        if self._workspace.embedded:
-            return _key_over_loopback(str(self._workspace.client.api_key))
+        if self._key is not None:
+            return _key_over_loopback(self._key())
         from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
 
         return ARMChallengeAuthenticationPolicy(self._credential, _ARM_SCOPE)
 
     @cached_property
     def _credential(self) -> Any:
-        if self._workspace.embedded:
+        if self._key is not None:
             return object()  # the policy signs; the client only wants something that is not None
         from azure.identity import DefaultAzureCredential
 
         return self._given_credential or DefaultAzureCredential()
 
     def __repr__(self) -> str:
-        return f"<management plane of {self._workspace.name}>"
+        return f"<management plane of {self._endpoint}>"
 
 
 _SAY_WHERE = (
@@ -241,5 +261,95 @@ def _normal(location: str | None) -> str | None:
     return location.replace(" ", "").lower() if location else None
 
 
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+def last_days(metrics: Mapping[str, Any], now: datetime) -> dict[str, datetime]:
+    """Deployment -> the last day with a call, of Azure Monitor's answer split by ModelDeploymentName."""
+    last: dict[str, datetime] = {}
+    for series in (one for metric in metrics.get("value") or () for one in metric.get("timeseries") or ()):
+        names = [m.get("value") for m in series.get("metadatavalues") or ()]
+        days = [point["timeStamp"] for point in series.get("data") or () if point.get("total")]
+        if names and days:
+            day = datetime.fromisoformat(max(days).replace("Z", "+00:00"))
+            last[str(names[0])] = min(day + timedelta(days=1), now)
+    return last
+
+
+def if_allowed(read: Callable[[], Any]) -> Any:
+    """What a read gives, None when this sign-in or this service does not allow it: who asks does without."""
+    from azure.core.exceptions import HttpResponseError
+
+    try:
+        return read()
+    except HttpResponseError:
+        return None
+
+
+# What the management plane refuses, in words: the cause, and what to do next. Its errors arrive as azure.core's
+# HttpResponseError with ARM's `{"error": {"code", "message", "details"}}`. The codes are those seen when deploying
+# fine-tuned models; what is not known is said in the service's own words.
+_QUOTA = (
+    "Ask for less with capacity=, lower another deployment of the same model and SKU, delete one, choose another "
+    "SKU, or ask for more quota in the portal under Quotas."
+)
+_NEXT_STEP: Mapping[str, str] = {
+    "InsufficientQuota": _QUOTA,
+    "QuotaExceeded": _QUOTA,
+    "InvalidCapacity": "Give capacity= as a whole number of thousands of tokens per minute within what the SKU allows.",
+    "DeploymentModelNotSupported": (
+        "The model is not offered in this region as this SKU, or is not there at all: deploy it where it was trained, "
+        'with sku="globalstandard", or copy the checkpoint to a region that has it.'
+    ),
+    "InvalidResourceProperties": "Check the SKU, the region and the model's format and version.",
+    "SkuNotAvailable": 'Choose another SKU: "standard", "globalstandard" or "developer".',
+    "ResourceNotFound": "Check subscription and resource group; the resource's address stands in the portal.",
+    "ParentResourceNotFound": "Check subscription and resource group; the resource's address stands in the portal.",
+    "ResourceGroupNotFound": "Check the resource group's name.",
+    "SubscriptionNotFound": "Check the subscription's id, and that the sign-in is to its tenant.",
+    "RequestConflict": "Another change of this resource is under way: try again when it is done.",
+    "AnotherOperationInProgress": "Another change of this resource is under way: try again when it is done.",
+}
+_LINKED = (
+    "The fine-tuned model belongs to a workspace this sign-in may not read: ask for the role {role!r} on the resource "
+    "and for the Reader role on the scope the message names."
+)
+_ROLE = "Ask an owner of the resource for the role {role!r} on {account}; it takes some minutes to take effect."
+
+
+def error_of(error: Any) -> tuple[int | None, str, str]:
+    """HTTP status, code and message of a management-plane error; the innermost detail when there is one."""
+    body: Any = {}
+    response = getattr(error, "response", None)
+    try:
+        body = json.loads(response.text()) if response is not None else {}
+    except (ValueError, TypeError, AttributeError):
+        body = {}
+    reason = body.get("error", body) if isinstance(body, Mapping) else {}
+    if not isinstance(reason, Mapping):
+        reason = {"message": reason}
+    while isinstance(details := reason.get("details"), list) and details and isinstance(details[0], Mapping):
+        reason = details[0]
+    message = str(reason.get("message") or getattr(error, "message", None) or error).strip()
+    return getattr(error, "status_code", None), str(reason.get("code") or ""), message.partition("\n")[0]
+
+
+def next_step(status: int | None, code: str, message: str, account: Account) -> str:
+    """What to do about a refusal. Empty when nothing better than the service's own words is known."""
+    if code == "LinkedAuthorizationFailed":
+        return _LINKED.format(role=DEPLOYER_ROLE)
+    if status == 403 or code == "AuthorizationFailed":
+        return _ROLE.format(role=DEPLOYER_ROLE, account=account.name)
+    if status == 401:
+        return "Sign in anew (for example `az login`), in the tenant the resource belongs to."
+    if code in _NEXT_STEP:
+        return _NEXT_STEP[code]
+    if "quota" in (code + message).lower():
+        return _QUOTA
+    return ""
+
+
+def refused(error: Any, doing: str, account: Account) -> ServiceError:
+    """The ServiceError to raise from a management-plane error; `doing` is e.g. `Deploying support-v1`."""
+    status, code, message = error_of(error)
+    label = " ".join(str(part) for part in (status, code) if part)
+    sentence = f"{doing} was refused" + (f" ({label})" if label else "") + f": {message}"
+    step = next_step(status, code, message, account)
+    return ServiceError(f"{sentence.rstrip('.')}. {step}".strip())

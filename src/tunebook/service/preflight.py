@@ -1,4 +1,8 @@
-"""Before a model is deployed: would it be refused, and why? Facts in, findings out; nothing here asks the service."""
+"""Before a model is deployed: would it be refused, and why?
+
+`survey` reads the facts, `judge_deployment` makes findings of them. A read may be refused to this sign-in, or not exist
+at this service: then it gives None, and the finding says that this was not checked.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +11,26 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from fnmatch import fnmatchcase
-from html import escape
 from typing import Any, Literal
+
+from openai import NotFoundError
 
 from tunebook.analysis.run import TERMINAL
 from tunebook.catalogue import Catalogue, load_catalogue
-from tunebook.service.management import DEPLOYER_ROLE
+from tunebook.palette import TONES
+from tunebook.service.jobs import Jobs, as_json, job_of_model
+from tunebook.service.management import DEPLOYER_ROLE, Management, if_allowed
+from tunebook.service.resource import Resource
 from tunebook.service.terms import retirement, sku_name
+from tunebook.show import Card, Shown, Span, Table
 
 Outcome = Literal["fine", "refused", "doubtful", "unknown"]
 
 WRITE = "Microsoft.CognitiveServices/accounts/deployments/write"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _DATED = re.compile(r"(?P<name>.+)-(?P<version>\d{4}-\d{2}-\d{2})")
-_SIGNS = {"fine": "✓", "refused": "✕", "doubtful": "△", "unknown": "?"}
+_TONES = {"fine": "good", "refused": "bad", "doubtful": "warning", "unknown": "note"}
+_SIGNS = {outcome: TONES[tone].sign for outcome, tone in _TONES.items()} | {"unknown": "?"}
 _SOON_DAYS = 90  # enough notice to train and evaluate a successor
 
 
@@ -36,8 +46,8 @@ class Finding:
         return f"{_SIGNS[self.outcome]} {self.check}: {self.message}"
 
 
-@dataclass(frozen=True)
-class Preflight:
+@dataclass(frozen=True, repr=False)
+class Preflight(Shown):
     """What was found before acting. `ok`: nothing found so far would be refused."""
 
     subject: str
@@ -54,16 +64,12 @@ class Preflight:
     def __repr__(self) -> str:
         return "\n".join([self.subject, *(f"  {finding}" for finding in self.findings)])
 
-    def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><th scope='row' style='text-align:left'>{escape(f.check)}</th>"
-            f"<td style='text-align:left'>{_SIGNS[f.outcome]} {f.outcome}</td>"
-            f"<td style='text-align:left'>{escape(f.message)}</td></tr>"
+    def _card(self) -> Card:
+        rows = [
+            (f.check, Span(f"{_SIGNS[f.outcome]} {f.outcome}", tone=_TONES[f.outcome]), f.message)
             for f in self.findings
-        )
-        head = "".join(f"<th scope='col' style='text-align:left'>{h}</th>" for h in ("check", "outcome", "in words"))
-        caption = f"<caption>{escape(self.subject)}</caption>"
-        return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+        ]
+        return Card(Table(("check", "outcome", "in words"), rows, self.subject, labelled=True))
 
 
 @dataclass(frozen=True)
@@ -98,12 +104,75 @@ class DeploymentFacts:
     today: date = field(default_factory=date.today)
 
 
+def survey(
+    resource: Resource, *, name: str, model: str, sku: str, capacity: int, existing: Any, elsewhere: bool = False
+) -> DeploymentFacts:
+    """The facts of one deployment, as far as they can be read. elsewhere: another resource has the model."""
+    management = resource.management
+    job, checkpoints = (None, None) if elsewhere else _origin(resource, model)
+    location = if_allowed(lambda: management.location)
+    offers = _offers(management, model)
+    return DeploymentFacts(
+        name=name,
+        model=model,
+        sku=sku,
+        capacity=capacity,
+        existing=existing,
+        permissions=_permissions(management),
+        location=location,
+        offers=offers,
+        quotas=_quotas(management, location) if offers is not None and location else None,
+        job=job,
+        checkpoints=checkpoints,
+    )
+
+
+def _permissions(management: Management) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] | None:
+    """(actions, not_actions) of each role the sign-in has on the resource."""
+    path = f"{management.account.id}/providers/Microsoft.Authorization/permissions"
+    roles = if_allowed(lambda: list(management.pages(path, "2022-04-01")))
+    if roles is None:
+        return None
+    return tuple((tuple(role.get("actions") or ()), tuple(role.get("notActions") or ())) for role in roles)
+
+
+def _offers(management: Management, model: str) -> tuple[Offer, ...] | None:
+    """In which SKUs the resource offers this model."""
+    account = management.account
+    wanted, _ = name_and_version(model)
+    models = if_allowed(lambda: list(management.client.accounts.list_models(account.resource_group, account.name)))
+    skus = next((each.skus for each in models or () if each.name == wanted and each.skus), None)
+    if skus is None:
+        return None
+    return tuple(Offer(sku.name, sku.usage_name, getattr(sku.capacity, "maximum", None)) for sku in skus)
+
+
+def _quotas(management: Management, location: str) -> dict[str, tuple[float, float]] | None:
+    """How much of each quota is used in a region, and how much there is."""
+    usages = if_allowed(lambda: list(management.client.usages.list(location)))
+    if usages is None:
+        return None
+    return {u.name.value: (u.current_value or 0.0, u.limit or 0.0) for u in usages if u.name}
+
+
+def _origin(resource: Resource, model: str) -> tuple[Mapping[str, Any] | None, tuple[str, ...] | None]:
+    """The job that made a model, `{}` when the resource has none, and the names of the checkpoints it keeps."""
+    job_id = job_of_model(model)
+    if job_id is None:
+        return None, None
+    try:
+        job = Jobs(resource).retrieve(job_id)
+    except NotFoundError:
+        return {}, None
+    return as_json(job.job), tuple(checkpoint.fine_tuned_model_checkpoint for checkpoint in job.checkpoints())
+
+
 def judge_deployment(facts: DeploymentFacts, catalogue: Catalogue | None = None) -> Preflight:
     """Every check of a deployment, in the order in which the service would object."""
     known = catalogue or load_catalogue()
-    found = [_name(facts), _model(facts), _role(facts), _sku(facts), _region(facts, known)]
-    found += [_places(facts, known), _capacity(facts), *_retirement(facts, known)]
-    return Preflight(f"Deploying {facts.model} as {facts.name}", tuple(found))
+    findings = [_name(facts), _model(facts), _role(facts), _sku(facts), _region(facts, known)]
+    findings += [_places(facts, known), _capacity(facts), *_retirement(facts, known)]
+    return Preflight(f"Deploying {facts.model} as {facts.name}", tuple(findings))
 
 
 def allowed(action: str, permissions: Iterable[tuple[Iterable[str], Iterable[str]]]) -> bool:
@@ -155,15 +224,19 @@ def _model(facts: DeploymentFacts) -> Finding:
         return Finding(
             "model", "doubtful", "this resource has no job that made it. A checkpoint copied here has none either."
         )
-    status, job_id = facts.job.get("status"), facts.job.get("id")
-    if facts.checkpoints is not None and facts.model in facts.checkpoints:
+    return _of_its_job(facts.model, facts.job, facts.checkpoints)
+
+
+def _of_its_job(model: str, job: Mapping[str, Any], checkpoints: tuple[str, ...] | None) -> Finding:
+    status, job_id = job.get("status"), job.get("id")
+    if checkpoints is not None and model in checkpoints:
         return Finding("model", "fine", f"a checkpoint that {job_id} keeps.")
-    if status == "succeeded" and facts.model == facts.job.get("fine_tuned_model"):
+    if status == "succeeded" and model == job.get("fine_tuned_model"):
         return Finding("model", "fine", f"{job_id} made it.")
     if status in TERMINAL or status == "paused":
-        kept = ", ".join(facts.checkpoints or ()) or "none"
-        message = f"{job_id} ({status}) does not keep {facts.model!r}. Its checkpoints: {kept}."
-        return Finding("model", "refused" if facts.checkpoints is not None else "doubtful", message)
+        kept = ", ".join(checkpoints or ()) or "none"
+        message = f"{job_id} ({status}) does not keep {model!r}. Its checkpoints: {kept}."
+        return Finding("model", "refused" if checkpoints is not None else "doubtful", message)
     return Finding("model", "refused", f"{job_id} is {status}: wait until it has ended, or pause it for a checkpoint.")
 
 
@@ -225,18 +298,27 @@ def _capacity(facts: DeploymentFacts) -> Finding:
         message = f"{facts.capacity!r} is not a whole number of at least 1 (thousands of tokens per minute)."
         return Finding("quota", "refused", message)
     offer = next((o for o in facts.offers or () if o.sku.lower() == sku_name(facts.sku).lower()), None)
-    if offer is not None and offer.most is not None and facts.capacity > offer.most:
+    if offer is None:
+        return _QUOTA_UNREAD
+    if offer.most is not None and facts.capacity > offer.most:
         return Finding("quota", "refused", f"capacity {facts.capacity} is over the SKU's most, {offer.most}.")
-    if offer is None or offer.usage is None or facts.quotas is None or offer.usage not in facts.quotas:
-        return Finding("quota", "unknown", "the quota of this model and SKU cannot be read.")
-    used, limit = facts.quotas[offer.usage]
+    return _quota(facts.capacity, offer.usage or "", (facts.quotas or {}).get(offer.usage or ""))
+
+
+_QUOTA_UNREAD = Finding("quota", "unknown", "the quota of this model and SKU cannot be read.")
+
+
+def _quota(capacity: int, name: str, quota: tuple[float, float] | None) -> Finding:
+    if quota is None:
+        return _QUOTA_UNREAD
+    used, limit = quota
     free = limit - used
-    if facts.capacity > free:
+    if capacity > free:
         return Finding(
             "quota",
             "refused",
-            f"capacity {facts.capacity} is asked, {free:g} of {limit:g} thousand tokens per minute are free "
-            f"({offer.usage}). Ask for less, lower another deployment, or ask for more quota in the portal.",
+            f"capacity {capacity} is asked, {free:g} of {limit:g} thousand tokens per minute are free "
+            f"({name}). Ask for less, lower another deployment, or ask for more quota in the portal.",
         )
     return Finding("quota", "fine", f"{free:g} of {limit:g} thousand tokens per minute are free.")
 

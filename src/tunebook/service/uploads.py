@@ -21,11 +21,10 @@ from openai import BadRequestError, NotFoundError
 from platformdirs import user_state_path
 
 from tunebook.errors import DataError, ServiceError
+from tunebook.service.resource import Resource
 
 if TYPE_CHECKING:
     from openai.types import FileObject
-
-    from tunebook.service.connection import Workspace
 
 PART_BYTES = 32 * 2**20  # small enough to lose little and to show progress, large enough for few calls
 _MIME_TYPE = "application/jsonl"
@@ -46,8 +45,8 @@ class _Journal:
     def read(cls, path: Path, *, part_bytes: int, now: float) -> _Journal:
         """The journal at `path`; an empty one when there is none that can be gone on with."""
         try:
-            found = json.loads(path.read_text("utf-8"))
-            journal = cls(path, found["upload_id"], found["expires_at"], found["part_bytes"], found["parts"])
+            kept = json.loads(path.read_text("utf-8"))
+            journal = cls(path, kept["upload_id"], kept["expires_at"], kept["part_bytes"], kept["parts"])
             usable = journal.part_bytes == part_bytes and journal.expires_at - _MARGIN_S > now
         except (OSError, ValueError, KeyError, TypeError):
             usable = False
@@ -55,14 +54,14 @@ class _Journal:
 
     def write(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        told = {key: value for key, value in asdict(self).items() if key != "path"}
+        notes = {key: value for key, value in asdict(self).items() if key != "path"}
         partial = self.path.with_suffix(".partial")
-        partial.write_text(json.dumps(told), "utf-8")
+        partial.write_text(json.dumps(notes), "utf-8")
         partial.replace(self.path)
 
 
 def upload_in_parts(
-    workspace: Workspace,
+    resource: Resource,
     body: BinaryIO,
     *,
     name: str,
@@ -80,11 +79,11 @@ def upload_in_parts(
     content did not arrive whole.
     """
     try:
-        client = workspace.dated_client
+        client = resource.dated_client
     except ServiceError:  # a project's address has no dated ones
         return None
     notes = folder or user_state_path("tunebook", appauthor=False) / "uploads"
-    file_key = hashlib.blake2b(f"{workspace.endpoint}\n{name}\n{key}".encode(), digest_size=16).hexdigest()
+    file_key = hashlib.blake2b(f"{resource.endpoint}\n{name}\n{key}".encode(), digest_size=16).hexdigest()
     journal = _Journal.read(notes / f"{file_key}.json", part_bytes=part_bytes, now=clock())
     known = len(journal.parts)
     try:
@@ -155,7 +154,7 @@ def content_key(body: BinaryIO, path: str | os.PathLike[str] | None) -> str:
     return digest.hexdigest()
 
 
-def import_file(workspace: Workspace, url: str, *, name: str | None = None) -> FileObject:
+def import_file(resource: Resource, url: str, *, name: str | None = None) -> FileObject:
     """Have the service fetch a file from a URL, e.g. of Blob Storage with a SAS token; it is not processed yet.
 
     name: what the file shall be called, by default the last part of the URL's path. The URL's query is a secret: it
@@ -176,12 +175,12 @@ def import_file(workspace: Workspace, url: str, *, name: str | None = None) -> F
 
     body = {"purpose": "fine-tune", "filename": filename, "content_url": url}
     try:
-        return workspace.dated_client.post("/files/import", cast_to=FileObject, body=body)
+        return resource.dated_client.post("/files/import", cast_to=FileObject, body=body)
     except BadRequestError as error:
-        said = str(error.message).replace(url, shown)
+        reason = str(error.message).replace(url, shown)
         if parts.query:
-            said = said.replace(parts.query, "…")
-        raise DataError(f"{shown}: the service refused to import it: {said}") from None  # the cause holds the secret
+            reason = reason.replace(parts.query, "…")
+        raise DataError(f"{shown}: the service refused to import it: {reason}") from None  # the cause holds the secret
 
 
 def shown_url(url: str) -> str:

@@ -12,21 +12,17 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
 
-from openai import APIConnectionError, APIStatusError, InternalServerError, NotFoundError, OpenAIError, RateLimitError
+from openai import APIConnectionError, APIStatusError, NotFoundError, OpenAIError
 
 from tunebook.analysis.results import Results
-from tunebook.analysis.run import TERMINAL, Run
+from tunebook.analysis.run import Run
 from tunebook.errors import ResultsError
-from tunebook.service.jobs import Job, as_json
+from tunebook.service.connection import Workspace
+from tunebook.service.jobs import AWAY, Job, as_json
 from tunebook.service.pacing import next_interval
 
-if TYPE_CHECKING:
-    from tunebook.service.connection import Workspace
-
 _LISTED = 100
-_AWAY = (APIConnectionError, RateLimitError, InternalServerError)  # what passes by itself
 _COUNTED_BYTES = 20_000_000  # training files above this are not fetched to count their rows
 
 # What each state means, for a person; Azure's nine, then the names OpenAI itself uses.
@@ -47,14 +43,13 @@ STATES: Mapping[str, str] = {
 _QUIET = frozenset({"created", "pending", "queued", "paused"})
 
 
-@dataclass(frozen=True)
-class JobSnapshot:
-    """One job at one moment. Times are Unix seconds; `step` and `epoch` count from what was reported last.
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class JobSnapshot(Run):
+    """One job at one moment: a Run so far, and when it was read. Times are Unix seconds.
 
-    events are plain mappings, oldest first; `results` is what events have said so far, the result file after
-    the end; `checkpoints` are read once an epoch (`epochs_read` of them so far). n_train: rows of the training file,
-    None while nobody asked, 0 when that is not to be had. `stale_since` is set while the service cannot be reached,
-    `problem` says why.
+    `results` is what events have said so far, the result file after the end; `checkpoints` are read once an epoch
+    (`epochs_read` of them so far). n_train: rows of the training file, None while nobody asked, 0 when that is not to
+    be had. `stale_since` is set while the service cannot be reached, `problem` says why.
 
     >>> for snapshots in tb.service.follow(ws, [job.id]):
     ...     snapshot = snapshots[job.id]
@@ -62,21 +57,15 @@ class JobSnapshot:
     ('succeeded', 6, 6)
     """
 
-    job_id: str
-    status: str
-    job: Mapping[str, Any]
     read_at: float
-    events: tuple[Mapping[str, Any], ...] = ()
-    checkpoints: tuple[Mapping[str, Any], ...] = ()
-    results: Results | None = None
     n_train: int | None = None
     epochs_read: int = 0
     stale_since: float | None = None
     problem: str | None = None
 
     @property
-    def ended(self) -> bool:
-        return self.status in TERMINAL
+    def job_id(self) -> str:
+        return self.id
 
     @property
     def status_text(self) -> str:
@@ -98,20 +87,15 @@ class JobSnapshot:
 
     @property
     def n_epochs(self) -> int | None:
-        return self._hyperparameters["n_epochs"]
+        return self.hyperparameters["n_epochs"]
 
     @property
     def total_steps(self) -> int | None:
         """Steps of the whole job: as the service said, or from rows, batch size and epochs when all are known."""
-        if self.status == "succeeded" and self.step is not None:
-            return self.step
-        for event in reversed(self.events):
-            if total := (event.get("data") or {}).get("total_steps"):
-                return int(total)
-        batch = self._hyperparameters["batch_size"]
-        if self.n_epochs and batch and self.n_train:
+        batch = self.hyperparameters["batch_size"]
+        if (total := super().total_steps) is None and self.n_epochs and batch and self.n_train:
             return self.n_epochs * -(-self.n_train // batch)
-        return None
+        return total
 
     @property
     def epoch(self) -> float | None:
@@ -123,12 +107,7 @@ class JobSnapshot:
     @property
     def error(self) -> str | None:
         """Why a job failed, in the service's words."""
-        said = self.job.get("error") or {}
-        return said.get("message") or None
-
-    @property
-    def trained_tokens(self) -> int | None:
-        return self.job.get("trained_tokens")
+        return (self.job.get("error") or {}).get("message") or None
 
     @property
     def created_at(self) -> int | None:
@@ -141,14 +120,6 @@ class JobSnapshot:
     @property
     def estimated_finish(self) -> int | None:
         return self.job.get("estimated_finish")
-
-    @property
-    def _hyperparameters(self) -> Mapping[str, Any]:
-        return Run(job=self.job).hyperparameters
-
-    def run(self) -> Run:
-        """The job so far as a Run, for the analysis: with the steps it will have, for it has made a part of them."""
-        return Run(self.job, self.results, self.checkpoints, self.events, planned_steps=self.total_steps)
 
     def line(self) -> str:
         """The picture in one line, for a terminal."""
@@ -211,7 +182,7 @@ def look(
         for job in _read_jobs(workspace, [i for i in job_ids if i not in seen or not seen[i].ended]):
             known = n_train if n_train is not None else _rows_known(pictures.values(), job.job.training_file)
             pictures[job.id] = _supplemented(workspace, _advance(seen.get(job.id), job, now, known), job)
-    except _AWAY as error:
+    except AWAY as error:
         if not pictures:
             raise
         for job_id, snapshot in pictures.items():
@@ -242,29 +213,27 @@ def _read_jobs(workspace: Workspace, job_ids: list[str]) -> Iterator[Job]:
 
 def _advance(previous: JobSnapshot | None, job: Job, now: float, n_train: int | None) -> JobSnapshot:
     """The next picture of a job. Asks for events only when there can be new ones."""
-    still = previous is not None and previous.status == job.status and job.status in _QUIET
-    events = previous.events if previous else ()
-    results = previous.results if previous else None
-    checkpoints = previous.checkpoints if previous else ()
-    if not still:
-        new = [as_json(event) for event in job.events(after=events[-1]["id"] if events else None)]
-        events += tuple(new)
-        if new:
-            results = Results.from_events(list(events), name=job.id)
-        if job.status == "paused" or job.ended:
-            with suppress(NotFoundError, ResultsError):  # deleted, or damaged: what the events said is left
-                results = job.results() if job.job.result_files else results
-            checkpoints = tuple(as_json(c) for c in job.checkpoints())
+    record = as_json(job.job)
+    if previous is None:
+        previous = JobSnapshot(record, read_at=now)
+    elif previous.status == job.status and job.status in _QUIET:
+        return replace(previous, job=record, read_at=now, n_train=n_train, stale_since=None, problem=None)
+    events, results, checkpoints = previous.events, previous.results, previous.checkpoints
+    if new := tuple(as_json(event) for event in job.events(after=events[-1]["id"] if events else None)):
+        events += new
+        results = Results.from_events(list(events), name=job.id)
+    if job.status == "paused" or job.ended:
+        with suppress(NotFoundError, ResultsError):  # deleted, or damaged: what the events said is left
+            results = job.results() if job.job.result_files else results
+        checkpoints = tuple(as_json(c) for c in job.checkpoints())
     return JobSnapshot(
-        job_id=job.id,
-        status=job.status,
-        job=as_json(job.job),
+        record,
+        results if results is not None and len(results) else None,
+        checkpoints,
+        events,
         read_at=now,
-        events=events,
-        checkpoints=checkpoints,
-        results=results if results is not None and len(results) else None,
         n_train=n_train,
-        epochs_read=previous.epochs_read if previous else 0,
+        epochs_read=previous.epochs_read,
     )
 
 
@@ -284,14 +253,14 @@ def _supplemented(workspace: Workspace, snapshot: JobSnapshot, job: Job) -> JobS
     if snapshot.total_steps is None and snapshot.n_train is None:
         try:
             snapshot = replace(snapshot, n_train=_training_rows(workspace, job))
-        except _AWAY:
+        except AWAY:
             return snapshot
     epochs = _epochs_trained(snapshot)
     if snapshot.ended or snapshot.status == "paused" or epochs <= snapshot.epochs_read:
         return snapshot
     try:
         return replace(snapshot, checkpoints=tuple(as_json(c) for c in job.checkpoints()), epochs_read=epochs)
-    except _AWAY:
+    except AWAY:
         return snapshot
     except OpenAIError:
         return replace(snapshot, epochs_read=epochs)  # this job has none to tell of: not asked at each tick
@@ -303,7 +272,7 @@ def _training_rows(workspace: Workspace, job: Job) -> int:
         if (workspace.files.retrieve(job.job.training_file).bytes or 0) > _COUNTED_BYTES:
             return 0
         return sum(1 for line in workspace.files.content(job.job.training_file).splitlines() if line.strip())
-    except _AWAY:
+    except AWAY:
         raise
     except OpenAIError:
         return 0

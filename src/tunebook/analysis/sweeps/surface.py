@@ -23,10 +23,12 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 from scipy.stats import qmc
 
+from tunebook.fields import log_scaled
+
 Array = NDArray[np.floating[Any]]
 
 # Swept over factors, so their effect is even on a log scale (doubling, not adding).
-LOG_SCALED = frozenset({"batch_size", "learning_rate_multiplier", "beta", "learning_rate", "l2_multiplier"})
+LOG_SCALED = log_scaled() | {"learning_rate"}
 # A positive number that spans this factor within a sweep was chosen by factors.
 LOG_FACTOR = 8.0
 

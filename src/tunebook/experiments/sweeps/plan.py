@@ -12,11 +12,12 @@ from sklearn.model_selection import ParameterGrid, ParameterSampler
 from tunebook.analysis.run import USUAL
 from tunebook.catalogue import Catalogue, load_catalogue
 from tunebook.errors import RequestError
+from tunebook.fields import settings as job_settings
 from tunebook.money import bill
-from tunebook.service.request import HYPERPARAMETERS, JobRequest
+from tunebook.service.request import JobRequest
 
-_METHODS_OWN = tuple(dict.fromkeys(name for names in HYPERPARAMETERS.values() for name in names))
-SWEPT = (*_METHODS_OWN, "reasoning_effort", "model", "training_file", "training_type")
+# Hyperparameters first, then what else of a request can differ between the jobs of a sweep.
+SWEPT = tuple(s.name for s in sorted(job_settings().values(), key=lambda s: s.place == "body") if s.swept)
 
 
 @dataclass(frozen=True)

@@ -7,62 +7,36 @@ from typing import Any
 
 import ipywidgets
 
-from tunebook.service.request import EFFORTS
+from tunebook.fields import METHODS, BaseModel, Choice, Json, MethodName, Pairs, Setting, Tier, settings
+from tunebook.widgets.form.values import PRICE, TYPED, field_of
 from tunebook.widgets.pieces import place, wrap
 
 DESCRIBED = "160px"  # the longest label is learning_rate_multiplier
-# Fields that only some methods have; all others belong to every method.
-METHOD_ROWS = {
-    "beta": ("dpo",),
-    "l2_multiplier": ("dpo",),
-    "grader": ("reinforcement",),
-    "reasoning_effort": ("reinforcement",),
-    "compute_multiplier": ("reinforcement",),
-    "eval_interval": ("reinforcement",),
-    "eval_samples": ("reinforcement",),
-    "price": ("supervised", "dpo"),
+# Fields that only some methods have; all others belong to every method. Reinforcement has no price by tokens.
+METHOD_ROWS = {name: s.methods for name, s in settings().items() if s.methods != METHODS} | {
+    PRICE: ("supervised", "dpo")
 }
-GROUPS = (
-    ("Model", ("model", "method", "training_type")),
-    ("Files", ("training", "validation")),
-    (
-        "Hyperparameters",
-        ("n_epochs", "batch_size", "learning_rate_multiplier", "beta", "l2_multiplier", "grader",
-         "reasoning_effort", "compute_multiplier", "eval_interval", "eval_samples", "seed"),
-    ),
-    ("Name and notes", ("suffix", "metadata", "price")),
-)  # fmt: skip
 
 
 def make_fields(models: Sequence[str]) -> dict[str, Any]:
     """One input for each field that is typed or chosen, by name; `models` are offered, others can be typed."""
-    text, choice = ipywidgets.Text, ipywidgets.Dropdown
-    return {
-        "model": ipywidgets.Combobox(description="base model", options=models, continuous_update=False),
-        "method": choice(description="method"),
-        "training_type": choice(description="training type"),
-        "n_epochs": text(description="n_epochs", placeholder="auto"),
-        "batch_size": text(description="batch_size", placeholder="auto"),
-        "learning_rate_multiplier": text(description="learning_rate_multiplier", placeholder="auto"),
-        "beta": text(description="beta", placeholder="auto"),
-        "l2_multiplier": text(description="l2_multiplier", placeholder="auto"),
-        "grader": ipywidgets.Textarea(
-            description="grader", placeholder='{"type": "string_check", …}', rows=5, continuous_update=False
-        ),
-        "reasoning_effort": choice(
-            description="reasoning_effort",
-            options=[("left to the service", ""), *((e, e) for e in EFFORTS)],
-        ),
-        "compute_multiplier": text(description="compute_multiplier", placeholder="auto"),
-        "eval_interval": text(description="eval_interval", placeholder="auto"),
-        "eval_samples": text(description="eval_samples", placeholder="auto"),
-        "seed": text(description="seed", placeholder="chosen by the service"),
-        "suffix": text(description="suffix", placeholder="e.g. support-v1"),
-        "metadata": ipywidgets.Textarea(
-            description="metadata", placeholder="team = support", rows=2, continuous_update=False
-        ),
-        "price": text(description="$ a million", placeholder="price of the catalogue"),
-    }
+    price = ipywidgets.Text(description="$ a million", placeholder="price of the catalogue")
+    return {name: price if name == PRICE else _input(settings()[name], models) for name in TYPED}
+
+
+def _input(setting: Setting, models: Sequence[str]) -> Any:
+    kind = setting.kind
+    if isinstance(kind, BaseModel):
+        return ipywidgets.Combobox(description=setting.label, options=models, continuous_update=False)
+    if isinstance(kind, MethodName | Tier):  # the form offers those of the model
+        return ipywidgets.Dropdown(description=setting.label)
+    if isinstance(kind, Choice):
+        options = [("left to the service", ""), *((option, option) for option in kind.options)]
+        return ipywidgets.Dropdown(description=setting.label, options=options)
+    known = {"description": setting.label, "placeholder": setting.placeholder}
+    if isinstance(kind, Json | Pairs):
+        return ipywidgets.Textarea(**known, rows=5 if isinstance(kind, Json) else 2, continuous_update=False)
+    return ipywidgets.Text(**known)
 
 
 def row(control: Any, beside: Any) -> Any:
@@ -77,8 +51,17 @@ def row(control: Any, beside: Any) -> Any:
 def grouped(rows: Mapping[str, Any]) -> list[Any]:
     """The rows under the headings of their groups."""
     laid: list[Any] = []
-    for heading, names in GROUPS:
+    for heading, names in _groups().items():
         title = ipywidgets.HTML(wrap(f'<h4 class="tb-group">{heading}</h4>'))
         place(title, margin="0", width="auto")
         laid += [title, *(rows[name] for name in names)]
     return laid
+
+
+def _groups() -> dict[str, list[str]]:
+    """The names of the fields by the headings they stand under; the price at the end."""
+    groups: dict[str, list[str]] = {}
+    for setting in settings().values():
+        groups.setdefault(setting.group, []).append(field_of(setting))
+    groups[setting.group].append(PRICE)
+    return groups

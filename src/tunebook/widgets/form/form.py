@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import threading
 from collections.abc import Callable
 from datetime import date
@@ -17,7 +16,7 @@ from tunebook.widgets.form.fields import DESCRIBED, METHOD_ROWS, grouped, make_f
 from tunebook.widgets.form.file_picker import FilePicker, local_files
 from tunebook.widgets.form.start import StartFrom
 from tunebook.widgets.form.state import FormState, resolve
-from tunebook.widgets.form.values import FormValues, typed, values_of_job
+from tunebook.widgets.form.values import PRICE, FormValues, typed, values_of_job
 from tunebook.widgets.live.cell import LiveCell
 from tunebook.widgets.live.watcher import Follow, replace_watchers
 from tunebook.widgets.markup import esc, note, notice
@@ -65,11 +64,8 @@ def job_form(
     source = again or continue_from
     if source is not None:
         start = values_of_job(source.job.to_dict(mode="json"), go_on=continue_from is not None)
-    known = {f.name for f in dataclasses.fields(FormValues)} - {"training", "validation"}
-    if unknown := set(values) - known:
-        raise TypeError(f"job_form has no field {', '.join(sorted(unknown))}; it has {', '.join(sorted(known))}.")
-    texts = {name: typed(value) for name, value in values.items()}
-    start = dataclasses.replace(start, region=region or start.region, **texts)  # type: ignore[arg-type]
+    texts = {name: typed(name, value) for name, value in values.items()}
+    start = FormValues(training=start.training, validation=start.validation, region=region, **{**start.texts, **texts})
     files = {"training": training or start.training.file_id, "validation": validation or start.validation.file_id}
     return JobForm(workspace, start, files, ask_above_usd=ask_above_usd)
 
@@ -255,7 +251,7 @@ class JobForm:
             put(widget, "".join(lines))
         method = self.fields["method"].value
         for name, methods in METHOD_ROWS.items():
-            shown = method in methods and not (name == "price" and getattr(self.workspace, "embedded", False))
+            shown = method in methods and not (name == PRICE and getattr(self.workspace, "embedded", False))
             self._rows[name].layout.display = "" if shown else "none"
         put(self._estimate, note(state.estimate.words))
         none = note("The request stands here once the fields marked ✕\ufe0e can be read.")
@@ -308,11 +304,11 @@ class JobForm:
         self.update()
 
     def _fill(self, values: FormValues) -> None:
-        self.fields["model"].value = values.model
-        self._offer_pairs(values.model, values.method, values.training_type)
+        self.fields["model"].value = values["model"]
+        self._offer_pairs(values["model"], values["method"], values["training_type"])
         for name, widget in self.fields.items():
             if name not in ("model", "method", "training_type"):
-                widget.value = getattr(values, name)
+                widget.value = values[name]
 
     # ---- creating
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from datetime import date
 
 from tunebook.catalogue import Catalogue, Model
+from tunebook.fields import Text, settings
+from tunebook.money import DEFAULT_TIER
+from tunebook.service.request import RequestProblem
 from tunebook.widgets.form.values import FileChoice, FormValues, Note
 
 # Say so when a model retires within this many days.
@@ -22,7 +26,7 @@ def note_model(values: FormValues, model: Model | None, facts: Catalogue, today:
             notes.append(Note(f"Retired on {model.retires}: the service may refuse it.", "wait"))
         elif days <= RETIRES_SOON_DAYS:
             notes.append(Note(f"Retires on {model.retires}, in {days} days; what is tuned from it goes too.", "wait"))
-    standard = values.training_type in ("", "Standard")
+    standard = values["training_type"] in ("", DEFAULT_TIER)
     if values.region and standard and not offered_in(model, values.region):
         where = ", ".join(model.regions) or "no region"
         notes.append(Note(f"Standard training of it is offered in {where}, not in {values.region}.", "wait"))
@@ -33,66 +37,69 @@ def offered_in(model: Model, region: str) -> bool:
     return region.lower().replace(" ", "") in model.regions
 
 
+def note_problems(problems: Iterable[RequestProblem], notes: dict[str, list[Note]]) -> None:
+    """What the request says of itself; what the files lack, and what cannot even be read, is said already."""
+    for problem in problems:
+        said_already = any(note.tone == "bad" for note in notes.get(problem.field, ()))
+        if problem.field not in ("training_file", "validation_file") and not said_already:
+            notes[problem.field].append(Note(problem.message, "bad" if problem.severity == "error" else "wait"))
+
+
 def note_tier(values: FormValues, facts: Catalogue, notes: list[Note]) -> None:
-    tier = facts.training_type(values.training_type or "Standard")
+    tier = facts.training_type(values["training_type"] or DEFAULT_TIER)
     if tier is None:
         return
-    left = "" if values.training_type else "Left to the service, which means Standard. "
+    left = "" if values["training_type"] else f"Left to the service, which means {DEFAULT_TIER}. "
     notes.append(Note(f"{left}{tier.residency} {tier.price_hint} {tier.caution}"))
+    if tier.id == "Developer" and values["method"] == "reinforcement":
+        notes.append(Note("Reinforcement in the Developer tier is offered for few models.", "wait"))
 
 
 def note_files(values: FormValues, facts: Catalogue, notes: dict[str, list[Note]]) -> None:
+    for name, choice in (("training", values.training), ("validation", values.validation)):
+        notes[name] += _reading(choice, values["method"])
+    notes["training"] += _training(values.training, facts)
+    notes["validation"] += _validation(values.validation, values.training, values["method"])
+
+
+def _reading(choice: FileChoice, method: str) -> Iterator[Note]:
+    """What reading and checking a file has shown."""
+    if choice.checking:
+        yield Note("Being read and checked …", "bad")
+    if choice.method and choice.method != method and not choice.errors:
+        yield Note(f"Its examples are made for {choice.method}; the method is {method}.", "bad")
+    yield from (Note(text, "bad") for text in choice.errors[:3])
+    yield from (Note(text, "wait") for text in choice.warnings[:2])
+    hidden = max(0, len(choice.errors) - 3) + max(0, len(choice.warnings) - 2)
+    if hidden:
+        yield Note(f"… and {hidden} more: tb.read_dataset(…).check()")
+
+
+def _training(train: FileChoice, facts: Catalogue) -> Iterator[Note]:
     least, advised = facts.limit("min_examples"), facts.limit("recommended_examples")
-    for name in ("training", "validation"):
-        choice: FileChoice = getattr(values, name)
-        said = notes[name]
-        if choice.checking:
-            said.append(Note("Being read and checked …", "bad"))
-        if choice.method and choice.method != values.method and not choice.errors:
-            said.append(Note(f"Its examples are made for {choice.method}; the method is {values.method}.", "bad"))
-        said += [Note(text, "bad") for text in choice.errors[:3]]
-        said += [Note(text, "wait") for text in choice.warnings[:2]]
-        hidden = max(0, len(choice.errors) - 3) + max(0, len(choice.warnings) - 2)
-        if hidden:
-            said.append(Note(f"… and {hidden} more: tb.read_dataset(…).check()"))
-    train, valid = values.training, values.validation
     if not train.given:
-        notes["training"].append(Note("Choose an uploaded file, or a local one: it is checked and uploaded.", "bad"))
+        yield Note("Choose an uploaded file, or a local one: it is checked and uploaded.", "bad")
     elif train.examples is not None and train.examples < least and not train.errors:
-        notes["training"].append(Note(f"{train.examples} examples; the service needs at least {least}.", "bad"))
+        yield Note(f"{train.examples} examples; the service needs at least {least}.", "bad")
     elif train.examples is not None and train.examples < advised:
-        notes["training"].append(Note(f"{train.examples} examples; {advised} or more are advised.", "wait"))
+        yield Note(f"{train.examples} examples; {advised} or more are advised.", "wait")
+
+
+def _validation(valid: FileChoice, train: FileChoice, method: str) -> Iterator[Note]:
     if not valid.given:
-        needed = values.method == "reinforcement"
+        needed = method in settings()["validation_file"].needed_by
         text = "Reinforcement needs one." if needed else "Without one, overfitting cannot be seen."
-        notes["validation"].append(Note(text, "bad" if needed else "wait"))
+        yield Note(text, "bad" if needed else "wait")
     elif valid.file_id and valid.file_id == train.file_id:
-        notes["validation"].append(Note("This is the training file: it would show no overfitting.", "wait"))
+        yield Note("This is the training file: it would show no overfitting.", "wait")
 
 
-def note_numbers(values: FormValues, facts: Catalogue, notes: dict[str, list[Note]]) -> None:
-    """Advice beside each hyperparameter, in the source document's sense, where there is nothing worse to say."""
-    low, high = (facts.limits[f"learning_rate_multiplier_{end}"].value for end in ("low", "high"))
-    advice = {
-        "n_epochs": "Passes over the file. More fit closer, and overfit sooner.",
-        "batch_size": "Examples a step. Larger suits larger files: fewer, calmer updates.",
-        "learning_rate_multiplier": f"Try {low:g} to {high:g}; smaller can avoid overfitting.",
-        "beta": "How close to stay to the base model: above 0, at most 2; 0.1 is usual.",
-        "l2_multiplier": "Pull of the weights towards zero; larger holds the model back more.",
-        "compute_multiplier": "Compute spent on exploring answers: at most 10. More costs more.",
-        "eval_interval": "Training steps between two evaluations on the validation file.",
-        "eval_samples": "Answers sampled to each question of an evaluation.",
-        "seed": "The same seed and settings should give the same model.",
-        "reasoning_effort": "How long the model may think while it is trained.",
-        "grader": "JSON of one grader; multi combines several. {{item.…}} and {{sample.output_text}} are filled in.",
-        "metadata": f"key = value, one a line; up to {facts.limit('metadata_pairs')}.",
-    }
-    for name, text in advice.items():
-        if not notes[name]:
-            notes[name].append(Note(text))
-    longest = facts.limit("suffix_characters")
-    if not any(note.tone == "bad" for note in notes["suffix"]):
-        used = f"{len(values.suffix)} of {longest} characters. " if values.suffix else ""
-        notes["suffix"].append(Note(f"{used}Ends the model's name; letters, digits, - and _."))
-    if values.training_type == "Developer" and values.method == "reinforcement":
-        notes["training_type"].append(Note("Reinforcement in the Developer tier is offered for few models.", "wait"))
+def note_advice(values: FormValues, facts: Catalogue, notes: dict[str, list[Note]]) -> None:
+    """Advice beside each setting, in the source document's sense, where there is nothing worse to say."""
+    for name, setting in settings().items():
+        if not setting.advice or notes[name]:
+            continue
+        used, kind = "", setting.kind
+        if isinstance(kind, Text) and kind.longest and values[name]:
+            used = f"{len(values[name])} of {facts.limit(kind.longest)} characters. "
+        notes[name].append(Note(used + setting.advice_of(facts)))

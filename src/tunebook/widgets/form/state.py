@@ -9,15 +9,16 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
+from typing import Any
 
-from tunebook.catalogue import Catalogue
-from tunebook.money import Cost, bill
-from tunebook.service.request import HYPERPARAMETERS, JobRequest
-from tunebook.widgets.form.notes import note_files, note_model, note_numbers, note_tier, offered_in
-from tunebook.widgets.form.values import FormValues, Note, metadata_of, number_or_text
+from tunebook.catalogue import Catalogue, Model
+from tunebook.fields import METHODS, settings
+from tunebook.money import DEFAULT_TIER, Cost, bill
+from tunebook.service.request import JobRequest
+from tunebook.widgets.form.notes import note_advice, note_files, note_model, note_problems, note_tier, offered_in
+from tunebook.widgets.form.values import FIELDS, PRICE, TYPED, FormValues, Note, number_or_text, read
 from tunebook.words import money
 
-METHODS = ("supervised", "dpo", "reinforcement")
 # Stand in for file ids that exist only after the upload.
 TRAINING_ID, VALIDATION_ID = "<training file id>", "<validation file id>"
 
@@ -68,75 +69,53 @@ def resolve(
 
     ask_above_usd: an estimate that may be higher than this is asked about once before anything is created.
     """
-    notes: dict[str, list[Note]] = {name: [] for name in FormValues.__dataclass_fields__}
-    model = catalogue.model(values.model)
-    methods = model.methods if model else METHODS
-    types = model.training_types if model else tuple(t.id for t in catalogue.training_types)
-    if model and values.region and not offered_in(model, values.region):
-        types = tuple(tier for tier in types if tier != "Standard") or types
+    notes: dict[str, list[Note]] = {name: [] for name in FIELDS}
+    model = catalogue.model(values["model"])
     typed = _request(values, notes)
-    unreadable = any(note.tone == "bad" for said in notes.values() for note in said)
-    for problem in typed.problems(catalogue):
-        said_already = any(note.tone == "bad" for note in notes.get(problem.field, ()))
-        # What the files lack is said in the form's own words below.
-        if problem.field not in ("training_file", "validation_file") and not said_already:
-            notes[problem.field].append(Note(problem.message, "bad" if problem.severity == "error" else "wait"))
-    request = None if unreadable else typed
+    request = None if any(notes.values()) else typed
+    note_problems(typed.problems(catalogue), notes)
     note_model(values, model, catalogue, today, notes["model"])
     note_tier(values, catalogue, notes["training_type"])
     note_files(values, catalogue, notes)
-    note_numbers(values, catalogue, notes)
-    estimate = _estimate(values, catalogue, notes["price"], free=free)
+    note_advice(values, catalogue, notes)
+    estimate = _estimate(values, catalogue, notes[PRICE], free=free)
     usd = estimate.cost.usd if estimate.cost else None
-    ask = None
-    if usd is not None and usd > ask_above_usd:
-        ask = f"This job is estimated at {money(usd)}. Create it?"
     return FormState(
         request=request,
-        notes={name: tuple(said) for name, said in notes.items()},
-        methods=methods,
-        training_types=types,
+        notes={name: tuple(lines) for name, lines in notes.items()},
+        methods=model.methods if model else METHODS,
+        training_types=_training_types(model, values.region, catalogue),
         estimate=estimate,
         python=_python(request, values) if request else "",
         curl=request.to_curl(endpoint) if request else "",
         body=json.dumps(request.to_json(), indent=2, ensure_ascii=False) if request else "",
-        ask=ask,
+        ask=f"This job is estimated at {money(usd)}. Create it?" if usd is not None and usd > ask_above_usd else None,
     )
+
+
+def _training_types(model: Model | None, region: str, catalogue: Catalogue) -> tuple[str, ...]:
+    """The tiers the model is trained in, without Standard where the region does not offer it."""
+    if model is None:
+        return tuple(tier.id for tier in catalogue.training_types)
+    if region and not offered_in(model, region):
+        return tuple(tier for tier in model.training_types if tier != DEFAULT_TIER) or model.training_types
+    return model.training_types
 
 
 def _request(values: FormValues, notes: dict[str, list[Note]]) -> JobRequest:
     """The request as typed. Text that is not even of the right kind is left out, with a note at its field."""
-    seed, grader, metadata = None, None, None
-    if values.seed.strip():
+    given: dict[str, Any] = {}
+    for name, setting in settings().items():
+        if name not in TYPED or not setting.belongs(values["method"]):
+            continue
         try:
-            seed = int(values.seed)
-        except ValueError:
-            notes["seed"].append(Note(f"“{values.seed}” is not a whole number.", "bad"))
-    if values.method == "reinforcement" and values.grader.strip():
-        try:
-            grader = json.loads(values.grader)
-            if not isinstance(grader, dict):
-                raise ValueError("a JSON object {…} is needed")
+            given[name] = read(setting, values[name])
         except ValueError as error:
-            notes["grader"].append(Note(f"This is not a grader in JSON: {error}.", "bad"))
-    try:
-        metadata = metadata_of(values.metadata) or None
-    except ValueError as error:
-        notes["metadata"].append(Note(str(error), "bad"))
-    takes = HYPERPARAMETERS[values.method]
-    numbers = {name: number_or_text(getattr(values, name), int if takes[name].whole else float) for name in takes}
+            notes[name].append(Note(str(error), "bad"))
     return JobRequest(
-        model=values.model.strip(),
+        **given | {"model": values["model"].strip()},
         training_file=values.training.file_id or (TRAINING_ID if values.training.given else ""),
         validation_file=values.validation.file_id or (VALIDATION_ID if values.validation.given else None),
-        seed=seed,
-        suffix=values.suffix or None,
-        method=values.method,  # type: ignore[arg-type]
-        training_type=values.training_type or None,
-        metadata=metadata,
-        grader=grader,
-        reasoning_effort=(values.reasoning_effort or None) if values.method == "reinforcement" else None,
-        **numbers,
     )
 
 
@@ -144,24 +123,24 @@ def _estimate(values: FormValues, facts: Catalogue, notes: list[Note], *, free: 
     tokens, exact = values.training.counted
     if tokens is None:
         return Estimate(None, "Tokens and cost appear once the training file is known.")
-    typed = number_or_text(values.price, float)
+    typed = number_or_text(values[PRICE], float)
     if isinstance(typed, str) and typed != "auto":
         notes.append(Note(f"“{typed}” is not a number of dollars.", "bad"))
-    epochs = number_or_text(values.n_epochs, int)
+    epochs = number_or_text(values["n_epochs"], int)
     cost = bill(
-        values.model,
+        values["model"],
         tokens,
         examples=values.training.examples,
         n_epochs=epochs if isinstance(epochs, int) else None,
-        training_type=values.training_type or None,
-        method=values.method,
+        training_type=values["training_type"] or None,
+        method=values["method"],
         usd_per_million=typed if isinstance(typed, float) and typed >= 0 else None,
         catalogue=facts,
     )
     guessed = "" if exact else " The tokens are guessed from the file's size."
     if free:
         return Estimate(replace(cost, usd=0.0), f"{cost.tokens_sentence}. The embedded service bills nothing.{guessed}")
-    if cost.usd is None and values.method != "reinforcement":
+    if cost.usd is None and values["method"] != "reinforcement":
         notes.append(Note("No price is known for this pair: type one to see the cost."))
     return Estimate(cost, f"{cost}.{guessed}")
 

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Any
 
-from tunebook.service.request import EFFORTS
+from tunebook.analysis.run import Run
+from tunebook.fields import Choice, File, Json, Number, Pairs, Setting, settings
 
+PRICE = "price"  # the one field that is no setting of a job
+
+
+def field_of(setting: Setting) -> str:
+    """The name of a setting's field: that of a file is `training` or `validation`."""
+    return setting.name.removesuffix("_file") if isinstance(setting.kind, File) else setting.name
+
+
+FIELDS = (*map(field_of, settings().values()), PRICE)
+FILES = ("training", "validation")
+TYPED = tuple(name for name in FIELDS if name not in FILES)
 # Bytes of JSON Lines a token takes, for uploaded files nobody has counted: chat files of English text.
 BYTES_PER_TOKEN = 5.0
 
@@ -55,30 +67,30 @@ class FileChoice:
         return None, False
 
 
-@dataclass(frozen=True)
-class FormValues:
-    """What the form's fields hold, as typed. An empty hyperparameter is "auto", an empty price the catalogue's."""
+NO_FILE = FileChoice()
 
-    model: str = "gpt-4.1-mini"
-    method: str = "supervised"
-    training_type: str = ""
-    training: FileChoice = field(default_factory=FileChoice)
-    validation: FileChoice = field(default_factory=FileChoice)
-    n_epochs: str = ""
-    batch_size: str = ""
-    learning_rate_multiplier: str = ""
-    beta: str = ""
-    l2_multiplier: str = ""
-    grader: str = ""
-    reasoning_effort: str = ""
-    compute_multiplier: str = ""
-    eval_interval: str = ""
-    eval_samples: str = ""
-    seed: str = ""
-    suffix: str = ""
-    metadata: str = ""
-    region: str = ""
-    price: str = ""
+
+@dataclass(frozen=True, init=False)
+class FormValues:
+    """What the fields hold, as typed: `values["n_epochs"]`. Nothing typed means "auto", of a price the catalogue's."""
+
+    texts: Mapping[str, str]
+    training: FileChoice
+    validation: FileChoice
+    region: str
+
+    def __init__(
+        self, *, training: FileChoice = NO_FILE, validation: FileChoice = NO_FILE, region: str = "", **texts: str
+    ) -> None:
+        if unknown := set(texts).difference(TYPED):
+            raise TypeError(f"The form has no field {', '.join(sorted(unknown))}; it has {', '.join(sorted(TYPED))}.")
+        start = {"model": "gpt-4.1-mini", "method": "supervised"}
+        for name, value in (("training", training), ("validation", validation), ("region", region)):
+            object.__setattr__(self, name, value)
+        object.__setattr__(self, "texts", {**dict.fromkeys(TYPED, ""), **start, **texts})
+
+    def __getitem__(self, name: str) -> str:
+        return self.texts[name]
 
 
 def number_or_text(text: str, kind: type) -> Any:
@@ -92,14 +104,27 @@ def number_or_text(text: str, kind: type) -> Any:
         return text
 
 
-def typed(value: Any) -> str:
-    """A value given in code as the text its field shows."""
-    if value is None or value == "auto":
-        return ""
-    if isinstance(value, dict):
-        pairs = all(isinstance(v, str) for v in value.values()) and "type" not in value  # a grader has a type
-        return "\n".join(f"{k} = {v}" for k, v in value.items()) if pairs else json.dumps(value, indent=2)
-    return f"{value:g}" if isinstance(value, float) else str(value)
+def read(setting: Setting, text: str) -> Any:
+    """The value a field's text means. Raises ValueError for text that is not even of the right kind."""
+    kind = setting.kind
+    if isinstance(kind, Number):
+        number = number_or_text(text, int if kind.whole else float)
+        return None if number == "auto" and not kind.auto else number
+    if isinstance(kind, Json):
+        return _object_of(text) if text.strip() else None
+    if isinstance(kind, Pairs):
+        return metadata_of(text) or None
+    return text or None
+
+
+def _object_of(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise ValueError(f"This is not a grader in JSON: {error}.") from error
+    if not isinstance(value, dict):
+        raise ValueError("This is not a grader in JSON: a JSON object {…} is needed.")
+    return value
 
 
 def metadata_of(text: str) -> dict[str, str]:
@@ -113,36 +138,30 @@ def metadata_of(text: str) -> dict[str, str]:
     return pairs
 
 
+def typed(name: str, value: Any) -> str:
+    """A value as the text the field of that name shows; what is left to the service (None, "auto", -1) as nothing."""
+    kind = settings()[name].kind if name in settings() else None
+    if value in (None, "auto", -1) or (isinstance(kind, Choice) and value not in kind.options):
+        return ""
+    if isinstance(value, Mapping):
+        as_lines = isinstance(kind, Pairs)
+        return "\n".join(f"{k} = {v}" for k, v in value.items()) if as_lines else json.dumps(value, indent=2)
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
 def values_of_job(job: Mapping[str, Any], *, go_on: bool = False) -> FormValues:
     """The values that would create this job again; `go_on`: with its fine-tuned model as the base to continue from."""
-    method = job.get("method") if isinstance(job.get("method"), Mapping) else {}
-    kind = str((method or {}).get("type") or "supervised")
-    settings = (method or {}).get(kind) or {}
-    numbers = {**(job.get("hyperparameters") or {}), **(settings.get("hyperparameters") or {})}
-
-    def typed(name: str) -> str:
-        value = numbers.get(name)
-        return "" if value in (None, "auto", -1) else f"{value:g}" if isinstance(value, float) else str(value)
-
-    grader = settings.get("grader")
-    known = FormValues(
-        model=str((job.get("fine_tuned_model") if go_on else None) or job.get("model") or ""),
-        method=kind,
-        training_type=str(job.get("trainingType") or ""),
-        training=FileChoice(file_id=str(job.get("training_file") or "")),
-        validation=FileChoice(file_id=str(job.get("validation_file") or "")),
-        n_epochs=typed("n_epochs"),
-        batch_size=typed("batch_size"),
-        learning_rate_multiplier=typed("learning_rate_multiplier"),
-        beta=typed("beta"),
-        l2_multiplier=typed("l2_multiplier"),
-        reasoning_effort=effort if (effort := typed("reasoning_effort")) in EFFORTS else "",
-        compute_multiplier=typed("compute_multiplier"),
-        eval_interval=typed("eval_interval"),
-        eval_samples=typed("eval_samples"),
-        grader=json.dumps(grader, indent=2) if grader else "",
-        suffix=str(job.get("suffix") or job.get("user_provided_suffix") or ""),
-        seed="" if job.get("seed") is None else str(job["seed"]),
-        metadata="\n".join(f"{k} = {v}" for k, v in (job.get("metadata") or {}).items()),
-    )
-    return replace(known, seed="") if go_on else known
+    run = Run(job)
+    method = job.get("method")
+    own = (method.get(run.method) if isinstance(method, Mapping) else None) or {}
+    told = {**(job.get("hyperparameters") or {}), **own, **(own.get("hyperparameters") or {})}
+    known = {**job, "suffix": run.suffix, "method": run.method}
+    texts = {
+        name: typed(name, (known if setting.place == "body" else told).get(setting.wire))
+        for name, setting in settings().items()
+        if name in TYPED
+    }
+    if go_on:
+        texts |= {"model": run.fine_tuned_model or run.model, "seed": ""}
+    files = {part: FileChoice(file_id=str(job.get(f"{part}_file") or "")) for part in FILES}
+    return FormValues(**files, **texts)  # type: ignore[arg-type]

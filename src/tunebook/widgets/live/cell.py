@@ -272,7 +272,7 @@ class LiveCell:
         self._judged = new
         from tunebook.analysis import diagnose
 
-        self.diagnosis = diagnose(snapshot.run())
+        self.diagnosis = diagnose(snapshot)
         took = time.perf_counter() - began
         self._judge_again_at = began + _DIAGNOSIS_SHARE * took
 

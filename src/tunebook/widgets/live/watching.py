@@ -106,7 +106,7 @@ def _print_lines(workspace: Workspace, job_id: str, say: Callable[[str], object]
         return Picture(None, "", f"{job_id} at {workspace.name}: not read.")
     from tunebook.analysis import diagnose
 
-    diagnosis = diagnose(last.run()) if last.results else None
+    diagnosis = diagnose(last) if last.results else None
     seen = live_view.parts(last, diagnosis=diagnosis, resource=workspace.name, now=last.read_at)
     return Picture(last, seen.static(f"tb.watch('{job_id}')"), seen.plain)
 

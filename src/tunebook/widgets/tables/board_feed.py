@@ -88,10 +88,10 @@ def _listed(workspace: Workspace, limit: int, entries: dict[str, Entry], now: fl
         if known is None or (known.snapshot.status != job.status and job.ended):
             record = job.job.to_dict(mode="json")
             if known is None:
-                fresh = JobSnapshot(job_id=job.id, status=job.status, job=record, read_at=now)
+                fresh = JobSnapshot(record, read_at=now)
             else:
                 last = replace(known.snapshot, stale_since=None, problem=None)
-                fresh = replace(last, status=job.status, job=record, read_at=now)
+                fresh = replace(last, job=record, read_at=now)
             known = Entry(fresh)
         listed[job.id] = known
     return listed

@@ -179,7 +179,7 @@ class Board:
         if size and self._diagnoses.get(key, (0, None))[0] != (size, entry.snapshot.ended):
             from tunebook.analysis import diagnose
 
-            self._diagnoses[key] = ((size, entry.snapshot.ended), diagnose(entry.snapshot.run()))
+            self._diagnoses[key] = ((size, entry.snapshot.ended), diagnose(entry.snapshot))
         row = board_view.row_of(
             entry.snapshot,
             resource=workspace.name,
@@ -248,8 +248,7 @@ class Board:
 
         with self._lock:
             chosen = [self._entries[key][1].snapshot for key in self.pick.value if key in self._entries]
-        runs = [snapshot.run() for snapshot in chosen]
-        self.comparison = compare(runs)
+        self.comparison = compare(chosen)
         left = "".join(note(f"{job_id}: {why}", "wait") for job_id, why in self.comparison.left_out.items())
         self._words.value = wrap(f"<p>{esc(self.comparison.sentence)}</p>{left}{note('In code: board.comparison')}")
         return None

@@ -1,0 +1,50 @@
+"""One resource of the service: how it is reached. What is in it (files, jobs, deployments) is built upon this."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+from openai import OpenAI
+
+from tunebook.service.management import Management, Place
+
+
+class Resource:
+    """The signed-in `client` of a resource, its `management` plane, and what its name and address are.
+
+    `dated_client` is the same sign-in at the dated addresses, which have operations that `/v1/` has not. `name` is
+    shown wherever something of this resource is shown; `embedded` says that the service behind it is the stand-in on
+    this machine; `poll_interval_s` are the shortest and the longest pause, in seconds, between two looks at a job.
+    """
+
+    def __init__(
+        self,
+        client: OpenAI,
+        *,
+        name: str,
+        endpoint: str,
+        embedded: bool = False,
+        dated: Callable[[], OpenAI] | None = None,
+        place: Place | None = None,
+        credential: Any = None,
+    ) -> None:
+        self.client = client
+        self.name = name
+        self.endpoint = endpoint
+        self.embedded = embedded
+        self.poll_interval_s = (0.25, 2.0) if embedded else (5.0, 60.0)
+        self.management = Management(
+            endpoint, key=(lambda: str(client.api_key)) if embedded else None, place=place, credential=credential
+        )
+        self._dated = dated
+
+    @cached_property
+    def dated_client(self) -> OpenAI:
+        """The openai client for the dated addresses. Raises ServiceError where there are none."""
+        return self._dated() if self._dated else self.client
+
+    @property
+    def kind(self) -> str:
+        return "embedded service" if self.embedded else "Azure OpenAI resource"
