@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "analysis": (GROUND, "numpy pandas scipy sklearn threadpoolctl"),
     "service": (f"{GROUND} data analysis", "openai azure platformdirs"),
     "experiments": (f"{GROUND} data analysis service", "msgspec numpy openai optuna pandas sklearn scipy tqdm"),
-    "plots": (f"{GROUND} analysis", "matplotlib numpy pandas"),
+    "plots": (f"{GROUND} analysis", "markupsafe matplotlib numpy pandas"),
     "report": (f"{GROUND} analysis experiments plots", "jinja2 markupsafe matplotlib numpy pandas mlflow wandb"),
     "widgets": (
         f"{GROUND} data analysis service experiments plots report",

@@ -10,10 +10,10 @@ from tunebook.analysis.run import Run
 from tunebook.analysis.sweeps.comparison import compare
 from tunebook.errors import RequestError
 from tunebook.experiments.evaluation.paired import compare_scores
-from tunebook.report.alt_text import curve_table, describe_curve, describe_sweep
 from tunebook.report.answer import write_answer
 from tunebook.report.building import build_report
 from tunebook.report.evaluation import Evaluation, read_evaluation
+from tunebook.report.figures import curve_table
 from tunebook.report.jobs import job_records
 from tunebook.report.page import scores_table
 from tunebook.report.provenance import fingerprint, provenance
@@ -191,26 +191,12 @@ def test_building_a_report_changes_nothing_in_the_comparison(comparison):
     assert comparison.frame.equals(before)
 
 
-def test_a_curve_is_described_by_its_numbers(comparison):
-    diagnosis = comparison.diagnoses["ftjob-03"]
-    text = describe_curve("try-3", diagnosis)
-
-    assert text.startswith("Line chart over")
-    assert (
-        f"Overfitting begins between step {diagnosis.onset_interval[0]} and step {diagnosis.onset_interval[1]}." in text
-    )
-
-
 def test_the_table_behind_a_curve_has_at_most_ten_rows_and_the_best_step(comparison):
     diagnosis = comparison.diagnoses["ftjob-01"]
     rows = curve_table("try-1", diagnosis).rows
 
     assert 3 <= len(rows) <= 10
     assert min(abs(float(row[0]) - diagnosis.recommended_step) for row in rows) <= 1
-
-
-def test_the_chart_of_all_jobs_is_described_with_its_winner(comparison):
-    assert describe_sweep(comparison).endswith("Recommended is try-1.")
 
 
 @pytest.mark.parametrize(

@@ -1,45 +1,227 @@
-"""The curves of one run: loss and token accuracy, raw and smooth, with the diagnosis drawn in."""
+"""The curves of runs: loss and token accuracy over steps, raw and smooth, with what the diagnosis says drawn in."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from matplotlib.figure import Figure
 
-from tunebook import palette
+from tunebook import palette, words
 from tunebook.analysis.curves.diagnosis import Diagnosis, diagnose
 from tunebook.analysis.curves.evidence import trend
 from tunebook.analysis.curves.wording import title as verdict_title
 from tunebook.analysis.results import Results, load_results
 from tunebook.analysis.run import Run
+from tunebook.plots import axes
+from tunebook.plots.chart import Band, Chart, Line, Mark, Numbers, numbers, scale_of
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-# A logarithmic axis when the shown values span more than this factor (then the late part would lie flat on the floor).
-_LOG_SPAN = 20.0
-# A highest value beyond this multiple of the axis that shows 98 % of the others leaves the picture.
-_PEAK = 1.6
-# More epoch lines than this are a hatching, and more labels than this collide.
-_MOST_EPOCHS, _MOST_LABELS = 20, 8
-_LOSS = ("train_loss", "valid_loss", "full_valid_loss")
-_ACCURACY = ("train_mean_token_accuracy", "valid_mean_token_accuracy", "full_valid_mean_token_accuracy")
-_REWARD = ("train_mean_reward", "valid_mean_reward", "full_valid_mean_reward")
-_ERRORS = ("train_error_rate", "valid_error_rate", "full_valid_error_rate")
-_SEQUENCES = ("train_sequence_accuracy", "valid_sequence_accuracy", "")
-_UNITS = {
-    _LOSS: "loss (nats per token)",
-    _ACCURACY: "token accuracy (fraction)",
-    _REWARD: "mean reward",
-    _ERRORS: "error rate (fraction)",
-    _SEQUENCES: "sequence accuracy (fraction)",
-}
-_ROLES = (
-    ("training", palette.TRAIN, ".", "--"),
-    ("validation, by batch", palette.VALID, "x", "-"),
-    ("validation, whole file", palette.FULL, "D", "-."),
+# More epoch lines than this are a hatching.
+_MOST_EPOCHS = 20
+# Fewer measurements than this are joined, not smoothed.
+_FEWEST = 6
+# A mark this far along in a job that still trains would move with every step.
+_NEWEST = 0.97
+
+
+class Measure(NamedTuple):
+    """What is measured over the steps: its columns for training, validation by batch, the whole validation file."""
+
+    columns: tuple[str, str, str]
+    unit: str
+
+
+LOSS = Measure(("train_loss", "valid_loss", "full_valid_loss"), "loss (nats per token)")
+REWARD = Measure(("train_mean_reward", "valid_mean_reward", "full_valid_mean_reward"), "mean reward")
+ACCURACY = Measure(
+    ("train_mean_token_accuracy", "valid_mean_token_accuracy", "full_valid_mean_token_accuracy"),
+    "token accuracy (fraction)",
 )
+ERRORS = Measure(("train_error_rate", "valid_error_rate", "full_valid_error_rate"), "error rate (fraction)")
+SEQUENCES = Measure(("train_sequence_accuracy", "valid_sequence_accuracy", ""), "sequence accuracy (fraction)")
+
+
+# ---- what the charts say
+
+
+def loss_chart(
+    frame: pd.DataFrame | None,
+    *,
+    diagnosis: Diagnosis | None = None,
+    total_steps: int | None = None,
+    n_epochs: float | None = None,
+    title: str = "",
+) -> Chart:
+    """Training and validation loss of one job; mean reward, or token accuracy, of one that has no loss.
+
+    frame: measurements with `step` and the canonical columns, None before the first. diagnosis: gives the curves it
+    judged by, their band, the onset and the recommended checkpoint. total_steps, n_epochs: of a job that still trains.
+    """
+    known = (m for m in (LOSS, REWARD, ACCURACY) if any(len(measured(frame, c)[0]) for c in m.columns))
+    return run_chart(
+        frame, next(known, LOSS), diagnosis=diagnosis, total_steps=total_steps, n_epochs=n_epochs, title=title
+    )
+
+
+def run_chart(
+    frame: pd.DataFrame | None,
+    measure: Measure,
+    *,
+    diagnosis: Diagnosis | None = None,
+    total_steps: int | None = None,
+    n_epochs: float | None = None,
+    title: str = "",
+) -> Chart:
+    """One measure of one job over its steps; see `loss_chart`."""
+    looks = zip(measure.columns, palette.CURVES.values(), strict=True)
+    shown = [(name, look) for name, look in looks if len(measured(frame, name)[0])]
+    if frame is None or not shown:
+        return Chart((), measure.unit, title=title, note="not measured")
+    lines = [line for name, look in shown for line in _series(frame, name, look, diagnosis)]
+    first, last = min(line.x[0] for line in lines), max(line.x[-1] for line in lines)
+    # The whole way ahead from a third of it on; before that it would leave the curve no room.
+    end = max(last, min(float(total_steps or 0), 3 * last))
+    scale = scale_of((line.y for line in lines if line.marker), log=None if measure is LOSS else False)
+    marks = _recommended(diagnosis, measure, shown, until=last if end == last else _NEWEST * last)
+    onset = diagnosis.onset_interval if diagnosis else None
+    return Chart(
+        lines=tuple(lines),
+        y_label=measure.unit,
+        title=title,
+        x_range=(min(0.0, first), max(end, 1.0)),
+        y_range=scale,
+        bands=tuple(_bands(diagnosis, shown)),
+        onset=onset and (float(onset[0]), float(onset[1])),
+        marks=marks,
+        epochs=_epochs(diagnosis, total_steps, n_epochs),
+        note=scale.left_out,
+        alt=_in_words(measure, lines, diagnosis),
+    )
+
+
+def overlay_chart(frames: Mapping[str, pd.DataFrame]) -> Chart:
+    """One curve of several jobs over each other: the first of validation, full validation and training all have.
+
+    frames: name -> measurements. Jobs with fewer than two values of it are left out.
+    """
+    for column in ("valid_loss", "full_valid_loss", "train_loss"):
+        curves = {name: measured(frame, column) for name, frame in frames.items()}
+        curves = {name: pair for name, pair in curves.items() if len(pair[0]) > 1}
+        if len(curves) == len(frames):
+            break
+    label = {"valid_loss": "validation loss", "full_valid_loss": "full validation loss"}.get(column, "training loss")
+    lines = []
+    for place, (name, (x, y)) in enumerate(curves.items()):
+        style = palette.STYLES[place // len(palette.SERIES) % len(palette.STYLES)]
+        y = y if column == "full_valid_loss" else smooth(y)
+        lines.append(Line(name, numbers(x), numbers(y), palette.SERIES[place % len(palette.SERIES)], style))
+    if not lines:
+        return Chart((), label)
+    alt = "; ".join(f"{line.label}: last {label} {words.number(line.y[-1])}" for line in lines)
+    scale = scale_of(line.y for line in lines)
+    end = max(line.x[-1] for line in lines)
+    return Chart(tuple(lines), label, x_range=(0.0, end), y_range=scale, note=scale.left_out, alt=alt)
+
+
+def measured(frame: pd.DataFrame | None, column: str) -> tuple[np.ndarray, np.ndarray]:
+    """Steps and values of the rows where `column` was measured; two empty arrays where there is none."""
+    if frame is None or column not in frame.columns or "step" not in frame.columns:
+        return np.empty(0), np.empty(0)
+    step = frame["step"].to_numpy(dtype=float)
+    value = frame[column].to_numpy(dtype=float)
+    kept = np.isfinite(step) & np.isfinite(value)
+    return step[kept], value[kept]
+
+
+def smooth(y: np.ndarray) -> np.ndarray:
+    """Centred moving mean over a fifteenth of the curve (at least 3 points): the line the eye would draw."""
+    width = max(3, len(y) // 15) | 1
+    if len(y) < _FEWEST:
+        return y
+    padded = np.pad(y, width // 2, mode="edge")
+    sums = np.cumsum(np.insert(padded, 0, 0.0))
+    return (sums[width:] - sums[:-width]) / width
+
+
+def _series(frame: pd.DataFrame, name: str, look: palette.Curve, diagnosis: Diagnosis | None) -> list[Line]:
+    """One column: its measurements faint and the curve through them; few or exact ones joined."""
+    step, values = (numbers(part) for part in measured(frame, name))
+    exact = look is palette.CURVES["full"] and (diagnosis is None or name != diagnosis.metric)
+    if exact or len(step) < _FEWEST:
+        return [Line(look.label, step, values, look.colour, look.style, look.marker, width=1.2)]
+    points = Line("", step, values, look.colour, "", look.marker, faint=True)
+    return [points, Line(look.label, *_curve(frame, name, diagnosis), look.colour, look.style)]
+
+
+def _curve(frame: pd.DataFrame, name: str, diagnosis: Diagnosis | None) -> tuple[Numbers, Numbers]:
+    """The curve the diagnosis judged by, if it goes as far as the measurements; else a smooth one for the eye."""
+    step, values = measured(frame, name)
+    if diagnosis is not None:
+        judged = {diagnosis.train_metric: "train_smooth", diagnosis.metric: "valid_smooth"}.get(name, "")
+        x, y = measured(diagnosis.curve, judged)
+        if len(x) > 1 and x[-1] >= step[-1]:
+            return numbers(x), numbers(y)
+        if not judged and (curve := trend(frame, name)) is not None:
+            return numbers(curve[0]), numbers(curve[1])
+    return numbers(step), numbers(smooth(values))
+
+
+def _bands(diagnosis: Diagnosis | None, shown: list[tuple[str, palette.Curve]]) -> list[Band]:
+    if diagnosis is None:
+        return []
+    curve = diagnosis.curve.dropna(subset=["valid_low", "valid_high"])
+    x, low, high = (numbers(curve[column]) for column in ("step", "valid_low", "valid_high"))
+    return [Band(x, low, high, look.colour) for name, look in shown if name == diagnosis.metric and len(x) > 1]
+
+
+def _recommended(
+    diagnosis: Diagnosis | None, measure: Measure, shown: list[tuple[str, palette.Curve]], *, until: float
+) -> tuple[Mark, ...]:
+    """The checkpoint to use, on the curve it was chosen by; none where nothing was validated."""
+    validated = any(name != measure.columns[0] for name, _ in shown)
+    if not validated or diagnosis is None or diagnosis.checkpoint is None or diagnosis.checkpoint["step"] > until:
+        return ()
+    step = float(diagnosis.checkpoint["step"])
+    x, y = measured(diagnosis.curve, "valid_smooth")
+    height = float(np.interp(step, x, y)) if len(x) and diagnosis.metric in measure.columns else None
+    return (Mark(step, height, f"recommended: step {step:,.0f}", across=True),)
+
+
+def _epochs(diagnosis: Diagnosis | None, total_steps: int | None, n_epochs: float | None) -> Numbers:
+    """The steps at which an epoch ends: as planned, else as the diagnosis counted them."""
+    if not (total_steps and n_epochs) and diagnosis is not None:
+        step, epoch = measured(diagnosis.curve, "epoch")
+        total_steps, n_epochs = (int(step[-1]), float(epoch[-1])) if len(epoch) else (None, None)
+    if not (total_steps and n_epochs and 0.5 < n_epochs < _MOST_EPOCHS + 0.5):
+        return ()
+    return tuple(total_steps * epoch / n_epochs for epoch in range(1, round(n_epochs) + 1))
+
+
+def _in_words(measure: Measure, lines: list[Line], diagnosis: Diagnosis | None) -> str:
+    """The chart for readers who do not see it: from where to where, the best point, the onset, the checkpoint."""
+    parts = [f"{measure.unit.capitalize()} over {words.count(max(line.x[-1] for line in lines))} steps."]
+    best, where = (max, "highest") if measure in (REWARD, ACCURACY, SEQUENCES) else (min, "lowest")
+    for line in lines:
+        if not line.label:
+            continue
+        place = line.y.index(best(line.y))
+        ends = f"{words.number(line.y[0])} to {words.number(line.y[-1])}"
+        at = f"{where} {words.number(line.y[place])} at step {words.count(line.x[place])}"
+        parts.append(f"{line.label.capitalize()}: from {ends}, {at}.")
+    if diagnosis is not None and diagnosis.onset_interval is not None:
+        first, last = map(words.count, diagnosis.onset_interval)
+        parts.append(f"Overfitting begins between step {first} and step {last}.")
+    if diagnosis is not None and diagnosis.checkpoint is not None:
+        parts.append(f"The recommended checkpoint is at step {words.count(diagnosis.checkpoint['step'])}.")
+    return " ".join(parts)
+
+
+# ---- as figures
 
 
 def plot_loss(results: Any, *, diagnosis: Diagnosis | None = None, ax: Axes | None = None) -> Axes:
@@ -55,8 +237,8 @@ def plot_loss(results: Any, *, diagnosis: Diagnosis | None = None, ax: Axes | No
     ('step', 'loss (nats per token)')
     """
     results, diagnosis = _both(results, diagnosis)
-    names = next((n for n in (_LOSS, _REWARD, _ACCURACY) if any(results.has(c) for c in n)), _LOSS)
-    return _chart(results, diagnosis, names, ax, f"{verdict_title(diagnosis.verdict)}: {results.name}")
+    title = f"{verdict_title(diagnosis.verdict)}: {results.name}"
+    return axes.draw(loss_chart(results.frame, diagnosis=diagnosis, title=title), ax)
 
 
 def plot_accuracy(results: Any, *, diagnosis: Diagnosis | None = None, ax: Axes | None = None) -> Axes:
@@ -67,7 +249,8 @@ def plot_accuracy(results: Any, *, diagnosis: Diagnosis | None = None, ax: Axes 
     'token accuracy (fraction)'
     """
     results, diagnosis = _both(results, diagnosis)
-    return _chart(results, diagnosis, _ACCURACY, ax, f"Token accuracy: {results.name}")
+    title = f"Token accuracy: {results.name}"
+    return axes.draw(run_chart(results.frame, ACCURACY, diagnosis=diagnosis, title=title), ax)
 
 
 def plot_results(results: Any, *, diagnosis: Diagnosis | None = None, figure: Figure | None = None) -> Figure:
@@ -80,22 +263,22 @@ def plot_results(results: Any, *, diagnosis: Diagnosis | None = None, figure: Fi
     >>> len(figure.axes)
     3
     """
+    from matplotlib.figure import Figure
+
     results, diagnosis = _both(results, diagnosis)
     figure = figure or Figure(figsize=(13, 3.8), layout="constrained")
     loss, mean, third = figure.subplots(1, 3)
     plot_loss(results, diagnosis=diagnosis, ax=loss)
-    _chart(
-        results, diagnosis, (_ACCURACY[0], _ACCURACY[1], ""), mean, "Mean token accuracy, by batch", _UNITS[_ACCURACY]
+    by_batch = ACCURACY._replace(columns=(*ACCURACY.columns[:2], ""))
+    whole = ACCURACY._replace(columns=("", "", ACCURACY.columns[2]))
+    beside = (
+        (whole, "Token accuracy, whole validation file"),
+        (SEQUENCES, "Sequence accuracy"),
+        (ERRORS, "Error rate"),
     )
-    whole = ("", "", _ACCURACY[2])
-    if results.has(_ACCURACY[2]):
-        _chart(results, diagnosis, whole, third, "Token accuracy, whole validation file", _UNITS[_ACCURACY])
-    elif any(results.has(c) for c in _SEQUENCES):
-        _chart(results, diagnosis, _SEQUENCES, third, "Sequence accuracy")
-    elif any(results.has(c) for c in _ERRORS):
-        _chart(results, diagnosis, _ERRORS, third, "Error rate")
-    else:
-        _chart(results, diagnosis, whole, third, "Token accuracy, whole validation file", _UNITS[_ACCURACY])
+    has = (pair for pair in beside if any(results.has(column) for column in pair[0].columns))
+    for ax, (measure, title) in ((mean, (by_batch, "Mean token accuracy, by batch")), (third, next(has, beside[0]))):
+        axes.draw(run_chart(results.frame, measure, diagnosis=diagnosis, title=title), ax)
     return figure
 
 
@@ -106,143 +289,3 @@ def _both(results: Any, diagnosis: Diagnosis | None) -> tuple[Results, Diagnosis
     if isinstance(results, Run):
         results = results.results or Results.from_events(())
     return load_results(results), diagnosis
-
-
-def _chart(results: Results, d: Diagnosis, names: tuple[str, ...], ax: Axes | None, title: str, unit: str = "") -> Axes:
-    if ax is None:
-        from matplotlib import pyplot  # only when a figure of the session's is wanted
-
-        ax = pyplot.subplots(figsize=(7, 4), layout="constrained")[1]
-    ax.set_title(title, loc="left", fontsize="medium")
-    ax.set_xlabel("step")
-    ax.set_ylabel(unit or _UNITS[names])  # type: ignore[index]
-    shown = [
-        _series(ax, results, d, name, role) for name, role in zip(names, range(3), strict=True) if results.has(name)
-    ]
-    if not shown:
-        ax.text(0.5, 0.5, "not measured", ha="center", va="center", transform=ax.transAxes, color=palette.NEUTRAL)
-        ax.set_xticks([])
-        ax.set_yticks([])
-        return ax
-    ax.grid(alpha=0.25, color=palette.NEUTRAL, linewidth=0.5)
-    first, last = float(results.frame["step"].iloc[0]), float(results.frame["step"].iloc[-1])
-    margin = 0.03 * (last - first) or 1.0
-    ax.set_xlim(first - margin, last + margin)
-    if names == _LOSS and _wants_log(np.concatenate(shown)):
-        ax.set_yscale("log")
-    elif names == _LOSS:
-        _leave_out_peaks(ax, shown)
-    _marks(ax, results, d, names)
-    ax.legend(loc="best", fontsize="small", framealpha=0.6)
-    return ax
-
-
-def _series(ax: Axes, results: Results, d: Diagnosis, name: str, role: int) -> np.ndarray:
-    """Draw one column: points, and the curve through them. Returns the values drawn."""
-    label, colour, marker, style = _ROLES[role]
-    rows = results.frame[["step", name]].replace([np.inf, -np.inf], np.nan).dropna()
-    step, values = rows["step"].to_numpy(), rows[name].to_numpy(dtype=float)
-    curve = _curve(results, d, name)
-    if role == 2 and name != d.metric:  # few and exact: joined, not smoothed
-        ax.plot(step, values, marker=marker, linestyle=style, color=colour, markersize=6, linewidth=1, label=label)
-    elif curve is None:
-        ax.plot(step, values, marker, color=colour, alpha=0.8, markersize=4, label=label)
-    else:
-        ax.plot(step, values, marker, color=colour, alpha=0.35, markersize=4 if role else 3)
-        ax.plot(*curve, linestyle=style, color=colour, linewidth=2, label=label)
-    if name == d.metric and curve is not None:
-        ax.fill_between(
-            d.curve["step"], d.curve["valid_low"], d.curve["valid_high"], color=colour, alpha=0.2, linewidth=0
-        )
-    return values
-
-
-def _curve(results: Results, d: Diagnosis, name: str) -> tuple[np.ndarray, np.ndarray] | None:
-    """The curve the diagnosis judged by, else a smooth one for the eye; None when there are too few points."""
-    judged = {d.train_metric: "train_smooth", d.metric: "valid_smooth"}.get(name)
-    if judged and d.curve[judged].notna().any():
-        return d.curve["step"].to_numpy(), d.curve[judged].to_numpy()
-    return trend(results.frame, name)
-
-
-def _wants_log(values: np.ndarray) -> bool:
-    values = values[np.isfinite(values) & (values > 0)]
-    if len(values) < 4:
-        return False
-    low, high = np.quantile(values, (0.02, 0.98))
-    return bool(high > _LOG_SPAN * low)
-
-
-def _leave_out_peaks(ax: Axes, shown: list[np.ndarray]) -> None:
-    """A few measurements far above all others would press the rest flat: they leave the picture, and it says so."""
-    values = np.concatenate(shown)
-    top = 1.25 * max(float(np.quantile(part, 0.98)) for part in shown if len(part))
-    if values.max() <= _PEAK * top:
-        return
-    ax.set_ylim(min(0.0, float(values.min())), top)
-    ax.annotate(
-        f"▲ {int((values > top).sum())} higher, up to {values.max():.3g}",
-        (0.01, 0.93),
-        xycoords="axes fraction",
-        va="top",
-        fontsize="x-small",
-        color=palette.NEUTRAL,
-    )
-
-
-def _marks(ax: Axes, results: Results, d: Diagnosis, names: tuple[str, ...]) -> None:
-    """Epochs, onset and recommended checkpoint."""
-    _epochs(ax, d)
-    if d.onset_interval is not None:
-        low, high = d.onset_interval
-        ax.axvspan(
-            low,
-            high,
-            facecolor=palette.faint(palette.ONSET, 0.2),
-            edgecolor=palette.faint(palette.ONSET, 0.6),
-            linewidth=0,
-            hatch="//",
-            label="overfitting begins",
-        )
-    if d.checkpoint is None or not any(results.has(n) for n in names[1:]):
-        return
-    step = d.checkpoint["step"]
-    label = f"recommended: step {step:,}"
-    ax.axvline(step, color=palette.NEUTRAL, linestyle=(0, (4, 2)), linewidth=1.4)
-    on_curve = d.metric in names and bool(d.curve["valid_smooth"].notna().any())
-    height = float(np.interp(step, d.curve["step"], d.curve["valid_smooth"])) if on_curve else 0.03
-    ax.plot(
-        [step],
-        [height],
-        "*",
-        color=palette.BEST,
-        markeredgecolor=palette.NEUTRAL,
-        markersize=13,
-        label=label,
-        zorder=5,
-        transform=ax.transData if on_curve else ax.get_xaxis_transform(),
-    )
-
-
-def _epochs(ax: Axes, d: Diagnosis) -> None:
-    epoch, step = d.curve["epoch"].to_numpy(), d.curve["step"].to_numpy()
-    if not len(epoch) or not np.isfinite(epoch[-1]) or epoch[-1] <= 0:
-        return
-    per_epoch = step[-1] / epoch[-1]
-    ends = round(float(epoch[-1]))
-    if not 1 <= ends <= _MOST_EPOCHS:
-        return
-    for k in range(1, ends + 1):
-        ax.axvline(k * per_epoch, color=palette.NEUTRAL, alpha=0.6, linewidth=0.8, linestyle=":")
-        if ends <= _MOST_LABELS:
-            ax.annotate(
-                f"epoch {k}" if k == 1 else str(k),
-                (k * per_epoch, 1),
-                xycoords=("data", "axes fraction"),
-                xytext=(-2, -2),
-                textcoords="offset points",
-                ha="right",
-                va="top",
-                fontsize="x-small",
-                color=palette.NEUTRAL,
-            )

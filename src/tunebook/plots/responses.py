@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import matplotlib
 import numpy as np
-from matplotlib.colors import Normalize
-from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter, NullLocator
 
-from tunebook import palette
-from tunebook.analysis.sweeps.importance import show_value
+from tunebook import palette, words
 from tunebook.analysis.sweeps.response import response_curve, response_grid
-from tunebook.plots.marks import SEQUENTIAL, label, measured, own_axes, plain, pretty, say_instead
+from tunebook.plots import axes
+from tunebook.plots.axes import plain
+from tunebook.plots.chart import Numbers, numbers
+from tunebook.plots.marks import measured, pretty
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,10 +35,10 @@ def plot_importance(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
     >>> tb.plots.plot_importance(comparison).get_xlabel()
     "share of the surface's variance (Sobol total index)"
     """
-    ax = own_axes(ax)
+    ax = axes.own_axes(ax)
     found = comparison.importance
     if found is None or found.frame.empty:
-        return say_instead(ax, "no ranked jobs")
+        return axes.say_instead(ax, "no ranked jobs")
     for place, (_, row) in enumerate(found.frame.iterrows()):
         if np.isfinite(row["importance"]):
             ax.barh(place, row["importance"], height=0.55, color=palette.TRAIN, alpha=0.75)
@@ -59,11 +60,11 @@ def plot_importance(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
                 style="italic",
                 color=palette.NEUTRAL,
             )
-    ax.set_yticks(range(len(found.frame)), [pretty(str(name)) for name in found.frame.index])
+    ax.set_yticks(range(len(found.frame)), [plain(pretty(str(name))) for name in found.frame.index])
     ax.set_xlim(0, 1.15)
     ax.set_xticks(np.linspace(0, 1, 6))
     ax.set_ylim(len(found.frame) - 0.4, -0.6)
-    label(ax, "share of the surface's variance (Sobol total index)", "", f"What mattered, from {found.jobs} jobs")
+    axes.label(ax, "share of the surface's variance (Sobol total index)", "", f"What mattered, from {found.jobs} jobs")
     ax.grid(visible=False, axis="y")
     return ax
 
@@ -78,10 +79,10 @@ def plot_response(comparison: Comparison, name: str, *, ax: Axes | None = None) 
     >>> tb.plots.plot_response(comparison, "n_epochs").get_xlabel()
     'n epochs'
     """
-    ax = own_axes(ax)
+    ax = axes.own_axes(ax)
     group = comparison.group
     if group is None:
-        return say_instead(ax, "no ranked jobs")
+        return axes.say_instead(ax, "no ranked jobs")
     curve = response_curve(group.ranking, name)
     scale = _scale(group, name)
     values = curve["value"].to_numpy()
@@ -102,7 +103,7 @@ def plot_response(comparison: Comparison, name: str, *, ax: Axes | None = None) 
     best = jobs[jobs["id"] == comparison.winner]
     at = scale.unit(best[name].tolist()) if scale.kind == "category" else best[name].to_numpy(float)
     ax.plot(at, best["observed"], "*", color=palette.FULL, markersize=13, zorder=5, label="best guess")
-    label(ax, pretty(name), measured(comparison), _importance_of(comparison, name))
+    axes.label(ax, pretty(name), measured(comparison), _importance_of(comparison, name))
     ax.legend(fontsize="small", framealpha=0.6)
     return ax
 
@@ -118,18 +119,18 @@ def plot_contour(
     >>> tb.plots.plot_contour(comparison).get_xlabel()
     'n epochs'
     """
-    ax = own_axes(ax)
+    ax = axes.own_axes(ax)
     group = comparison.group
     pair = (first, second) if first and second else _pair(comparison)
     if group is None or pair is None:
-        return say_instead(ax, "fewer than two numeric hyperparameters were varied")
+        return axes.say_instead(ax, "fewer than two numeric hyperparameters were varied")
     across, up, losses = response_grid(group.ranking, *pair)
     shades = matplotlib.colormaps["viridis"]
     filled = ax.contourf(across.astype(float), up.astype(float), losses, levels=12, cmap=shades)
     lines = ax.contour(
         across.astype(float), up.astype(float), losses, levels=list(filled.levels)[::2], colors="white", linewidths=0.6
     )
-    numbers = ax.clabel(lines, fontsize="x-small", fmt="%.3g")
+    losses_on_lines = ax.clabel(lines, fontsize="x-small", fmt="%.3g")
     jobs = comparison.frame[comparison.frame["group"] == group.label]
     x, y = jobs[pair[0]].astype(float), jobs[pair[1]].astype(float)
     ax.plot(x, y, "o", color="white", mec="black", markersize=6, clip_on=False, zorder=4)
@@ -137,12 +138,77 @@ def plot_contour(
     ax.plot(x[best], y[best], "*", color="white", mec="black", markersize=16, clip_on=False, zorder=5)
     _scaled(ax, _scale(group, pair[0]))
     _scaled(ax, _scale(group, pair[1]), vertical=True)
-    _inside_only(numbers, ax)
+    _inside_only(losses_on_lines, ax)
     bar = ax.figure.colorbar(filled, ax=ax)
     bar.set_label(f"expected {measured(comparison)}")
-    label(ax, pretty(pair[0]), pretty(pair[1]), _interaction(comparison, pair))
+    axes.label(ax, pretty(pair[0]), pretty(pair[1]), _interaction(comparison, pair))
     ax.grid(visible=False)
     return ax
+
+
+@dataclass(frozen=True)
+class Way:
+    """One job's line across the axes: its heights, 0 to 1. standing: best, alike (not told apart), or ""."""
+
+    heights: Numbers
+    colour: str
+    standing: str
+
+
+@dataclass(frozen=True)
+class Upright:
+    """One vertical axis: its name, and what stands at which height."""
+
+    name: str
+    levels: tuple[tuple[float, str], ...]
+
+
+@dataclass(frozen=True)
+class Parallel:
+    """Ways across uprights; the last upright is the loss."""
+
+    ways: tuple[Way, ...]
+    uprights: tuple[Upright, ...]
+    title: str
+
+
+def parallel_chart(comparison: Comparison) -> Parallel | None:
+    """What `plot_parallel` says, best job first; None where nothing was varied."""
+    group = comparison.group
+    scales = list(group.ranking.surface.scales) if group else []
+    if not group or not scales:
+        return None
+    jobs = comparison.frame[comparison.frame["group"] == group.label]
+    losses = jobs["loss"].to_numpy(float)
+    span = np.log(losses) if comparison.measure == "loss" else losses
+    height = (span - span.min()) / (np.ptp(span) or 1.0)
+    badness = height if comparison.measure == "loss" else 1 - height
+    heights = np.column_stack([*(scale.unit(jobs[scale.name].tolist()) / _most(scale) for scale in scales), height])
+    # Seeds and neighbours lie on each other at a level: a small fixed shift by rank keeps every line in sight.
+    heights[:, :-1] += np.linspace(-0.018, 0.018, len(heights))[:, None] if len(heights) > 1 else 0.0
+    standings = ["alike" if alike else "" for alike in jobs["indistinguishable"]]
+    colours = [palette.shade(share) for share in badness]
+    for place in np.flatnonzero(jobs["id"] == comparison.winner):
+        standings[place], colours[place] = "best", palette.VALID
+    ways = map(Way, map(numbers, heights), colours, standings)
+    uprights = [Upright(pretty(scale.name), tuple(_levels(scale))) for scale in scales]
+    ends = tuple((float(height[place]), words.number(losses[place], 3)) for place in (span.argmin(), span.argmax()))
+    uprights.append(Upright(measured(comparison).split(" (")[0], ends))
+    return Parallel(tuple(ways), tuple(uprights), f"{len(jobs)} jobs: settings to expected {comparison.measure}")
+
+
+def _levels(scale: Scale) -> Iterable[tuple[float, str]]:
+    """The values tried, as the height and the words of each."""
+    for level in _few(scale.levels):
+        yield float(scale.unit([level])[0]) / _most(scale), words.setting(level)
+
+
+# How a way is drawn by its standing: line style, width, marker, label.
+_WAYS: dict[str, tuple[str, float, str | None, str]] = {
+    "best": ("-", 3.0, "*", "best guess"),
+    "alike": ("-", 1.8, None, "not told apart"),
+    "": (":", 1.1, None, "worse"),
+}
 
 
 def plot_parallel(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
@@ -155,73 +221,37 @@ def plot_parallel(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
     >>> [label.get_text() for label in ax.get_xticklabels()]
     ['n epochs', 'learning rate multiplier', 'validation loss']
     """
-    ax = own_axes(ax)
-    group = comparison.group
-    scales = list(group.ranking.surface.scales) if group else []
-    if not group or not scales:
-        return say_instead(ax, "no hyperparameter was varied")
-    jobs = comparison.frame[comparison.frame["group"] == group.label]
-    losses = jobs["loss"].to_numpy(float)
-    span = np.log(losses) if comparison.measure == "loss" else losses
-    height = (span - span.min()) / (np.ptp(span) or 1.0)
-    norm, shades = Normalize(0, 1), matplotlib.colormaps["viridis"]
-    columns = [scale.unit(jobs[scale.name].tolist()) / _most(scale) for scale in scales]
-    ways = np.column_stack([*columns, height])
-    # Seeds and neighbours lie on each other at a level: a small fixed shift by rank keeps every line in sight.
-    ways[:, :-1] += np.linspace(-0.018, 0.018, len(ways))[:, None] if len(ways) > 1 else 0.0
-    for place in reversed(range(len(jobs))):
-        row = jobs.iloc[place]
-        first, near = row["id"] == comparison.winner, bool(row["indistinguishable"])
-        good = height[place] if comparison.measure == "loss" else 1 - height[place]
-        ax.plot(
-            range(len(scales) + 1),
-            ways[place],
-            "-" if first or near else ":",
-            color=palette.VALID if first else shades(SEQUENTIAL[0] + norm(good) * (SEQUENTIAL[1] - SEQUENTIAL[0])),
-            marker="*" if first else None,
-            markersize=11,
-            linewidth=3 if first else 1.8 if near else 1.1,
-            zorder=4 if first else 3 if near else 2,
-        )
-    paper = {"facecolor": ax.get_facecolor(), "edgecolor": "none", "alpha": 0.75, "pad": 1.0}
-    for axis, scale in enumerate(scales):
-        ax.axvline(axis, color=palette.NEUTRAL, linewidth=1, zorder=1)
-        for level in _few(scale.levels):
-            ax.text(
-                axis - 0.03,
-                float(scale.unit([level])[0]) / _most(scale),
-                plain(show_value(level)),
-                bbox=paper,
-                zorder=6,
-                **_TICK,
-            )
-    ax.axvline(len(scales), color=palette.NEUTRAL, linewidth=1, zorder=1)
-    for place in (int(span.argmin()), int(span.argmax())):
-        ax.text(len(scales) + 0.04, height[place], f"{losses[place]:.3g}", va="center", fontsize="small")
-    ax.set_xticks(
-        range(len(scales) + 1), [*(pretty(scale.name) for scale in scales), measured(comparison).split(" (")[0]]
-    )
-    ax.set_yticks([])
-    ax.set_xlim(-0.25, len(scales) + 0.25)
-    for side in ("top", "left", "right"):
-        ax.spines[side].set_visible(False)
-    ax.set_title(f"{len(jobs)} jobs: settings to expected {comparison.measure}", loc="left", fontsize="medium")
-    ax.legend(
-        handles=[
-            Line2D([], [], color=palette.VALID, marker="*", linewidth=3, label="best guess"),
-            Line2D([], [], color=shades(SEQUENTIAL[0]), linewidth=1.8, label="not told apart"),
-            Line2D([], [], color=shades(SEQUENTIAL[1]), linestyle=":", label="worse"),
-        ],
-        fontsize="small",
-        ncols=3,
-        loc="upper center",
-        bbox_to_anchor=(0.5, -0.1),
-        frameon=False,
-    )
+    ax = axes.own_axes(ax)
+    chart = parallel_chart(comparison)
+    if chart is None:
+        return axes.say_instead(ax, "no hyperparameter was varied")
+    colours = {"best": palette.VALID, "alike": palette.RISING[0], "": palette.RISING[-1]}
+    for standing, (style, width, marker, label) in _WAYS.items():
+        ax.plot([], [], style, color=colours[standing], linewidth=width, marker=marker, label=label)
+    for place, way in reversed(list(enumerate(chart.ways))):
+        style, width, marker, _ = _WAYS[way.standing]
+        look: dict[str, Any] = {"color": way.colour, "linewidth": width, "marker": marker, "markersize": 11}
+        ax.plot(range(len(way.heights)), way.heights, style, zorder=3 - place / len(chart.ways), **look)
+    _uprights(ax, chart.uprights)
+    ax.set_title(chart.title, loc="left", fontsize="medium")
+    ax.legend(fontsize="small", ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.1), frameon=False)
     return ax
 
 
-_TICK: dict[str, Any] = {"ha": "right", "va": "center", "fontsize": "small"}
+def _uprights(ax: Axes, uprights: tuple[Upright, ...]) -> None:
+    last = len(uprights) - 1
+    paper = {"facecolor": ax.get_facecolor(), "edgecolor": "none", "alpha": 0.75, "pad": 1.0}
+    for place, upright in enumerate(uprights):
+        ax.axvline(place, color=palette.NEUTRAL, linewidth=1, zorder=1)
+        for height, text in upright.levels:
+            side, shift = ("left", 0.04) if place == last else ("right", -0.03)
+            box = None if place == last else paper
+            ax.text(place + shift, height, plain(text), ha=side, va="center", fontsize="small", bbox=box, zorder=6)
+    ax.set_xticks(range(len(uprights)), [plain(upright.name) for upright in uprights])
+    ax.set_yticks([])
+    ax.set_xlim(-0.25, last + 0.25)
+    for side in ("top", "left", "right"):
+        ax.spines[side].set_visible(False)
 
 
 def _inside_only(labels: Iterable[Text], ax: Axes) -> None:
@@ -251,7 +281,7 @@ def _scaled(ax: Axes, scale: Scale, *, vertical: bool = False) -> None:
     if scale.kind == "log":
         (ax.set_yscale if vertical else ax.set_xscale)("log")
     levels = _few(scale.levels, 8)
-    axis.set_ticks([float(level) for level in levels], [plain(show_value(level)) for level in levels])
+    axis.set_ticks([float(level) for level in levels], [plain(words.setting(level)) for level in levels])
     axis.set_minor_locator(NullLocator())
     axis.set_minor_formatter(NullFormatter())
 

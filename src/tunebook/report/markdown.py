@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from tunebook.analysis.curves import wording
 from tunebook.report.content import Report, Table
-from tunebook.report.figures import Pictures
+from tunebook.report.figures import Figures
 from tunebook.report.page import day, heading, left_out_table, measure_name, scores_table
 from tunebook.words import probability
 
@@ -21,14 +21,14 @@ _MARKUP = re.compile(r"([\\`*_\[\]#|~])")
 _PLAIN_CODE = re.compile(r"[\w.:/@+=, -]+")
 
 
-def to_markdown(report: Report, pictures: Pictures, *, folder: str) -> str:
-    """The report as GitHub-flavoured Markdown; pictures are linked as `folder/<name>.svg`."""
+def to_markdown(report: Report, figures: Figures, *, folder: str) -> str:
+    """The report as GitHub-flavoured Markdown; figures are linked as `folder/<name>.svg`."""
     text = (
         _environment()
         .get_template("report.md.j2")
         .render(
             report=report,
-            pictures=pictures,
+            figures=figures,
             folder=folder,
             ranking=ranking_table(report),
             mattered=mattered_table(report),

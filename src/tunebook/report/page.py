@@ -5,18 +5,17 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from functools import lru_cache
-from html import escape
 from importlib import metadata
 from importlib.resources import files
 from typing import NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from tunebook import palette
 from tunebook.analysis.curves import wording
-from tunebook.report.content import Job, Report, Table
+from tunebook.plots import svg
+from tunebook.report.content import Report, Table
 from tunebook.report.evaluation import Evaluation, Gain
-from tunebook.report.figures import Pictures, inked
+from tunebook.report.figures import Figures
 from tunebook.words import aligned, percent, probability
 
 
@@ -30,21 +29,21 @@ class Scale(NamedTuple):
     best: float | None
 
     def at(self, value: float) -> float:
-        """Place on the axis, 0 to 100."""
+        """Place on the axis, 0 to 100; over 100 for what lies beyond its end."""
         width = self.high - self.low
-        return 100 * (value - self.low) / width if width > 0 else 50.0
+        return max(100 * (value - self.low) / width, 0.0) if width > 0 else 50.0
 
 
-def to_html(report: Report, pictures: Pictures) -> str:
+def to_html(report: Report, figures: Figures) -> str:
     """The page. Everything from outside is escaped; figures are inline; nothing is loaded and nothing runs."""
     return (
         _environment()
         .get_template("report.html.j2")
         .render(
             report=report,
-            pictures=pictures,
+            figures=figures,
             css=files("tunebook.report").joinpath("templates/report.css").read_text("utf-8"),
-            key=_key(),
+            key=svg.key(),
             measure=measure_name(report),
             scale=_scale(report),
             left_out=left_out_table(report),
@@ -108,64 +107,6 @@ def _scale(report: Report) -> Scale:
     return Scale(low, high, low_text, high_text, report.winner.value if report.winner else None)
 
 
-def _whisker(job: Job, scale: Scale) -> str:
-    """A job's interval as a line with a dot; the numbers stand beside it as text."""
-    if job.value is None or job.low is None or job.high is None:
-        return ""
-    ink = "var(--accent)" if job.winner else "var(--soft)"
-    if scale.at(job.value) > 100:  # off the scale: an arrow at its end
-        drawn = f'<svg x="100%" overflow="visible"><path d="M-9 3l7 4-7 4z" fill="{ink}"/></svg>'
-    else:
-        ends = [min(max(scale.at(end), 0), 100) for end in (job.low, job.high)]
-        drawn = (
-            f'<line x1="{ends[0]:.1f}%" x2="{ends[1]:.1f}%" y1="7" y2="7" stroke="{ink}" stroke-width="2"/>'
-            f'<circle cx="{max(scale.at(job.value), 0):.1f}%" cy="7" r="4" fill="{ink}"/>'
-        )
-    best = (
-        ""
-        if scale.best is None
-        else (
-            f'<line x1="{scale.at(scale.best):.1f}%" x2="{scale.at(scale.best):.1f}%" y1="-9" y2="23" '
-            'stroke="var(--accent)" stroke-width="1" stroke-dasharray="2 3" opacity=".7"/>'
-        )
-    )
-    return f'<svg aria-hidden="true">{best}{drawn}</svg>'
-
-
-def _drawing(svg: str, alt: str) -> str:
-    """An inline figure with its description, as one image to a screen reader."""
-    return svg.replace("<svg ", f'<svg role="img" aria-label="{escape(alt)}" ', 1)
-
-
-def _key() -> str:
-    """What lines and marks mean, drawn as `tunebook.plots` draws them."""
-
-    def line(colour: str, extra: str = "") -> str:
-        return f'<line x1="0" y1="6" x2="28" y2="6" stroke="{colour}" stroke-width="2" {extra}/>'
-
-    train, valid, whole, onset = (
-        inked(colour) for colour in (palette.TRAIN, palette.VALID, palette.FULL, palette.ONSET)
-    )
-    dashes = line(whole, 'stroke-dasharray="6 2 1 2" opacity=".8"')
-    full = f'{dashes}<path d="M14 1l5 5-5 5-5-5z" fill="{whole}"/>'
-    entries = (
-        ("training", line(train, 'stroke-dasharray="5 3"')),
-        (
-            "validation, with 90 % band",
-            f'<rect y="1" width="28" height="10" fill="{valid}" opacity=".22"/>{line(valid)}',
-        ),
-        ("whole validation file", full),
-        ("onset of overfitting", f'<rect x="4" width="20" height="12" fill="{onset}" opacity=".35"/>'),
-        (
-            "recommended checkpoint",
-            f'<path d="M14 0v12" stroke="{palette.NEUTRAL}" stroke-width="2" stroke-dasharray="5 2"/>',
-        ),
-    )
-    return "".join(
-        f'<li><svg viewBox="0 0 28 12" aria-hidden="true">{drawn}</svg>{said}</li>' for said, drawn in entries
-    )
-
-
 def neat(text: str) -> str:
     """A sentence of ours with its numbers held to their units and words, so that no line breaks between them."""
     text = re.sub(r"(\d) ?%", "\\1\u00a0%", text)
@@ -196,11 +137,9 @@ def _environment() -> Environment:
         chance=probability,
         percent=percent,
         day=day,
-        drawing=_drawing,
         heading=heading,
         neat=neat,
         symbol=lambda verdict: wording.SYMBOLS.get(verdict, ""),
         verdict_title=wording.title,
-        whisker=_whisker,
     )
     return environment

@@ -61,23 +61,22 @@ def write_report(
 
     browser = find_chromium(chromium) if target.suffix.lower() == ".pdf" else ""
 
-    # Drawing loads matplotlib: only once it is clear that there is something to draw and a place for it.
-    from tunebook.report.figures import draw_pictures
+    from tunebook.report.figures import figures_of
 
     comparison = read_comparison(source)
     report = summarise(comparison, title=title, evaluation=evaluation, files=files, made=made)
-    pictures = draw_pictures(comparison)
+    figures = figures_of(comparison)
     if target.suffix.lower() == ".md":
         from tunebook.report.markdown import to_markdown
 
         folder = target.with_name(f"{target.stem}_files")
         folder.mkdir(exist_ok=True)
-        for picture in pictures:
-            replace_file(folder / f"{picture.name}.svg", picture.standalone().encode())
-        return replace_file(target, to_markdown(report, pictures, folder=folder.name).encode())
+        for figure in figures:
+            replace_file(folder / f"{figure.name}.svg", figure.file().encode())
+        return replace_file(target, to_markdown(report, figures, folder=folder.name).encode())
     from tunebook.report.page import to_html
 
-    page = to_html(report, pictures).encode()
+    page = to_html(report, figures).encode()
     if target.suffix.lower() == ".pdf":
         return replace_file(target, print_page(page, browser))
     return replace_file(target, page)

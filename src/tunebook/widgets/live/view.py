@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from tunebook.widgets.live import chart
+from tunebook.plots import curves, svg
 from tunebook.widgets.markup import clock, count, duration, esc, field, note, notice, number, table
 from tunebook.widgets.states import chip, state
 
@@ -206,9 +206,9 @@ def bar(snapshot: JobSnapshot) -> str:
 def chart_html(snapshot: JobSnapshot, diagnosis: Diagnosis | None) -> str:
     """The loss chart; a frame of the same size before there is a first value."""
     frame = snapshot.results.frame if snapshot.results is not None else None
-    drawn = chart.loss_chart(frame, diagnosis=diagnosis, total_steps=snapshot.total_steps, n_epochs=snapshot.n_epochs)
+    drawn = curves.loss_chart(frame, diagnosis=diagnosis, total_steps=snapshot.total_steps, n_epochs=snapshot.n_epochs)
     empty = "No step was reported." if snapshot.ended else "The curves begin with the first training step."
-    return chart.svg(drawn, width=CHART_SIZE[0], height=CHART_SIZE[1], empty=empty)
+    return svg.inline(drawn, width=CHART_SIZE[0], height=CHART_SIZE[1], empty=empty)
 
 
 def side_html(snapshot: JobSnapshot, diagnosis: Diagnosis | None) -> str:
@@ -254,7 +254,7 @@ def newest_html(snapshot: JobSnapshot) -> str:
         return ""
     rows = []
     for label, column in _NEWEST:
-        steps, values = chart.measured(snapshot.results.frame, column)
+        steps, values = curves.measured(snapshot.results.frame, column)
         if len(values):
             best = int(values.argmin() if "loss" in column else values.argmax())
             rows.append((esc(label), number(float(values[-1])), number(float(values[best])), count(steps[best])))

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tunebook.money import paid, per_million, tier_of
-from tunebook.widgets.live.chart import measured, sparkline
+from tunebook.plots.curves import measured
+from tunebook.plots.svg import sparkline
 from tunebook.widgets.live.view import progress
 from tunebook.widgets.markup import amount, clock, count, esc, note, number
 from tunebook.widgets.states import chip, state
