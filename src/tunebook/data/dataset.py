@@ -360,8 +360,8 @@ class Dataset:
         return find_overlap(self, other)
 
     def reading_list(self, n: int = 20) -> pd.DataFrame:
-        """The few examples worth reading, with the reason; see `reading.reading_list`."""
-        from tunebook.data.likeness.reading import reading_list
+        """The few examples worth reading, with the reason; see `likeness.reading_list`."""
+        from tunebook.data.likeness.reading_list import reading_list
 
         return reading_list(self, n)
 

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tunebook.data.likeness.near import COSINE, MOST_PAIRS, components, near_pairs
-from tunebook.data.likeness.shingles import without_templates
+from tunebook.data.likeness.near import components, near_pairs, without_templates
 from tunebook.data.records import record_text, system_text
 from tunebook.data.rules.problem import Problem
 from tunebook.data.rules.table import problem_of
@@ -92,15 +91,13 @@ class Overlap:
         return overlap_card(self)
 
 
-def find_overlap(
-    dataset: Dataset, other: Dataset | None = None, *, cosine: float = COSINE, most_pairs: int = MOST_PAIRS
-) -> Overlap:
+def find_overlap(dataset: Dataset, other: Dataset | None = None) -> Overlap:
     """Equal and near-equal examples of `dataset` and `other`, or within `dataset`.
 
     Compared is what differs: system messages and lines that more than a fifth of the examples have are left out first.
     """
     texts, others = comparable_texts(dataset, other)
-    pairs = near_pairs(texts, others, cosine=cosine, most_pairs=most_pairs)
+    pairs = near_pairs(texts, others)
     right = dataset if other is None else other
     shown = [_excerpts(dataset, pairs.a), _excerpts(right, pairs.b)]
     touched = np.unique(pairs.b) if other is not None else np.unique(np.concatenate([pairs.a, pairs.b]))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tunebook.data.likeness.labels import answer_balance, answer_labels
-from tunebook.data.likeness.shingles import tfidf, without_templates
+from tunebook.data.likeness.near import WORD, without_templates
 from tunebook.data.records import answer_text, prompt_text, record_text
 from tunebook.data.tokens import count_records, count_texts
 
@@ -106,13 +106,19 @@ def _answers(examples: Sequence[Mapping[str, Any]], labels: list[str] | None, n:
 
 def _contents(examples: Sequence[Mapping[str, Any]], n: int) -> Iterator[Row]:
     from sklearn.decomposition import TruncatedSVD
+    from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
     from sklearn.neighbors import NearestNeighbors
+    from sklearn.pipeline import make_pipeline
 
     step = max(1, -(-len(examples) // MOST))
     places = range(0, len(examples), step)
     if len(places) < FEWEST:
         return
-    matrix = tfidf([without_templates([record_text(examples[at]) for at in places])], most_buckets=2**18)[0]
+    words = HashingVectorizer(
+        token_pattern=WORD, ngram_range=(1, 2), n_features=2**18, alternate_sign=False, norm=None, dtype=np.float32
+    )
+    texts = without_templates([record_text(examples[at]) for at in places])
+    matrix = make_pipeline(words, TfidfTransformer(sublinear_tf=True)).fit_transform(texts)
     matrix = matrix[:, np.unique(matrix.indices)]  # the decomposition is dense in the columns
     dimensions = min(DIMENSIONS, len(places) - 1)
     points = TruncatedSVD(dimensions, random_state=0).fit_transform(matrix)
