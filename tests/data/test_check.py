@@ -242,7 +242,7 @@ def test_progress_is_told_in_bytes(tmp_path):
 
 
 def test_a_large_file_is_estimated_at_once_and_counted_on_request(tmp_path, monkeypatch):
-    monkeypatch.setattr(checking, "COUNT_ALL", 10_000)
+    monkeypatch.setattr(checking, "LARGE", 10_000)
     monkeypatch.setattr(checking, "SAMPLED", 200)
     path = tb.read_dataset(
         [chat(f"Tell {n}. " + "word " * (n % 40), "Told. " * (n % 7)) for n in range(1, 1_500)]
@@ -260,7 +260,7 @@ def test_a_large_file_is_estimated_at_once_and_counted_on_request(tmp_path, monk
 
 
 def test_examples_of_a_large_file_are_decoded_on_demand(tmp_path, monkeypatch):
-    monkeypatch.setattr("tunebook.data.dataset.KEPT_IN_MEMORY", 100)
+    monkeypatch.setattr("tunebook.data.examples.LARGE", 100)
     ds = tb.read_dataset(tb.read_dataset(many(60)).write(tmp_path / "f.jsonl"))
 
     assert not isinstance(ds.examples, list)

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import msgspec
 
 from tunebook.catalogue import load_catalogue
+from tunebook.data.examples import LARGE, Examples
 from tunebook.data.lines import Block
 from tunebook.data.malformed import LONGEST_LINE
 from tunebook.data.records import REFUSED, record_keys
 from tunebook.data.report import CheckReport
 from tunebook.data.rules.across import Seen
 from tunebook.data.rules.files import check_whole, job_size_problem
-from tunebook.data.rules.gate import LineChecker
+from tunebook.data.rules.gate import LineChecker, too_few
 from tunebook.data.rules.problem import Problem
 from tunebook.data.rules.scan import suspects
 from tunebook.data.rules.table import problem_of
@@ -25,11 +26,7 @@ from tunebook.data.rules.texts import check_texts
 from tunebook.data.tokens import TokenSummary, count_lines, encoding_of, extrapolate, summarise
 from tunebook.money import bill, epochs_of
 
-if TYPE_CHECKING:
-    from tunebook.data.dataset import Dataset
-
 KEEP = 20  # findings of a rule that are kept; all are counted
-COUNT_ALL = 50_000_000  # bytes; in a larger file tokens are estimated from a sample, unless all are asked for
 HOPELESS = 100_000  # lines, all of them bad, after which a file is not looked through to its end
 SAMPLED = 4_000  # lines of that sample: the interval is then about 1 % wide
 
@@ -52,6 +49,10 @@ class Findings:
         self.counts[problem.rule] += stands_for
         self.totals[problem.severity] += stands_for
 
+    def extend(self, problems: Iterable[Problem]) -> None:
+        for problem in problems:
+            self.add(problem)
+
     def in_order(self) -> tuple[Problem, ...]:
         return tuple(sorted(self.kept, key=lambda p: (p.line is not None, p.line or 0)))
 
@@ -60,7 +61,7 @@ class Sample:
     """A random sample of the lines of a large file, drawn while they pass by; nothing for a small one."""
 
     def __init__(self, size: int) -> None:
-        self.on = size > COUNT_ALL
+        self.on = size > LARGE
         self._size = size
         self._random = random.Random(0)  # noqa: S311 - a sample, not a secret; the same file gives the same estimate
         self.lines: list[bytes] = []
@@ -74,10 +75,10 @@ class Sample:
 
 
 def check_dataset(
-    dataset: Dataset,
+    dataset: Examples,
     *,
     model: str | None = None,
-    validation: Dataset | None = None,
+    validation: Examples | None = None,
     n_epochs: int | str | None = None,
     training_type: str | None = None,
     keep: int = KEEP,
@@ -102,15 +103,15 @@ def check_dataset(
         findings.add(found, count)
     minimum = catalogue.limit("min_examples") if min_examples is None else min_examples
     summary = _tokens(dataset, sample, len(seen), encoding) if tokens != "none" else None
-    for problem in check_whole(dataset, seen, minimum, model, known, alone=validation is None):
-        findings.add(problem)
+    if dataset.shape.kind != "binary":
+        findings.extend(too_few(len(seen), minimum))
+    size = dataset.facts.size if dataset.facts else 0
+    findings.extend(check_whole(seen, dataset.method, size, minimum, model, known, alone=validation is None))
     epochs = epochs_of(n_epochs, len(seen))
     if summary and (too_large := job_size_problem(summary.total, epochs)):
         findings.add(too_large)
     if validation is not None:
-        from tunebook.data.likeness.overlap import validation_problems
-
-        for problem, count in validation_problems(dataset, validation, keep=keep):
+        for problem, count in _beside(dataset, validation, keep):
             findings.add(problem, count)
     cost = None
     if model and summary and dataset.method != "reinforcement":
@@ -136,8 +137,23 @@ def check_dataset(
     )
 
 
+def _beside(dataset: Examples, validation: Examples, keep: int) -> Iterator[tuple[Problem, int]]:
+    """(finding, how many it stands for) about the validation file."""
+    from tunebook.data.likeness.overlap import validation_problems
+
+    if validation.method != dataset.method:
+        other = validation.method
+        yield problem_of("validation-method", "", other, name=validation.name, other=other, method=dataset.method), 1
+        return
+    own = check_dataset(validation, min_examples=1, tokens="none")
+    if not own.ok:
+        value, reason = f"{own.totals['error']} errors", own.errors[0].message
+        yield problem_of("validation-errors", "", value, name=validation.name, reason=reason), 1
+    yield from validation_problems(dataset, validation, keep=keep)
+
+
 def look_through(
-    dataset: Dataset, checker: LineChecker, findings: Findings, seen: Seen, sample: Sample, progress: Progress | None
+    dataset: Examples, checker: LineChecker, findings: Findings, seen: Seen, sample: Sample, progress: Progress | None
 ) -> None:
     """Streams every line through the rules; gives up on a file whose first 100,000 lines are all bad."""
     done, size = 0, dataset.lines.size
@@ -230,7 +246,7 @@ class Blanks:
             yield problem_of("blank-line", "", self.inside)
 
 
-def _tokens(dataset: Dataset, sample: Sample, examples: int, encoding: str) -> TokenSummary | None:
+def _tokens(dataset: Examples, sample: Sample, examples: int, encoding: str) -> TokenSummary | None:
     if not sample.on:
         return summarise(dataset.count_tokens(encoding=encoding), encoding=encoding)
     lines = [line for line in sample.lines if line and not line.isspace()]

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tunebook.data.rules.messages import MEANT_ROLES, ROLES
-from tunebook.errors import DataError
-
-if TYPE_CHECKING:
-    from tunebook.data.dataset import Dataset
 
 Record = Mapping[str, Any]
 # What the old data preparation tool put after each prompt and completion so that the model saw where one ends.
@@ -30,26 +26,17 @@ PAIRS = (
 )
 
 
-def convert_dataset(dataset: Dataset, *, system: str | None = None) -> Dataset:
-    """The examples of `dataset` in the service's format, in memory; those that are already stay as they are.
+def convert_records(records: Sequence[Record], *, system: str | None = None) -> list[Record] | None:
+    """The records in the service's format; those of no known form stay as they are, None when there are only such.
 
     system: a system message put in front where there is none. Separators and stop words of the old prompt/completion
-    format are taken off when nearly all examples have the same. Raises DataError when no example has a known form.
+    format are taken off when nearly all examples have the same.
     """
-    from tunebook.data.dataset import from_examples
-
-    records = list(dataset.examples)
     marks = _marks(records)
     converted = [convert_record(record, system=system, marks=marks) for record in records]
-    known = [record for record in converted if record is not None]
-    if not known:
-        seen = ", ".join(records[0]) if records else "no JSON objects"
-        raise DataError(
-            f"{dataset.name}: no form that can be converted (keys of the first example: {seen}). Read it with pandas "
-            'and name the columns: read_dataset(frame, columns={"user": …, "assistant": …}).'
-        )
-    kept = [record if record is not None else original for record, original in zip(converted, records, strict=True)]
-    return from_examples(kept, name=f"{dataset.name}, converted")
+    if not any(record is not None for record in converted):
+        return None
+    return [original if new is None else new for new, original in zip(converted, records, strict=True)]
 
 
 def convert_record(

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import os
-from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from secrets import token_hex
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tunebook.data.lines import BOM, FileFacts, FileLines, Lines, MemoryLines, PickedLines
-from tunebook.data.malformed import HEAD, FileShape, explain_shape
-from tunebook.data.records import REFUSED
-from tunebook.data.rules.methods import METHODS, likely_method
+from tunebook.data.examples import Examples
+from tunebook.data.lines import FileLines, Lines, MemoryLines
+from tunebook.data.malformed import explain_shape
+from tunebook.data.rules.methods import METHODS
 from tunebook.errors import DataError
 
 if TYPE_CHECKING:
@@ -27,11 +24,6 @@ if TYPE_CHECKING:
     from tunebook.data.repair import Changes
     from tunebook.data.report import CheckReport
     from tunebook.money import Cost
-
-SAMPLE = 200  # records looked at to find out the method
-KEPT_IN_MEMORY = 50_000_000  # bytes; the examples of a larger file are decoded each time they are asked for
-
-Example = dict[str, Any]
 
 
 def read_dataset(
@@ -113,45 +105,7 @@ def _plain_value(value: Any) -> Any:
     raise TypeError(f"it holds a value of the type {type(value).__name__}")
 
 
-class Examples(Sequence[Example]):
-    """The examples of a file too large to hold: decoded from disk whenever one is asked for."""
-
-    def __init__(self, lines: Lines, numbers: Sequence[int]) -> None:
-        self._lines = lines
-        self._numbers = numbers
-
-    def __len__(self) -> int:
-        return len(self._numbers)
-
-    @overload
-    def __getitem__(self, index: int) -> Example: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Example]: ...
-    def __getitem__(self, index: int | slice) -> Example | list[Example]:
-        if isinstance(index, slice):
-            return [self[at] for at in range(*index.indices(len(self)))]
-        example: Example = msgspec.json.decode(self._lines.line(self._numbers[index]))
-        return example
-
-    def __iter__(self) -> Iterator[Example]:
-        for _, example in numbered_examples(self._lines):
-            yield example
-
-
-def numbered_examples(lines: Lines) -> Iterator[tuple[int, Example]]:
-    """(line, example) of every line that holds one."""
-    decode = msgspec.json.Decoder().decode
-    for block in lines.blocks():
-        for number, line in block.numbered():
-            try:
-                record = decode(line)
-            except REFUSED:
-                continue
-            if isinstance(record, dict):
-                yield number, record
-
-
-class Dataset:
+class Dataset(Examples):
     """Examples of one method, backed by a file or by memory. Nothing is decoded before it is asked for.
 
     Datasets are values: `head`, `split`, `fix` and `convert` give new ones. `lines` are the raw lines behind it,
@@ -161,102 +115,6 @@ class Dataset:
     >>> len(ds), ds.method, ds[0]["messages"][-1]["content"]
     (40, 'supervised', 'Lost')
     """
-
-    def __init__(
-        self,
-        lines: Lines,
-        *,
-        method: str | None = None,
-        name: str = "examples",
-        file: FileLines | None = None,
-        shape: FileShape | None = None,
-    ) -> None:
-        self.lines = lines
-        self.name = name
-        self.shape = shape or FileShape("lines")
-        self._file = file
-        self._method = method
-        self._numbers: Sequence[int] | None = None
-
-    @property
-    def path(self) -> Path | None:
-        """The file it was read from; None for examples made in memory or picked from others."""
-        return self._file.path if self._file else None
-
-    @cached_property
-    def facts(self) -> FileFacts | None:
-        """Size, byte order mark and newlines of the file; None without one."""
-        return self._file.facts() if self._file else None
-
-    @property
-    def file_sentence(self) -> str:
-        """The file's facts in words, "" without one."""
-        if self.facts is None:
-            return ""
-        size = f"{self.facts.size / 1e6:,.1f} MB" if self.facts.size > 1e6 else f"{self.facts.size:,} bytes"
-        if self.shape.kind not in ("lines", "array", "pretty"):
-            return size
-        mark = "with byte order mark" if self.facts.bom else "no byte order mark (accepted; write() adds one)"
-        ends = "" if self.facts.newline == "none" else f", {self.facts.newline} line ends"
-        text = "UTF-8" if self._reads_as_utf8() else "not UTF-8,"
-        return f"{size}, {text} {mark}{ends}{'' if self.facts.final_newline else ', no newline at the end'}"
-
-    def _reads_as_utf8(self) -> bool:
-        """Whether the beginning of the file is UTF-8; the rest is for the rules to say."""
-        head = self._file.head() if self._file else b""
-        try:
-            head.decode("utf-8")
-        except UnicodeDecodeError as refused:
-            return refused.end == len(head) == HEAD  # cut in the middle of a character
-        return True
-
-    @cached_property
-    def method(self) -> str:
-        """ "supervised", "dpo" or "reinforcement": as given, else what most of the first records were made for."""
-        if self._method:
-            return self._method
-        found = []
-        for _, record in numbered_examples(self.lines):
-            found.append(record)
-            if len(found) == SAMPLE:
-                break
-        return likely_method(found)
-
-    @cached_property
-    def examples(self) -> Sequence[Example]:
-        """The examples as parsed (a list; of a file above 50 MB a sequence that decodes on demand).
-
-        Lines that hold none are left out; `check()` names them.
-        """
-        if self.lines.size > KEPT_IN_MEMORY:
-            return Examples(self.lines, self.numbers)
-        found = list(numbered_examples(self.lines))
-        self.remember([number for number, _ in found])
-        return [example for _, example in found]
-
-    @property
-    def numbers(self) -> Sequence[int]:
-        """The line of each example."""
-        if self._numbers is None:
-            self._numbers = array("q", (number for number, _ in numbered_examples(self.lines)))
-        return self._numbers
-
-    def remember(self, numbers: Sequence[int]) -> None:
-        """Keeps the lines of the examples, found on the way by whoever read them all."""
-        self._numbers = array("q", numbers)
-
-    def __len__(self) -> int:
-        return len(self.numbers)
-
-    def __iter__(self) -> Iterator[Example]:
-        return iter(self.examples)
-
-    @overload
-    def __getitem__(self, index: int) -> Example: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Example]: ...
-    def __getitem__(self, index: int | slice) -> Example | Sequence[Example]:
-        return self.examples[index]
 
     def check(
         self,
@@ -300,17 +158,6 @@ class Dataset:
                 progress=tell,
             )
 
-    def count_tokens(self, model: str | None = None, *, encoding: str | None = None) -> list[int]:
-        """Tokens of each example, exactly, with the model's encoding and the chat overhead.
-
-        >>> tb.read_dataset("train.jsonl").count_tokens("gpt-4.1-nano")[:3]
-        [25, 27, 28]
-        """
-        from tunebook.data.tokens import count_lines, encoding_of
-
-        lines = (line for block in self.lines.blocks() for line in block.lines)
-        return count_lines(lines, encoding=encoding or encoding_of(model))
-
     def cost(self, model: str, *, training_type: str | None = None, n_epochs: int | str | None = None) -> Cost:
         """What training `model` on all of this would bill, from an exact count of the tokens.
 
@@ -338,7 +185,7 @@ class Dataset:
 
     def split(
         self, valid: float | int = 0.2, seed: int = 0, *, group_by: str | None = None, near_duplicates: bool = True
-    ) -> Split:
+    ) -> Split[Dataset]:
         """(training part, validation part); see `split.split_dataset`.
 
         >>> train, valid = tb.read_dataset("train.jsonl").split(valid=0.2, seed=0)
@@ -373,59 +220,26 @@ class Dataset:
         >>> len(mended)
         1
         """
-        from tunebook.data.repair import fix_dataset
+        from tunebook.data.repair import mend
 
-        return fix_dataset(self, duplicates=duplicates)
+        lines, changes = mend(self.lines, self.method, shape=self.shape.kind, duplicates=duplicates)
+        return Dataset(MemoryLines(lines), method=self.method, name=f"{self.name}, mended"), changes
 
     def convert(self, *, system: str | None = None) -> Dataset:
-        """The same examples in the service's format: from prompt/completion, ShareGPT, Alpaca, TRL and tables."""
-        from tunebook.data.convert import convert_dataset
+        """The same examples in the service's format: from prompt/completion, ShareGPT, Alpaca, TRL and tables.
 
-        return convert_dataset(self, system=system)
-
-    def pick(self, positions: Iterable[int], name: str) -> Dataset:
-        """The examples at these positions, in file order."""
-        numbers = self.numbers
-        return Dataset(PickedLines(self.lines, [numbers[at] for at in positions]), method=self.method, name=name)
-
-    def head(self, n: int = 5) -> Dataset:
-        """The first `n` examples.
-
-        >>> tb.read_dataset("train.jsonl").head(10)
-        <Dataset train.jsonl, first 10: 10 supervised examples>
+        system: a system message put in front where there is none. Raises DataError when no example has a known form.
         """
-        return self.pick(range(min(n, len(self))), f"{self.name}, first {n}")
+        from tunebook.data.convert import convert_records
 
-    def to_bytes(self, bom: bool = True) -> bytes:
-        """JSON Lines in UTF-8, an example a line; `bom` puts the byte order mark in front that the docs ask for."""
-        return b"".join([BOM if bom else b"", *self._chunks()])
-
-    def _chunks(self) -> Iterator[bytes]:
-        for block in self.lines.blocks():
-            kept = [line.rstrip(b"\r") for _, line in block.numbered() if line and not line.isspace()]
-            if kept:
-                yield b"\n".join(kept) + b"\n"
-
-    def write(self, path: str | os.PathLike[str], bom: bool = True) -> Path:
-        """Writes JSON Lines and returns the path; the file appears whole or not at all.
-
-        >>> tb.read_dataset("train.jsonl").head(10).write("ten.jsonl")
-        PosixPath('ten.jsonl')
-        """
-        target = Path(path)
-        part = target.with_name(f".{target.name}.{token_hex(4)}.part")  # beside it: renaming works within a disk only
-        try:
-            with part.open("xb") as file:
-                file.write(BOM if bom else b"")
-                file.writelines(self._chunks())
-            part.replace(target)
-        except OSError as refused:
-            part.unlink(missing_ok=True)
-            raise DataError(f"{target}: cannot be written ({refused.strerror}). Choose another place.") from refused
-        except BaseException:
-            part.unlink(missing_ok=True)
-            raise
-        return target
+        converted = convert_records(list(self.examples), system=system)
+        if converted is None:
+            seen = ", ".join(self[0]) if len(self) else "no JSON objects"
+            raise DataError(
+                f"{self.name}: no form that can be converted (keys of the first example: {seen}). Read it with pandas "
+                'and name the columns: read_dataset(frame, columns={"user": …, "assistant": …}).'
+            )
+        return from_examples(converted, name=f"{self.name}, converted")
 
     def __repr__(self) -> str:
         return f"<Dataset {self.name}: {len(self):,} {self.method} examples>"

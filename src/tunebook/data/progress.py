@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-LARGE = 50_000_000  # bytes; smaller files are checked before a bar could be read
+from tunebook.data.examples import LARGE
 
 Tell = Callable[[int, int], object]
 

@@ -10,20 +10,24 @@ import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
-from tunebook.data.lines import BOM, MemoryLines
+from tunebook.data.lines import BOM, Lines
 from tunebook.data.malformed import split_values
 from tunebook.data.rules.images import OTHER_PARTS
 from tunebook.data.rules.messages import MEANT_ROLES, MESSAGE_KEYS, ROLES
 from tunebook.data.rules.methods import DPO_INPUT_KEYS, DPO_KEYS, SUPERVISED_KEYS
 
-if TYPE_CHECKING:
-    from tunebook.data.dataset import Dataset
-
 LONGEST_LITERAL = 1_000_000  # bytes of a Python dict that is read as such
+# Shape of a file -> what was done to the whole of it.
+WHOLE = {
+    "array": "written as lines: the file was one JSON array",
+    "pretty": "written as lines: the JSON was spread over several lines",
+    "utf-16": "written as UTF-8: the file was UTF-16",
+    "utf-32": "written as UTF-8: the file was UTF-32",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,35 +69,23 @@ class Changes:
         return changes_card(self)
 
 
-def fix_dataset(dataset: Dataset, *, duplicates: bool = True) -> tuple[Dataset, Changes]:
-    """(mended dataset in memory, what was changed). Lines that cannot be mended stay, for `check()` to name."""
-    from tunebook.data.dataset import Dataset
-
+def mend(lines: Lines, method: str, *, shape: str = "lines", duplicates: bool = True) -> tuple[list[bytes], Changes]:
+    """(mended lines, what was changed). Lines that cannot be mended stay, for `check()` to name. shape: the file's."""
     changes: list[Change] = []
-    lines: list[bytes] = []
     seen: set[bytes] = set()
-    for block in dataset.lines.blocks():
+    mended: list[bytes] = []
+    for block in lines.blocks():
         for number, line in block.numbered():
-            if not line.strip():
-                continue
-            for value in mend_line(line, number, changes):
-                mended = mend_record(value, dataset.method, number, changes)
-                if duplicates and mended in seen:
+            for value in mend_line(line, number, changes) if line.strip() else ():
+                record = mend_record(value, method, number, changes)
+                if duplicates and record in seen:
                     changes.append(Change(number, "repeated example left out"))
-                elif mended == b"{}":
+                elif record == b"{}":
                     changes.append(Change(number, "empty example left out"))
                 else:
-                    seen.add(mended)
-                    lines.append(mended)
-    shape = dataset.shape.kind
-    whole = {
-        "array": "written as lines: the file was one JSON array",
-        "pretty": "written as lines: the JSON was spread over several lines",
-        "utf-16": "written as UTF-8: the file was UTF-16",
-        "utf-32": "written as UTF-8: the file was UTF-32",
-    }.get(shape, "")
-    made = Dataset(MemoryLines(lines), method=dataset.method, name=f"{dataset.name}, mended")
-    return made, Changes(tuple(dict.fromkeys(changes)), whole)
+                    seen.add(record)
+                    mended.append(record)
+    return mended, Changes(tuple(dict.fromkeys(changes)), WHOLE.get(shape, ""))
 
 
 def mend_line(line: bytes, number: int, changes: list[Change]) -> list[bytes]:

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tunebook.data.examples import Examples
 from tunebook.data.likeness.answer_format import answers_of, format_differences
 from tunebook.data.likeness.labels import answer_labels
 from tunebook.data.records import record_text
-
-if TYPE_CHECKING:
-    from tunebook.data.dataset import Dataset
 
 DOUBT = 0.01  # p value below which lengths or labels are called different
 MATTERS = 0.05  # difference of shares; in large files a smaller one is certain, and of no account
@@ -85,7 +82,7 @@ class Comparability:
         return comparability_card(self)
 
 
-def compare_parts(first: Dataset, second: Dataset, *, seed: int = 0) -> Comparability:
+def compare_parts(first: Examples, second: Examples, *, seed: int = 0) -> Comparability:
     """Holds two datasets against each other; see `Comparability`."""
     texts = [[record_text(record) for record in part.examples] for part in (first, second)]
     lengths = [np.array([len(text) for text in part]) for part in texts]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tunebook.data.examples import Examples
 from tunebook.data.likeness.near import components, near_pairs, without_templates
 from tunebook.data.records import record_text, system_text
 from tunebook.data.rules.problem import Problem
@@ -16,7 +17,6 @@ from tunebook.data.rules.table import problem_of
 if TYPE_CHECKING:
     import pandas as pd
 
-    from tunebook.data.dataset import Dataset
 
 EXCERPT = 400  # characters of a text that are shown
 
@@ -91,7 +91,7 @@ class Overlap:
         return overlap_card(self)
 
 
-def find_overlap(dataset: Dataset, other: Dataset | None = None) -> Overlap:
+def find_overlap(dataset: Examples, other: Examples | None = None) -> Overlap:
     """Equal and near-equal examples of `dataset` and `other`, or within `dataset`.
 
     Compared is what differs: system messages and lines that more than a fifth of the examples have are left out first.
@@ -123,7 +123,7 @@ def find_overlap(dataset: Dataset, other: Dataset | None = None) -> Overlap:
     )
 
 
-def comparable_texts(dataset: Dataset, other: Dataset | None = None) -> tuple[list[str], list[str] | None]:
+def comparable_texts(dataset: Examples, other: Examples | None = None) -> tuple[list[str], list[str] | None]:
     """What of each example is compared, template lines of both files together removed."""
     texts = [record_text(record) for record in dataset.examples]
     if other is None:
@@ -132,43 +132,18 @@ def comparable_texts(dataset: Dataset, other: Dataset | None = None) -> tuple[li
     return both[: len(texts)], both[len(texts) :]
 
 
-def duplicate_groups(dataset: Dataset) -> np.ndarray:
+def duplicate_groups(dataset: Examples) -> np.ndarray:
     """A number for each example; examples that are equal or nearly so have the same."""
     texts, _ = comparable_texts(dataset)
     return components(len(texts), near_pairs(texts))
 
 
-def _excerpts(dataset: Dataset, places: np.ndarray) -> dict[int, str]:
+def _excerpts(dataset: Examples, places: np.ndarray) -> dict[int, str]:
     return {int(at): record_text(dataset[int(at)])[:EXCERPT] for at in np.unique(places)}
 
 
-def validation_problems(dataset: Dataset, validation: Dataset, *, keep: int) -> Iterator[tuple[Problem, int]]:
-    """(finding, how many it stands for) about a validation file that goes with `dataset`."""
-    if validation.method != dataset.method:
-        yield (
-            problem_of(
-                "validation-method",
-                "",
-                validation.method,
-                name=validation.name,
-                other=validation.method,
-                method=dataset.method,
-            ),
-            1,
-        )
-        return
-    own = validation.check(min_examples=1, tokens="none", progress=False)
-    if not own.ok:
-        yield (
-            problem_of(
-                "validation-errors",
-                "",
-                f"{own.totals['error']} errors",
-                name=validation.name,
-                reason=own.errors[0].message,
-            ),
-            1,
-        )
+def validation_problems(dataset: Examples, validation: Examples, *, keep: int) -> Iterator[tuple[Problem, int]]:
+    """(finding, how many it stands for) about a validation file of the same method that goes with `dataset`."""
     yield from _systems(dataset, validation)
     if not len(dataset) or not len(validation):
         return
@@ -188,7 +163,7 @@ def validation_problems(dataset: Dataset, validation: Dataset, *, keep: int) -> 
     yield from _different(dataset, validation)
 
 
-def _systems(dataset: Dataset, validation: Dataset) -> Iterator[tuple[Problem, int]]:
+def _systems(dataset: Examples, validation: Examples) -> Iterator[tuple[Problem, int]]:
     here, there = ({system_text(record) for record in part.examples} for part in (dataset, validation))
     strange = there - here
     if strange and len(here) <= 3:
@@ -198,7 +173,7 @@ def _systems(dataset: Dataset, validation: Dataset) -> Iterator[tuple[Problem, i
         )
 
 
-def _different(dataset: Dataset, validation: Dataset) -> Iterator[tuple[Problem, int]]:
+def _different(dataset: Examples, validation: Examples) -> Iterator[tuple[Problem, int]]:
     from tunebook.data.likeness.comparability import compare_parts
 
     compared = compare_parts(dataset, validation)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tunebook.data.examples import Examples
 from tunebook.data.likeness.labels import answer_balance, answer_labels
 from tunebook.data.likeness.near import WORD, without_templates
 from tunebook.data.records import answer_text, prompt_text, record_text
@@ -17,7 +18,6 @@ from tunebook.data.tokens import count_records, count_texts
 if TYPE_CHECKING:
     import pandas as pd
 
-    from tunebook.data.dataset import Dataset
 
 FAR = 3.5  # robust z beyond which a length is an outlier (Iglewicz and Hoaglin 1993)
 SHORT_ANSWER = 3  # tokens; below, an answer that is no label says little
@@ -36,7 +36,7 @@ _REFUSAL = re.compile(
 Row = tuple[int, str, float | str]
 
 
-def reading_list(dataset: Dataset, n: int = 20) -> pd.DataFrame:
+def reading_list(dataset: Examples, n: int = 20) -> pd.DataFrame:
     """A DataFrame of examples that stand out, at most `n` for each reason.
 
     Columns: line; why (in words); value (tokens, distance or times, by reason); prompt; answer (both shortened).

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from tunebook.data.examples import Examples
 from tunebook.data.likeness.labels import answer_labels
 from tunebook.data.records import record_text
 from tunebook.errors import DataError
 
 if TYPE_CHECKING:
-    from tunebook.data.dataset import Dataset
     from tunebook.data.likeness.comparability import Comparability
 
 # Keys under which people keep what belongs together; the first that every example has is used.
@@ -26,10 +26,13 @@ TRIES = 8  # shuffles, of which the one with the most alike parts is kept
 LENGTH_BINS = 5
 
 
-class Split(tuple["Dataset", "Dataset"]):
+Part = TypeVar("Part", bound=Examples)
+
+
+class Split(tuple[Part, Part]):
     """(train, valid), to be taken apart; shows in a notebook how the parts compare."""
 
-    def __new__(cls, train: Dataset, valid: Dataset, how: str) -> Split:
+    def __new__(cls, train: Part, valid: Part, how: str) -> Split[Part]:
         made = super().__new__(cls, (train, valid))
         made.how = how
         return made
@@ -37,11 +40,11 @@ class Split(tuple["Dataset", "Dataset"]):
     how: str
 
     @property
-    def train(self) -> Dataset:
+    def train(self) -> Part:
         return self[0]
 
     @property
-    def valid(self) -> Dataset:
+    def valid(self) -> Part:
         return self[1]
 
     @cached_property
@@ -61,13 +64,13 @@ class Split(tuple["Dataset", "Dataset"]):
 
 
 def split_dataset(
-    dataset: Dataset,
+    dataset: Part,
     *,
     valid: float | int = 0.2,
     seed: int = 0,
     group_by: str | None = None,
     near_duplicates: bool = True,
-) -> Split:
+) -> Split[Part]:
     """A training and a validation part of `dataset`, in file order; the same seed gives the same split.
 
     valid: a fraction (below 1) or a number of examples. group_by: a key of the examples; those with the same value stay
@@ -106,7 +109,7 @@ def _wanted(valid: float | int, count: int) -> int:
     return wanted
 
 
-def _groups(dataset: Dataset, group_by: str | None, near: bool) -> tuple[np.ndarray, str]:
+def _groups(dataset: Examples, group_by: str | None, near: bool) -> tuple[np.ndarray, str]:
     """(group number of each example, how they were found)."""
     from scipy import sparse
     from scipy.sparse.csgraph import connected_components

@@ -3,41 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from tunebook.catalogue import Model, load_catalogue
 from tunebook.data.rules.across import Seen
-from tunebook.data.rules.gate import too_few
 from tunebook.data.rules.images import too_many_with_images
 from tunebook.data.rules.problem import Problem
 from tunebook.data.rules.table import problem_of
 
-if TYPE_CHECKING:
-    from tunebook.data.dataset import Dataset
-
 
 def check_whole(
-    dataset: Dataset, seen: Seen, minimum: int, model: str | None, known: Model | None, *, alone: bool
+    seen: Seen, method: str, size: int, minimum: int, model: str | None, known: Model | None, *, alone: bool
 ) -> Iterator[Problem]:
-    """Findings about the number of examples, the size of the file and what the model takes."""
+    """Findings about the number of examples, the size of the file in bytes and what the model takes."""
     limit = load_catalogue().limit
     examples = len(seen)
-    if dataset.shape.kind != "binary":
-        yield from too_few(examples, minimum)
     if minimum and minimum <= examples < limit("recommended_examples"):
         yield problem_of(
             "few-examples", "", examples, examples=examples, minimum=minimum, advised=limit("recommended_examples")
         )
-    size = dataset.facts.size if dataset.facts else 0
     if size >= limit("upload_bytes"):
         yield problem_of("file-too-large", "", f"{size / 2**20:,.0f} MB", most=f"{limit('upload_bytes') / 2**20:,.0f}")
     elif size > limit("chunked_upload_advised_bytes"):
         yield problem_of("large-file", "", f"{size / 2**20:,.0f} MB")
-    yield from _for_model(dataset.method, seen, model, known)
+    yield from _for_model(method, seen, model, known)
     yield from too_many_with_images(seen.images)
     if seen.images:
         yield problem_of("image-screening", "", f"{seen.images:,} examples with images")
-    if dataset.method == "reinforcement":
+    if method == "reinforcement":
         if minimum and alone:
             yield problem_of("validation-needed", "", "none given")
         yield from _items(seen)

@@ -67,7 +67,7 @@ def read_case(example: Mapping[str, Any], index: int = 0) -> Case:
 
 def read_cases(dataset: Dataset) -> Iterator[Case]:
     """The cases of a dataset, one at a time, read from its file each time: only one is in memory."""
-    from tunebook.data.dataset import numbered_examples
+    from tunebook.data.examples import numbered_examples
 
     for index, (_, example) in enumerate(numbered_examples(dataset.lines)):
         yield read_case(example, index)
