@@ -49,7 +49,7 @@ def test_few_answers_say_nothing():
 
 def test_a_trait_of_some_answers_only_is_told_with_its_shares():
     assert list(format_differences(["yes."] * 10, ["yes."] * 4 + ["yes"] * 3 + ["yes!"] * 3)) == [
-        "closed with `.` 100% of the time, there 40%"
+        "closed with `.` 100 % of the time, there 40 %"
     ]
 
 

@@ -320,9 +320,9 @@ def test_the_card_escapes_foreign_text_and_reads_without_colour():
 
     assert "<script" not in page
     assert "&lt;script&gt;" in page
-    assert "✗ error × 3" in re.sub("<[^>]*>", "", page)
+    assert "✕ error × 3" in re.sub("<[^>]*>", "", page)
     assert page.count('scope="col"') >= 3
-    assert "<caption>" in page
+    assert "<caption" in page
 
 
 def test_lines_with_the_same_finding_share_a_row_of_the_card_and_kinds_beyond_four_are_closed():
@@ -331,9 +331,9 @@ def test_lines_with_the_same_finding_share_a_row_of_the_card_and_kinds_beyond_fo
 
     html = tb.read_dataset(bad, method="supervised").check()._repr_html_()
 
-    assert "<td>1, 2, 3, 4, 5, 6, 7, 8 and 4 more</td>" in html
-    assert html.count("<details open>") == 4
-    assert "<code></code>" not in html
+    assert ">1, 2, 3, 4, 5, 6, 7, 8 and 4 more</td>" in html
+    assert html.count(' open="open"') == 4
+    assert not re.search("<code[^>]*></code>", html)
     assert html.count("<details") > 5
 
 
@@ -341,5 +341,5 @@ def test_the_text_form_names_rules_lines_and_fixes():
     text = repr(tb.read_dataset([*many(60, system=None), {"messages": []}], name="f").check())
 
     assert text.splitlines()[0] == "f: 61 supervised examples. The service will refuse this file: 1 error, no warnings."
-    assert "✗ no-messages, 1 x (line 61): There are no messages." in text
+    assert "✕ no-messages, 1 x (line 61): There are no messages." in text
     assert "-> Remove this example or fill it." in text

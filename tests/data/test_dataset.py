@@ -120,6 +120,12 @@ def test_a_file_that_changed_under_the_dataset_is_noticed(ten):
         ds.check()
 
 
+def test_dollars_in_a_row_are_no_mathematics_in_the_notebook():
+    page = tb.read_dataset([chat("It costs $5, then $10.", "Yes.")])._repr_html_()
+
+    assert "It costs <span>$</span>5, then <span>$</span>10." in page
+
+
 def test_foreign_text_is_escaped_in_the_notebook():
     ds = tb.read_dataset([chat("<script>alert(1)</script>", "no")], name="<script>name")
 

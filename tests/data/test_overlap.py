@@ -109,7 +109,7 @@ def test_an_overlap_shows_the_pairs_side_by_side():
     assert found.frame.columns.tolist() == ["line", "other_line", "similarity", "kind", "text", "other_text"]
     assert found.pairs[0].text == f"{prose(4)}\n{prose(54)}"[:400]
     assert "<script" not in found._repr_html_()
-    assert "1 of 2 examples (50.0%) of valid<script> are also in train" in repr(found)
+    assert "1 of 2 examples (50 %) of valid<script> are also in train" in repr(found)
 
 
 def test_the_same_system_message_makes_no_overlap():

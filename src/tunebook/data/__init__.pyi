@@ -1,3 +1,4 @@
+from .check_report import CheckReport as CheckReport
 from .dataset import Dataset as Dataset
 from .dataset import read_dataset as read_dataset
 from .likeness.comparability import Comparability as Comparability
@@ -5,7 +6,6 @@ from .likeness.comparability import compare_parts as compare_parts
 from .likeness.overlap import Overlap as Overlap
 from .likeness.split import Split as Split
 from .repair import Changes as Changes
-from .report import CheckReport as CheckReport
 from .rules.gate import check_lines as check_lines
 from .rules.problem import Problem as Problem
 from .tokens import TokenSummary as TokenSummary

@@ -11,11 +11,11 @@ from typing import Literal
 import msgspec
 
 from tunebook.catalogue import load_catalogue
+from tunebook.data.check_report import CheckReport
 from tunebook.data.examples import LARGE, Examples
 from tunebook.data.lines import Block
 from tunebook.data.malformed import LONGEST_LINE
 from tunebook.data.records import REFUSED, record_keys
-from tunebook.data.report import CheckReport
 from tunebook.data.rules.across import Seen
 from tunebook.data.rules.files import check_whole, job_size_problem
 from tunebook.data.rules.gate import LineChecker, too_few

@@ -9,21 +9,28 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tunebook.data.examples import Examples
+from tunebook.data.examples import Example, Examples
 from tunebook.data.lines import FileLines, Lines, MemoryLines
 from tunebook.data.malformed import explain_shape
+from tunebook.data.records import answer_text, prompt_text
 from tunebook.data.rules.methods import METHODS
+from tunebook.data.rules.secrets import mask
 from tunebook.errors import DataError
+from tunebook.show import Card, Shown, Span, Table, Text
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from tunebook.data.check_report import CheckReport
     from tunebook.data.checking import Progress, Tokens
     from tunebook.data.likeness.overlap import Overlap
     from tunebook.data.likeness.split import Split
     from tunebook.data.repair import Changes
-    from tunebook.data.report import CheckReport
     from tunebook.money import Cost
+
+
+EXAMPLES_SHOWN = 5
+EXCERPT = 240  # characters of a text that are shown
 
 
 def read_dataset(
@@ -105,7 +112,7 @@ def _plain_value(value: Any) -> Any:
     raise TypeError(f"it holds a value of the type {type(value).__name__}")
 
 
-class Dataset(Examples):
+class Dataset(Examples, Shown):
     """Examples of one method, backed by a file or by memory. Nothing is decoded before it is asked for.
 
     Datasets are values: `head`, `split`, `fix` and `convert` give new ones. `lines` are the raw lines behind it,
@@ -200,7 +207,7 @@ class Dataset(Examples):
         """Equal and near-equal examples within this dataset, or of this and another, side by side.
 
         >>> tb.read_dataset("train.jsonl").overlap(tb.read_dataset("valid.jsonl"))
-        0 of 10 examples (0.0%) of valid.jsonl are also in train.jsonl: ...
+        0 of 10 examples (0 %) of valid.jsonl are also in train.jsonl: ...
         """
         from tunebook.data.likeness.overlap import find_overlap
 
@@ -244,7 +251,28 @@ class Dataset(Examples):
     def __repr__(self) -> str:
         return f"<Dataset {self.name}: {len(self):,} {self.method} examples>"
 
-    def _repr_html_(self) -> str:
-        from tunebook.data.report_html import dataset_card
+    def _card(self) -> Card:
+        """The first examples: what is asked, what is answered."""
+        rows = [
+            (f"{number:,}", Span(_excerpt(prompt_text(example)), "excerpt"), Span(_answer(example), "excerpt"))
+            for number, example in zip(self.numbers, self[:EXAMPLES_SHOWN], strict=False)
+        ]
+        caption = f"first {len(rows)} of {len(self):,} examples; check() says whether they are fit to train on"
+        return Card(
+            Text(self.file_sentence) if self.file_sentence else None,
+            Table(("line", "asked", "answered"), rows, caption, numeric=(0,)),
+            title=self.name,
+            aside=f"{len(self):,} {self.method} examples",
+        )
 
-        return dataset_card(self)
+
+def _answer(example: Example) -> str:
+    try:
+        return _excerpt(answer_text(example))
+    except (msgspec.MsgspecError, RecursionError):
+        return ""
+
+
+def _excerpt(text: str) -> str:
+    text = mask(text[: 2 * EXCERPT])
+    return text if len(text) <= EXCERPT else text[: EXCERPT - 1] + "…"

@@ -12,6 +12,7 @@ from typing import Any, Self, overload
 
 import msgspec
 
+from tunebook import words
 from tunebook.data.lines import BOM, FileFacts, FileLines, Lines, PickedLines
 from tunebook.data.malformed import HEAD, FileShape
 from tunebook.data.records import REFUSED
@@ -100,7 +101,7 @@ class Examples:
         """The file's facts in words, "" without one."""
         if self.facts is None:
             return ""
-        size = f"{self.facts.size / 1e6:,.1f} MB" if self.facts.size > 1e6 else f"{self.facts.size:,} bytes"
+        size = words.size(self.facts.size)
         if self.shape.kind not in ("lines", "array", "pretty"):
             return size
         mark = "with byte order mark" if self.facts.bom else "no byte order mark (accepted; write() adds one)"

@@ -19,8 +19,10 @@ from tunebook.data.malformed import split_values
 from tunebook.data.rules.images import OTHER_PARTS
 from tunebook.data.rules.messages import MEANT_ROLES, MESSAGE_KEYS, ROLES
 from tunebook.data.rules.methods import DPO_INPUT_KEYS, DPO_KEYS, SUPERVISED_KEYS
+from tunebook.show import Card, Shown, Table, Text
 
 LONGEST_LITERAL = 1_000_000  # bytes of a Python dict that is read as such
+LINES_SHOWN = 12
 # Shape of a file -> what was done to the whole of it.
 WHOLE = {
     "array": "written as lines: the file was one JSON array",
@@ -39,7 +41,7 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Changes:
+class Changes(Shown):
     """What `fix()` did, in file order; a kind of change is listed once a line."""
 
     changes: tuple[Change, ...]
@@ -63,10 +65,16 @@ class Changes:
             out.append(f"{count:,} x {what} (line{'s' * (count > 1)} {', '.join(lines[:6])}{more})")
         return "\n".join(out)
 
-    def _repr_html_(self) -> str:
-        from tunebook.data.report_html import changes_card
-
-        return changes_card(self)
+    def _card(self) -> Card:
+        """What was done, by kind."""
+        if not len(self):
+            return Card(Text("Nothing to mend.", tone="good"))
+        rows = []
+        for what, count in self.counts.items():
+            lines = [f"{change.line:,}" for change in self.changes if change.what == what][:LINES_SHOWN]
+            rows.append((f"{count:,}", what, ", ".join(lines) + (", …" if count > LINES_SHOWN else "")))
+        table = Table(("times", "change", "lines"), rows, "what was changed", numeric=(0,))
+        return Card(Text(self.whole) if self.whole else None, table if rows else None)
 
 
 def mend(lines: Lines, method: str, *, shape: str = "lines", duplicates: bool = True) -> tuple[list[bytes], Changes]:

@@ -14,6 +14,7 @@ import msgspec
 
 from tunebook.data.records import message_text, parts
 from tunebook.data.rules.problem import shown
+from tunebook.words import percent
 
 FEWEST = 10  # answers of each file
 TELLING = 0.5  # difference of shares: half of the answers of one file are not written as those of the other
@@ -50,7 +51,7 @@ def format_differences(first: Sequence[str], second: Sequence[str]) -> Iterator[
         for value in (here, there) if here is not None and there is not None else ():
             shares = counts[0][value] / len(first), counts[1][value] / len(second)
             if abs(shares[0] - shares[1]) >= TELLING:
-                same = f"{words(value, value)} {shares[0]:.0%} of the time, there {shares[1]:.0%}"
+                same = f"{words(value, value)} {percent(shares[0], 0)} of the time, there {percent(shares[1], 0)}"
                 yield same if here == there else words(here, there)
                 break
 

@@ -8,20 +8,24 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tunebook import words
 from tunebook.data.examples import Examples
 from tunebook.data.likeness.answer_format import answers_of, format_differences
 from tunebook.data.likeness.labels import answer_labels
 from tunebook.data.records import record_text
+from tunebook.data.rules.problem import shown
+from tunebook.show import Card, Inline, Shown, Span, Table, Text
 
 DOUBT = 0.01  # p value below which lengths or labels are called different
 MATTERS = 0.05  # difference of shares; in large files a smaller one is certain, and of no account
 TELLING = 0.60  # a classifier that tells the files apart with a larger AUC has found a difference
 FEWEST = 30  # examples in each, below which no classifier is asked
+LABELS_SHOWN = 12
 MOST = 5_000  # examples of each that the classifier reads
 
 
 @dataclass(frozen=True)
-class Comparability:
+class Comparability(Shown):
     """Two files held against each other; values are None where there were too few examples to ask.
 
     sizes: examples. lengths: median characters. length_p: two-sample Kolmogorov-Smirnov on the lengths. label_p: chi
@@ -76,10 +80,23 @@ class Comparability:
     def __repr__(self) -> str:
         return self.sentence
 
-    def _repr_html_(self) -> str:
-        from tunebook.data.report_html import comparability_card
-
-        return comparability_card(self)
+    def _card(self) -> Card:
+        rows: list[Sequence[Inline]] = [
+            ("examples", *map(words.count, self.sizes)),
+            ("median characters", *map(words.count, self.lengths)),
+        ]
+        for answer, (here, there) in list((self.label_shares or {}).items())[:LABELS_SHOWN]:
+            name: Inline = ["answer ", Span(shown(answer, 60), "code")]
+            rows.append((name, words.percent(here), words.percent(there)))
+        asked = [
+            f"lengths: Kolmogorov-Smirnov p = {self.length_p:.2g}" if self.length_p is not None else "",
+            f"answers: chi squared p = {self.label_p:.2g}" if self.label_p is not None else "",
+            f"words: classifier AUC {self.auc:.2f}" if self.auc is not None else "words: too few examples to ask",
+        ]
+        return Card(
+            Text(self.sentence, tone="good" if self.comparable else "warning"),
+            Table(("", *self.names), rows, "; ".join(filter(None, asked)), numeric=(1, 2), labelled=True),
+        )
 
 
 def compare_parts(first: Examples, second: Examples, *, seed: int = 0) -> Comparability:

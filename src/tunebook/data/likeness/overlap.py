@@ -8,17 +8,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tunebook import words
 from tunebook.data.examples import Examples
 from tunebook.data.likeness.near import components, near_pairs, without_templates
 from tunebook.data.records import record_text, system_text
 from tunebook.data.rules.problem import Problem
+from tunebook.data.rules.secrets import mask
 from tunebook.data.rules.table import problem_of
+from tunebook.show import Card, Shown, Span, Table, Text
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 EXCERPT = 400  # characters of a text that are shown
+PAIRS_SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Overlap:
+class Overlap(Shown):
     """What one file has in common with another, or with itself; shows itself in a notebook.
 
     name, other: the files; other is None when a file was compared with itself. pairs: most alike first. examples,
@@ -66,7 +70,7 @@ class Overlap:
         equal = sum(pair.kind == "equal" for pair in self.pairs)
         where = f"of {self.other} are also in {self.name}" if self.other else f"of {self.name} have a twin"
         return (
-            f"{self.touched:,} of {self.others:,} examples ({self.share:.1%}) {where}: "
+            f"{self.touched:,} of {self.others:,} examples ({words.percent(self.share)}) {where}: "
             f"{equal:,} equal pairs, {len(self) - equal:,} near ones ({self.method})."
         )
 
@@ -81,14 +85,23 @@ class Overlap:
     def __repr__(self) -> str:
         out = [self.sentence]
         for pair in self.pairs[:5]:
-            out.append(f"  lines {pair.line} and {pair.other_line}, {pair.kind}, {pair.similarity:.0%}")
+            out.append(f"  lines {pair.line} and {pair.other_line}, {pair.kind}, {words.percent(pair.similarity, 0)}")
             out += [f"    {text[:100]!r}" for text in (pair.text, pair.other_text)]
         return "\n".join(out)
 
-    def _repr_html_(self) -> str:
-        from tunebook.data.report_html import overlap_card
-
-        return overlap_card(self)
+    def _card(self) -> Card:
+        """The pairs side by side."""
+        rows = [
+            (
+                words.percent(pair.similarity, 0), pair.kind, f"{pair.line:,}", Span(mask(pair.text), "excerpt"),
+                f"{pair.other_line:,}", Span(mask(pair.other_text), "excerpt"),
+            )
+            for pair in self.pairs[:PAIRS_SHOWN]
+        ]  # fmt: skip
+        head = ("alike", "", "line", self.name, "line", self.other or self.name)
+        caption = f"{len(rows):,} of {len(self):,} pairs, most alike first"
+        sentence = Text(self.sentence, tone="warning" if len(self) else "good")
+        return Card(sentence, Table(head, rows, caption, numeric=(0, 2, 4)) if rows else None, title="overlap")
 
 
 def find_overlap(dataset: Examples, other: Examples | None = None) -> Overlap:

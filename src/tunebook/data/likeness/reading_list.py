@@ -14,6 +14,7 @@ from tunebook.data.likeness.labels import answer_balance, answer_labels
 from tunebook.data.likeness.near import WORD, without_templates
 from tunebook.data.records import answer_text, prompt_text, record_text
 from tunebook.data.tokens import count_records, count_texts
+from tunebook.words import percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -101,7 +102,7 @@ def _answers(examples: Sequence[Mapping[str, Any]], labels: list[str] | None, n:
             yield answers.index(answer), "an answer hardly ever given", float(often)
     answer, often = counts.most_common(1)[0]
     if often > len(answers) / 2 and len(counts) > 1:
-        yield answers.index(answer), f"the answer of {often / len(answers):.0%} of the examples", float(often)
+        yield answers.index(answer), f"the answer of {percent(often / len(answers), 0)} of the examples", float(often)
 
 
 def _contents(examples: Sequence[Mapping[str, Any]], n: int) -> Iterator[Row]:

@@ -13,6 +13,7 @@ from tunebook.data.examples import Examples
 from tunebook.data.likeness.labels import answer_labels
 from tunebook.data.records import record_text
 from tunebook.errors import DataError
+from tunebook.show import Card, Shown, Text
 
 if TYPE_CHECKING:
     from tunebook.data.likeness.comparability import Comparability
@@ -29,7 +30,7 @@ LENGTH_BINS = 5
 Part = TypeVar("Part", bound=Examples)
 
 
-class Split(tuple[Part, Part]):
+class Split(tuple[Part, Part], Shown):
     """(train, valid), to be taken apart; shows in a notebook how the parts compare."""
 
     def __new__(cls, train: Part, valid: Part, how: str) -> Split[Part]:
@@ -57,10 +58,8 @@ class Split(tuple[Part, Part]):
     def __repr__(self) -> str:
         return f"{self.how} {self.comparability.sentence}"
 
-    def _repr_html_(self) -> str:
-        from tunebook.data.report_html import split_card
-
-        return split_card(self)
+    def _card(self) -> Card:
+        return Card(Text(self.how), self.comparability._card())
 
 
 def split_dataset(

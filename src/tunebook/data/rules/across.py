@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from tunebook import words
 from tunebook.data.records import Keys, answer_text
 from tunebook.data.rules.images import image_parts
 from tunebook.data.rules.methods import SUPERVISED_KEYS
@@ -133,13 +134,12 @@ def _answers(lines: np.ndarray, answers: np.ndarray, line_of: LineOf) -> Problem
     at = int(places[0])
     text = answer_text(msgspec.json.decode(line_of(int(lines[at]))))
     if len(kinds) <= min(LABELS_MOST, total / 4) and len(text) <= LABEL_CHARACTERS:
-        return (
-            problem_of("imbalanced-answers", "", text, often=f"{often:,}", total=f"{total:,}", share=f"{share:.0%}")
-            if share >= DOMINANT_SHARE
-            else None
-        )
-    rule = "repeated-answer" if share > REPEATED_MUCH else "repeated-answer.some"
-    return problem_of(rule, "", text, often=f"{often:,}", total=f"{total:,}", share=f"{share:.0%}")
+        if share < DOMINANT_SHARE:
+            return None
+        rule = "imbalanced-answers"
+    else:
+        rule = "repeated-answer" if share > REPEATED_MUCH else "repeated-answer.some"
+    return problem_of(rule, "", text, often=f"{often:,}", total=f"{total:,}", share=words.percent(share, 0))
 
 
 def _systems(lines: np.ndarray, systems: np.ndarray) -> Problem | None:

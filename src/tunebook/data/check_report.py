@@ -7,12 +7,17 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
+from tunebook import words
 from tunebook.data.rules.problem import Problem
 from tunebook.data.tokens import TokenSummary
 from tunebook.money import Cost
+from tunebook.palette import TONES
+from tunebook.show import Bars, Card, Fold, Inline, Shown, Span, Table, Text
 
 _ORDER = {"error": 0, "warning": 1, "note": 2}
-SIGN = {"error": "✗", "warning": "!", "note": "·"}
+_TONE = {"error": "bad", "warning": "warning", "note": "note"}
+OPENED = 4  # kinds of errors whose lines are shown without a click: more would hide how many kinds there are
+LINES_SHOWN = 8
 
 
 @dataclass(frozen=True)
@@ -24,9 +29,13 @@ class Group:
     count: int
     kept: tuple[Problem, ...]
 
+    @property
+    def sign(self) -> str:
+        return TONES[_TONE[self.severity]].sign
+
 
 @dataclass(frozen=True)
-class CheckReport:
+class CheckReport(Shown):
     """What a check found; shows itself in a notebook.
 
     name, method, model: what was checked, as what, for which base model (None: for any).
@@ -111,19 +120,84 @@ class CheckReport:
         out += [f"  {line}" for line in (self.file, str(self.summary or ""), str(self.cost or "")) if line]
         for group in self.groups:
             first = group.kept[0]
-            out.append(f"  {SIGN[group.severity]} {group.rule}, {group.count:,} x{_at(group.kept)}: {first.message}")
+            out.append(f"  {group.sign} {group.rule}, {group.count:,} x{_at(group.kept)}: {first.message}")
             seen = f"{first.path} [{first.value}]" if first.value else first.path
             out.append(f"      {seen + ' ' if seen else ''}-> {first.fix}")
         return "\n".join(out)
 
-    def _repr_html_(self) -> str:
-        from tunebook.data.report_html import report_card
+    def _card(self) -> Card:
+        """Verdict, file, tokens and cost, then the findings by rule, the first errors opened."""
+        of_model = f", for {self.model}" if self.model else ""
+        facts = (
+            f"{words.plural(self.examples, 'example')}, method {self.method}{of_model}", self.file, self.summary or "",
+        )  # fmt: skip
+        folds = (_fold(group, group.severity == "error" and at < OPENED) for at, group in enumerate(self.groups))
+        return Card(
+            *(Text(str(fact)) for fact in facts if fact),
+            Text(_bill(self.cost)) if self.cost else None,
+            _histogram(self.summary) if self.summary and len(self.summary.histogram) > 1 else None,
+            *folds,
+            title=self.name,
+            badge=self.sentence,
+            tone="bad" if not self.ok else "warning" if self.totals.get("warning") else "good",
+        )
 
-        return report_card(self)
+
+def _bill(cost: Cost) -> Inline:
+    return [str(cost), " (", Span("source", href=cost.source), ")"] if cost.source else str(cost)
+
+
+def _histogram(summary: TokenSummary) -> Bars:
+    return Bars(
+        [(f"{low:,} to {high - 1:,} tokens: {words.percent(share)}", share) for low, high, share in summary.histogram],
+        f"Examples by tokens, from {summary.fewest:,} to {summary.most:,}, half of them below {summary.median:,}",
+        (f"{summary.histogram[0][0]:,}", "tokens an example", f"{summary.histogram[-1][1]:,}"),
+    )
+
+
+def _fold(group: Group, opened: bool) -> Fold:
+    """A rule's findings under its name and number; what all of them share is said once."""
+    first = group.kept[0]
+    same_fix = all(problem.fix == first.fix for problem in group.kept)
+    placed = any(problem.line or problem.path for problem in group.kept)
+    times = f" × {group.count:,}" if group.count > 1 else ""
+    value = [Span(f" {first.value}", "code")] if first.value and not placed else []
+    kind = Span(f"{group.sign} {group.severity}{times}", "strong", _TONE[group.severity])
+    return Fold(
+        [kind, f" {first.message}", *value, Span(f" {group.rule}", "muted")],
+        [*([Text(f"→ {first.fix}")] if same_fix else []), *([_findings(group, same_fix)] if placed else [])],
+        opened,
+    )
+
+
+def _findings(group: Group, same_fix: bool) -> Table:
+    """What is the same but for the line takes one row; columns that would say nothing are left out."""
+    alike: dict[tuple[str, ...], list[int]] = {}
+    for problem in group.kept:
+        lines = alike.setdefault((problem.path, problem.value, problem.message, problem.fix), [])
+        lines.extend([problem.line] if problem.line else [])
+    same_message = all(problem.message == group.kept[0].message for problem in group.kept)
+    several = any(len(lines) > 1 for lines in alike.values())
+    columns: dict[str, list[Inline]] = {
+        "lines" if several else "line": [_lines(lines) for lines in alike.values()],
+        "place": [Span(path, "code" if path else "") for path, *_ in alike],
+        "value": [Span(value, "code" if value else "") for _, value, *_ in alike],
+        "what": [Span("" if same_message else message, "words") for *_, message, _ in alike],
+        "fix": [Span("" if same_fix else fix, "words") for *_, fix in alike],
+    }
+    columns = {name: cells for name, cells in columns.items() if any(str(cell) for cell in cells)}
+    of = f"{len(group.kept):,} of {group.count:,} shown" if group.count > len(group.kept) else "all shown"
+    rows = list(zip(*columns.values(), strict=True))
+    return Table(tuple(columns), rows, f"{group.rule}: {of}", numeric=(0,) if "line" in columns else ())
+
+
+def _lines(lines: Sequence[int]) -> str:
+    more = f" and {len(lines) - LINES_SHOWN:,} more" if len(lines) > LINES_SHOWN else ""
+    return ", ".join(f"{line:,}" for line in lines[:LINES_SHOWN]) + more
 
 
 def _counted(number: int, what: str) -> str:
-    return f"{number or 'no'} {what}s" if number < 1 else f"{number:,} {what}{'s' * (number > 1)}"
+    return words.plural(number, what) if number else f"no {what}s"
 
 
 def _at(problems: Sequence[Problem]) -> str:
