@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from tunebook.data.rules.messages import MEANT_ROLES, ROLES
 
 Record = Mapping[str, Any]
@@ -61,9 +63,9 @@ def convert_record(
 
 
 def _pair(record: Record, asks: str, answers: str, system: str | None, marks: tuple[str, str]) -> dict[str, Any]:
-    asked, said = _text(record[asks]), _text(record[answers])
+    asked, said = text_of(record[asks]), text_of(record[answers])
     if asks == "instruction" and record.get("input"):
-        asked = f"{asked}\n\n{_text(record['input'])}"
+        asked = f"{asked}\n\n{text_of(record['input'])}"
     asked = asked.removesuffix(marks[0]).rstrip() if marks[0] else asked
     said = said.removesuffix(marks[1])
     told = record.get("system") or record.get("system_prompt") or system
@@ -80,7 +82,7 @@ def _preference(record: Record, system: str | None) -> dict[str, Any]:
     if isinstance(prompt, list):
         asked = _messages(prompt, system)
     elif prompt is not None:
-        asked = [*_told(record.get("system") or system), _message("user", _text(prompt))]
+        asked = [*_told(record.get("system") or system), _message("user", text_of(prompt))]
     else:  # whole conversations that differ at the end only
         shared = 0
         while shared < min(map(len, outputs)) and outputs[0][shared] == outputs[1][shared]:
@@ -89,7 +91,7 @@ def _preference(record: Record, system: str | None) -> dict[str, Any]:
         outputs = [output[shared:] for output in outputs]
     preferred, other = (
         [m for m in output if m.get("role") in ("assistant", "tool")] if isinstance(output, list)
-        else [_message("assistant", _text(output))]
+        else [_message("assistant", text_of(output))]
         for output in outputs
     )  # fmt: skip
     return {"input": {"messages": asked}, "preferred_output": preferred, "non_preferred_output": other}
@@ -136,12 +138,11 @@ def _message(role: str, content: str) -> dict[str, Any]:
     return {"role": role, "content": content}
 
 
-def _text(value: object) -> str:
-    if isinstance(value, str):
-        return value
-    import msgspec
-
-    return msgspec.json.encode(value).decode()
+def text_of(value: object) -> str:
+    """A value of a table or another format as the text of a message: what is no text or number as JSON."""
+    if isinstance(value, Mapping | list | bool) or value is None:
+        return msgspec.json.encode(value).decode()
+    return str(value)
 
 
 def _marks(records: Sequence[Record]) -> tuple[str, str]:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from tunebook.data.convert import text_of
 from tunebook.errors import DataError
+from tunebook.words import missing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,7 +46,7 @@ def examples_from_frame(
         raise DataError("The DataFrame has no rows. Give at least one example.")
     records = [dict(zip(names, row, strict=True)) for row in frame.itertuples(index=False, name=None)]
     if columns is None and any(ready <= set(names) for ready in _READY):
-        return [{key: _ready(value) for key, value in record.items() if not _missing(value)} for record in records]
+        return [{key: _ready(value) for key, value in record.items() if not missing(value)} for record in records]
     chosen = dict(columns) if columns is not None else _guess(names)
     absent = [f"{part!r}: {column!r}" for part, column in chosen.items() if column not in names]
     if absent or "user" not in chosen:
@@ -73,10 +75,10 @@ def _guess(names: list[str]) -> dict[str, str]:
 
 
 def _example(record: Mapping[str, Any], chosen: Mapping[str, str], system: str | None) -> dict[str, Any]:
-    cells = {part: record[column] for part, column in chosen.items() if not _missing(record[column])}
+    cells = {part: record[column] for part, column in chosen.items() if not missing(record[column])}
     told = cells.pop("system", system)
-    messages = [{"role": "system", "content": _text(told)}] if told else []
-    messages.append({"role": "user", "content": _text(cells.pop("user", ""))})
+    messages = [{"role": "system", "content": text_of(told)}] if told else []
+    messages.append({"role": "user", "content": text_of(cells.pop("user", ""))})
     if "preferred" in chosen:
         return {
             "input": {"messages": messages},
@@ -89,20 +91,7 @@ def _example(record: Mapping[str, Any], chosen: Mapping[str, str], system: str |
 
 
 def _said(value: object) -> dict[str, Any]:
-    return {"role": "assistant", "content": _text(value)}
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, Mapping | list):
-        return msgspec.json.encode(value).decode()
-    return str(value)
-
-
-def _missing(value: object) -> bool:
-    """None, NaN and NaT, which are unequal to themselves; never a list or array."""
-    return value is None or (not hasattr(value, "__len__") and value != value) or type(value).__name__ == "NAType"
+    return {"role": "assistant", "content": text_of(value)}
 
 
 def _ready(value: Any) -> Any:

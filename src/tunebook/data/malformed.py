@@ -12,6 +12,7 @@ from typing import Literal
 
 import msgspec
 
+from tunebook.data.records import REFUSED
 from tunebook.data.rules.problem import Problem, shown
 from tunebook.data.rules.table import problem_of
 
@@ -30,7 +31,7 @@ def explain_line(line: bytes, cause: BaseException | None = None) -> Problem:
     if cause is None:
         try:
             value = msgspec.json.decode(text)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as refused:
+        except REFUSED as refused:
             cause = refused
         else:
             return _not_an_object(value)
@@ -78,14 +79,14 @@ def _bom_inside(text: bytes) -> Problem | None:
 
 
 def _trailing_comma(text: bytes) -> Problem | None:
-    if not (text.endswith(b",") and _decodes(text[:-1])):
+    if not (text.endswith(b",") and decodes(text[:-1])):
         return None
     return problem_of("comma-joined", "$", text[-24:])
 
 
 def _control(text: bytes) -> Problem | None:
     found = _CONTROL.search(text)
-    if not found or not text.startswith(b"{") or not _decodes(_CONTROL.sub(b" ", text)):
+    if not found or not text.startswith(b"{") or not decodes(_CONTROL.sub(b" ", text)):
         return None
     at = found.start()
     name = {b"\t": "tab", b"\r": "carriage return", b"\0": "NUL"}.get(found.group(), "control character")
@@ -157,10 +158,11 @@ def _not_json(text: bytes, cause: BaseException) -> Problem:
     return problem_of("not-json", "$", around, place=place + 1, reason=reason)
 
 
-def _decodes(text: bytes) -> bool:
+def decodes(text: bytes) -> bool:
+    """Whether it is JSON."""
     try:
         msgspec.json.decode(text)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except REFUSED:
         return False
     return True
 
@@ -251,7 +253,7 @@ def explain_shape(head: bytes) -> FileShape:
             problem_of("json-array", "", text[:24]),
         )
     first = text.split(b"\n", 1)[0].strip()
-    if b"\n" in text and first.startswith(b"{") and not _decodes(first) and _spread(text, first):
+    if b"\n" in text and first.startswith(b"{") and not decodes(first) and _spread(text, first):
         return FileShape(
             "pretty",
             problem_of("pretty-printed", "", shown(first)),
@@ -261,13 +263,13 @@ def explain_shape(head: bytes) -> FileShape:
 
 def _spread(text: bytes, first: bytes) -> bool:
     """Whether the first value goes on past the first line: the line is an open start, and a later end closes it."""
-    if first.rstrip(b",") != first and _decodes(first.rstrip(b",")):
+    if first.rstrip(b",") != first and decodes(first.rstrip(b",")):
         return False
-    if any(line.startswith(b'{"') and _decodes(line) for line in text.split(b"\n")[1:20]):
+    if any(line.startswith(b'{"') and decodes(line) for line in text.split(b"\n")[1:20]):
         return False  # whole examples follow: the first line is only damaged
     opened = first.count(b"{") + first.count(b"[") > first.count(b"}") + first.count(b"]")
     values = split_values(text, most=1)
-    return opened and (not values or (b"\n" in values[0] and _decodes(values[0])))
+    return opened and (not values or (b"\n" in values[0] and decodes(values[0])))
 
 
 def wide_encoding(head: bytes) -> str | None:

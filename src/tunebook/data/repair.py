@@ -15,7 +15,8 @@ from typing import Any
 import msgspec
 
 from tunebook.data.lines import BOM, Lines
-from tunebook.data.malformed import split_values
+from tunebook.data.malformed import decodes, split_values
+from tunebook.data.records import REFUSED
 from tunebook.data.rules.images import OTHER_PARTS
 from tunebook.data.rules.messages import MEANT_ROLES, MESSAGE_KEYS, ROLES
 from tunebook.data.rules.methods import DPO_INPUT_KEYS, DPO_KEYS, SUPERVISED_KEYS
@@ -102,16 +103,16 @@ def mend_line(line: bytes, number: int, changes: list[Change]) -> list[bytes]:
     if text.startswith(BOM):
         changes.append(Change(number, "byte order mark removed"))
         text = text.removeprefix(BOM).strip()
-    if _is_json(text):
+    if decodes(text):
         return [text]
-    if text.endswith(b",") and _is_json(text[:-1]):
+    if text.endswith(b",") and decodes(text[:-1]):
         changes.append(Change(number, "comma at the end removed"))
         return [text[:-1].rstrip()]
     if text in (b"[", b"]"):
         changes.append(Change(number, "bracket left out"))
         return []
     values = split_values(text)
-    if len(values) > 1 and all(_is_json(value) for value in values):
+    if len(values) > 1 and all(decodes(value) for value in values):
         changes.append(Change(number, "several examples put on lines of their own"))
         return values
     escaped = _escaped(text)
@@ -123,14 +124,6 @@ def mend_line(line: bytes, number: int, changes: list[Change]) -> list[bytes]:
         changes.append(Change(number, "Python notation written as JSON"))
         return [literal]
     return [text]
-
-
-def _is_json(text: bytes) -> bool:
-    try:
-        msgspec.json.decode(text)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return False
-    return True
 
 
 def _escaped(text: bytes) -> bytes | None:
@@ -157,7 +150,7 @@ def mend_record(line: bytes, method: str, number: int, changes: list[Change]) ->
     """The record mended, as JSON; the very bytes it was when there was nothing to mend."""
     try:
         record = msgspec.json.decode(line)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except REFUSED:
         return line
     if not isinstance(record, dict):
         return line

@@ -93,7 +93,8 @@ class Overlap(Shown):
         """The pairs side by side."""
         rows = [
             (
-                words.percent(pair.similarity, 0), pair.kind, f"{pair.line:,}", Span(mask(pair.text), "excerpt"),
+                words.percent(pair.similarity, 0), Span(pair.kind, "short"),
+                f"{pair.line:,}", Span(mask(pair.text), "excerpt"),
                 f"{pair.other_line:,}", Span(mask(pair.other_text), "excerpt"),
             )
             for pair in self.pairs[:PAIRS_SHOWN]

@@ -15,14 +15,13 @@ import msgspec
 import numpy as np
 
 from tunebook import words
+from tunebook.data.likeness.labels import LABEL_CHARACTERS, LABELS_MOST, USES
 from tunebook.data.records import Keys, answer_text
 from tunebook.data.rules.images import image_parts
 from tunebook.data.rules.methods import SUPERVISED_KEYS
 from tunebook.data.rules.problem import Problem
 from tunebook.data.rules.table import problem_of
 
-LABEL_CHARACTERS = 200  # an answer no longer than this can be a label …
-LABELS_MOST = 50  # … when there are at most this many different ones, and each is used four times on average
 REPEATED_SHARE = 0.05  # an answer that is no label and makes up more of the file is worth a look
 REPEATED_MUCH = 0.25
 DOMINANT_SHARE = 0.90  # a label this frequent can be given without reading the question
@@ -133,7 +132,7 @@ def _answers(lines: np.ndarray, answers: np.ndarray, line_of: LineOf) -> Problem
     kinds = np.unique(answers)
     at = int(places[0])
     text = answer_text(msgspec.json.decode(line_of(int(lines[at]))))
-    if len(kinds) <= min(LABELS_MOST, total / 4) and len(text) <= LABEL_CHARACTERS:
+    if len(kinds) <= min(LABELS_MOST, total / USES) and len(text) <= LABEL_CHARACTERS:
         if share < DOMINANT_SHARE:
             return None
         rule = "imbalanced-answers"

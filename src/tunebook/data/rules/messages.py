@@ -13,7 +13,7 @@ from tunebook.catalogue import load_catalogue
 from tunebook.data.rules.images import check_parts
 from tunebook.data.rules.problem import Problem
 from tunebook.data.rules.table import problem_of
-from tunebook.data.rules.tools import check_calls, check_exchange, check_tool_message
+from tunebook.data.rules.tools import check_calls, check_exchange, check_tool_message, good_function_name
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 MESSAGE_KEYS = {
@@ -55,8 +55,7 @@ MEANT_ROLES = {
     "context": "system",
 }
 SURELY_SHORT = 10_000  # characters; below, the catalogue need not be asked for the most
-_NAME_NOW = re.compile(r"[^\s<|\\/>]{1,64}")
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_NAME = re.compile(r"[^\s<|\\/>]{1,64}")
 
 
 def check_messages(
@@ -107,9 +106,9 @@ def _check_message(message: object, path: str, images: bool) -> Iterator[Problem
 
 def _check_name(name: object, path: str) -> Iterator[Problem]:
     """The API's pattern for names was widened in 2024: what only the older one refuses is a warning."""
-    if not isinstance(name, str) or not _NAME_NOW.fullmatch(name):
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
         yield problem_of("name", path, name)
-    elif not _NAME.fullmatch(name):
+    elif not good_function_name(name):
         yield problem_of("name.old", path, name)
 
 
