@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from tunebook.catalogue import Catalogue, load_catalogue
+from tunebook.words import money
 
 # How requests spell the SKUs of fine-tuned models, by what people write; other names are passed on as they are.
 _SKUS = {"standard": "Standard", "globalstandard": "GlobalStandard", "developer": "DeveloperTier"}
@@ -70,7 +71,7 @@ class Terms:
         if not self.usd_per_hour:
             return (f"No hourly charge; only the tokens are billed (as of {self.priced}).",)
         return (
-            f"${self.usd_per_hour:.2f} an hour (${24 * self.usd_per_hour:.2f} a day) for as long as it exists, called "
+            f"{money(self.usd_per_hour)} an hour ({money(24 * self.usd_per_hour)} a day) for as long as it exists, called "
             f"or not, and the tokens on top (as of {self.priced}).",
         )
 
