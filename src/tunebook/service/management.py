@@ -264,9 +264,10 @@ def _normal(location: str | None) -> str | None:
 def last_days(metrics: Mapping[str, Any], now: datetime) -> dict[str, datetime]:
     """Deployment -> the last day with a call, of Azure Monitor's answer split by ModelDeploymentName."""
     last: dict[str, datetime] = {}
-    for series in (one for metric in metrics.get("value") or () for one in metric.get("timeseries") or ()):
-        names = [m.get("value") for m in series.get("metadatavalues") or ()]
-        days = [point["timeStamp"] for point in series.get("data") or () if point.get("total")]
+    listed = [series for metric in metrics.get("value", ()) for series in metric.get("timeseries", ())]
+    for series in listed:
+        names = [about.get("value") for about in series.get("metadatavalues", ())]
+        days = [point["timeStamp"] for point in series.get("data", ()) if point.get("total")]
         if names and days:
             day = datetime.fromisoformat(max(days).replace("Z", "+00:00"))
             last[str(names[0])] = min(day + timedelta(days=1), now)

@@ -71,8 +71,8 @@ class Terms:
         if not self.usd_per_hour:
             return (f"No hourly charge; only the tokens are billed (as of {self.priced}).",)
         return (
-            f"{money(self.usd_per_hour)} an hour ({money(24 * self.usd_per_hour)} a day) for as long as it exists, called "
-            f"or not, and the tokens on top (as of {self.priced}).",
+            f"{money(self.usd_per_hour)} an hour ({money(24 * self.usd_per_hour)} a day) for as long as it exists, "
+            f"called or not, and the tokens on top (as of {self.priced}).",
         )
 
     def _removal(self) -> tuple[str, ...]:

@@ -221,14 +221,15 @@ def _advance(previous: JobSnapshot | None, job: Job, now: float, n_train: int | 
     events, results, checkpoints = previous.events, previous.results, previous.checkpoints
     if new := tuple(as_json(event) for event in job.events(after=events[-1]["id"] if events else None)):
         events += new
-        results = Results.from_events(list(events), name=job.id)
+        told = Results.from_events(list(events), name=job.id)
+        results = told if len(told) else None
     if job.status == "paused" or job.ended:
         with suppress(NotFoundError, ResultsError):  # deleted, or damaged: what the events said is left
             results = job.results() if job.job.result_files else results
         checkpoints = tuple(as_json(c) for c in job.checkpoints())
     return JobSnapshot(
         record,
-        results if results is not None and len(results) else None,
+        results,
         checkpoints,
         events,
         read_at=now,
