@@ -52,13 +52,13 @@ class Account:
     @classmethod
     def from_id(cls, resource_id: str) -> Account:
         """The account a resource id names, as the portal shows it under Properties."""
-        found = _ID.fullmatch(resource_id.strip())
-        if found is None:
+        parts = _ID.fullmatch(resource_id.strip())
+        if parts is None:
             raise ServiceError(
                 f"resource id {resource_id!r}: one such as /subscriptions/…/resourceGroups/…/providers/"
                 "Microsoft.CognitiveServices/accounts/<name> is needed. It stands in the portal under Properties."
             )
-        return cls(**found.groupdict())
+        return cls(**parts.groupdict())
 
 
 @dataclass(frozen=True)
@@ -175,8 +175,7 @@ class Management:
             for subscription in subscriptions:
                 for account in self._sdk(subscription).accounts.list():
                     if _answers_at(account, self._host):
-                        found = Account.from_id(account.id)
-                        return replace(found, location=_normal(account.location))
+                        return replace(Account.from_id(account.id), location=_normal(account.location))
         except AzureError as error:
             raise ServiceError(
                 f"Where {self._host} stands in Azure cannot be found: {error_of(error)[2]} {_SAY_WHERE}"

@@ -34,10 +34,10 @@ class Retirement:
 
 def retirement(model: str, *, today: date, catalogue: Catalogue | None = None) -> Retirement | None:
     """When the base model behind `model` retires; None when the catalogue does not know."""
-    known = (catalogue or load_catalogue()).model(model)
-    if known is None or known.retires is None:
+    base = (catalogue or load_catalogue()).model(model)
+    if base is None or base.retires is None:
         return None
-    return Retirement(known.id, known.retires, (known.retires - today).days, known.dated)
+    return Retirement(base.id, base.retires, (base.retires - today).days, base.dated)
 
 
 @dataclass(frozen=True)

@@ -226,9 +226,9 @@ def _problem(problem: Any) -> str:
 
 def local_files(folder: Path, most: int = 100) -> list[str]:
     """Files here, and one folder down, that look like training data."""
-    found: list[Path] = []
+    paths: list[Path] = []
     for pattern in ("*.jsonl", "*/*.jsonl", "*.csv", "*/*.csv"):
-        found += sorted(p for p in folder.glob(pattern) if not any(part.startswith(".") for part in p.parts))
-        if len(found) >= most:
+        paths += sorted(p for p in folder.glob(pattern) if not any(part.startswith(".") for part in p.parts))
+        if len(paths) >= most:
             break
-    return [str(p.relative_to(folder)) for p in found[:most]]
+    return [str(p.relative_to(folder)) for p in paths[:most]]
