@@ -7,11 +7,8 @@ import sys
 from tunebook.fields import settings
 
 ROW = """
-    prompt_loss_weight: float | Auto = field(
-        default="auto",
-        metadata=_row(
-            Number(high=1), methods=("supervised", "dpo"), advice="How much a prompt counts.", log_scaled=True
-        ),
+    prompt_loss_weight: float | Auto = _hyperparameter(
+        Number(high=1), methods=("supervised", "dpo"), advice="How much a prompt counts.", log_scaled=True
     )
 """
 # A process of its own, in which fields.py has one row more; no other file is touched.

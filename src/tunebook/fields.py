@@ -80,8 +80,8 @@ class Tier:
     """A training type of the catalogue, in any of its spellings."""
 
     def problems(self, value: Any, facts: Catalogue) -> list[str]:
-        known = ", ".join(tier.id for tier in facts.training_types)
-        return [] if facts.training_type(value) else [f"{value!r} is not one of {known}."]
+        tiers = ", ".join(tier.id for tier in facts.training_types)
+        return [] if facts.training_type(value) else [f"{value!r} is not one of {tiers}."]
 
 
 @dataclass(frozen=True)
@@ -206,145 +206,109 @@ def _row(kind: Kind, **known: Any) -> Mapping[str, Setting]:
     return {"setting": Setting(kind, **known)}
 
 
-def _top(kind: Kind, group: str, **known: Any) -> Mapping[str, Setting]:
-    """A row for what is no hyperparameter, but stands in the body of the request."""
-    return _row(kind, group=group, place="body", **({"placeholder": "", "swept": False} | known))
+def _hyperparameter(kind: Kind, *, default: Any = "auto", **known: Any) -> Any:
+    """A row that is left to the service unless it is given."""
+    return field(default=default, metadata=_row(kind, **known))
+
+
+def _top(
+    kind: Kind, group: str, *, default: Any = None, swept: bool = False, placeholder: str = "", **known: Any
+) -> Any:
+    """A row that is no hyperparameter, but stands in the body of the request."""
+    return field(
+        default=default,
+        metadata=_row(kind, group=group, place="body", swept=swept, placeholder=placeholder, **known),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class JobFields:
     """The table: one attribute a setting, in the order of the form."""
 
-    model: str = field(metadata=_top(BaseModel(), "Model", label="base model", swept=True, needed_by=METHODS))
-    training_file: str = field(metadata=_top(File(), "Files", swept=True, needed_by=METHODS))
-    validation_file: str | None = field(
+    # ruff: noqa: RUF009 - each of these calls makes a dataclass field
+    model: str = field(metadata=_row(BaseModel(), group="Model", place="body", label="base model", needed_by=METHODS))
+    training_file: str = field(metadata=_row(File(), group="Files", place="body", needed_by=METHODS))
+    validation_file: str | None = _top(
+        File(), "Files", needed_by=REINFORCEMENT, needed="reinforcement needs one. Upload it and give its id."
+    )
+    n_epochs: int | Auto = _hyperparameter(
+        Number(whole=True, low=1, high=50), advice="Passes over the file. More fit closer, and overfit sooner."
+    )
+    batch_size: int | Auto = _hyperparameter(
+        Number(whole=True, low=1, high=256),
+        advice="Examples a step. Larger suits larger files: fewer, calmer updates.",
+        log_scaled=True,
+    )
+    learning_rate_multiplier: float | Auto = _hyperparameter(
+        Number(),
+        advised=("learning_rate_multiplier_low", "learning_rate_multiplier_high"),
+        advice="Try {learning_rate_multiplier_low:g} to {learning_rate_multiplier_high:g}; "
+        "smaller can avoid overfitting.",
+        log_scaled=True,
+    )
+    beta: float | Auto = _hyperparameter(
+        Number(high=2),
+        methods=DPO,
+        advice="How close to stay to the base model: above 0, at most 2; 0.1 is usual.",
+        log_scaled=True,
+    )
+    l2_multiplier: float | Auto = _hyperparameter(
+        Number(),
+        methods=DPO,
+        place="method",  # where Microsoft's guide to DPO puts it
+        advice="Pull of the weights towards zero; larger holds the model back more.",
+        log_scaled=True,
+    )
+    grader: Mapping[str, Any] | None = _hyperparameter(
+        Json(),
         default=None,
-        metadata=_top(
-            File(),
-            "Files",
-            needed_by=REINFORCEMENT,
-            needed="reinforcement needs one. Upload it and give its id.",
-        ),
+        methods=REINFORCEMENT,
+        place="method",
+        placeholder='{"type": "string_check", …}',
+        advice="JSON of one grader; multi combines several. "
+        "{{{{item.…}}}} and {{{{sample.output_text}}}} are filled in.",
+        needed_by=REINFORCEMENT,
+        needed='reinforcement needs one, e.g. {"type": "string_check", …}.',
+        swept=False,
     )
-    n_epochs: int | Auto = field(
-        default="auto",
-        metadata=_row(
-            Number(whole=True, low=1, high=50), advice="Passes over the file. More fit closer, and overfit sooner."
-        ),
-    )
-    batch_size: int | Auto = field(
-        default="auto",
-        metadata=_row(
-            Number(whole=True, low=1, high=256),
-            advice="Examples a step. Larger suits larger files: fewer, calmer updates.",
-            log_scaled=True,
-        ),
-    )
-    learning_rate_multiplier: float | Auto = field(
-        default="auto",
-        metadata=_row(
-            Number(),
-            advice="Try {learning_rate_multiplier_low:g} to {learning_rate_multiplier_high:g}; smaller can avoid "
-            "overfitting.",
-            advised=("learning_rate_multiplier_low", "learning_rate_multiplier_high"),
-            log_scaled=True,
-        ),
-    )
-    beta: float | Auto = field(
-        default="auto",
-        metadata=_row(
-            Number(high=2),
-            methods=DPO,
-            advice="How close to stay to the base model: above 0, at most 2; 0.1 is usual.",
-            log_scaled=True,
-        ),
-    )
-    l2_multiplier: float | Auto = field(
-        default="auto",
-        metadata=_row(
-            Number(),
-            methods=DPO,
-            place="method",  # where Microsoft's guide to DPO puts it
-            advice="Pull of the weights towards zero; larger holds the model back more.",
-            log_scaled=True,
-        ),
-    )
-    grader: Mapping[str, Any] | None = field(
+    reasoning_effort: str | None = _hyperparameter(
+        Choice(("default", "low", "medium", "high")),
         default=None,
-        metadata=_row(
-            Json(),
-            methods=REINFORCEMENT,
-            place="method",
-            placeholder='{"type": "string_check", …}',
-            advice="JSON of one grader; multi combines several. "
-            "{{{{item.…}}}} and {{{{sample.output_text}}}} are filled in.",
-            needed_by=REINFORCEMENT,
-            needed='reinforcement needs one, e.g. {"type": "string_check", …}.',
-            swept=False,
-        ),
+        methods=REINFORCEMENT,
+        advice="How long the model may think while it is trained.",
     )
-    reasoning_effort: str | None = field(
-        default=None,
-        metadata=_row(
-            Choice(("default", "low", "medium", "high")),
-            methods=REINFORCEMENT,
-            advice="How long the model may think while it is trained.",
-        ),
+    compute_multiplier: float | Auto = _hyperparameter(
+        Number(low=1e-5, high=10),
+        methods=REINFORCEMENT,
+        advice="Compute spent on exploring answers: at most 10. More costs more.",
     )
-    compute_multiplier: float | Auto = field(
-        default="auto",
-        metadata=_row(
-            Number(low=1e-5, high=10),
-            methods=REINFORCEMENT,
-            advice="Compute spent on exploring answers: at most 10. More costs more.",
-        ),
+    eval_interval: int | Auto = _hyperparameter(
+        Number(whole=True, low=1),
+        methods=REINFORCEMENT,
+        advice="Training steps between two evaluations on the validation file.",
     )
-    eval_interval: int | Auto = field(
-        default="auto",
-        metadata=_row(
-            Number(whole=True, low=1),
-            methods=REINFORCEMENT,
-            advice="Training steps between two evaluations on the validation file.",
-        ),
+    eval_samples: int | Auto = _hyperparameter(
+        Number(whole=True, low=1), methods=REINFORCEMENT, advice="Answers sampled to each question of an evaluation."
     )
-    eval_samples: int | Auto = field(
-        default="auto",
-        metadata=_row(
-            Number(whole=True, low=1),
-            methods=REINFORCEMENT,
-            advice="Answers sampled to each question of an evaluation.",
-        ),
+    seed: int | None = _top(
+        Number(whole=True, high="seed_maximum", auto=False),
+        "Hyperparameters",
+        placeholder="chosen by the service",
+        advice="The same seed and settings should give the same model.",
     )
-    seed: int | None = field(
-        default=None,
-        metadata=_top(
-            Number(whole=True, high="seed_maximum", auto=False),
-            "Hyperparameters",
-            placeholder="chosen by the service",
-            advice="The same seed and settings should give the same model.",
-        ),
+    suffix: str | None = _top(
+        Text(longest="suffix_characters"),
+        "Name and notes",
+        placeholder="e.g. support-v1",
+        advice="Ends the model's name; letters, digits, - and _.",
     )
-    suffix: str | None = field(
-        default=None,
-        metadata=_top(
-            Text(longest="suffix_characters"),
-            "Name and notes",
-            placeholder="e.g. support-v1",
-            advice="Ends the model's name; letters, digits, - and _.",
-        ),
-    )
-    method: Method = field(default="supervised", metadata=_top(MethodName(), "Model"))
-    training_type: str | None = field(
-        default=None, metadata=_top(Tier(), "Model", label="training type", wire="trainingType", swept=True)
-    )
-    metadata: Mapping[str, str] | None = field(
-        default=None,
-        metadata=_top(
-            Pairs(),
-            "Name and notes",
-            placeholder="team = support",
-            advice="key = value, one a line; up to {metadata_pairs:g}.",
-        ),
+    method: Method = _top(MethodName(), "Model", default="supervised")
+    training_type: str | None = _top(Tier(), "Model", label="training type", wire="trainingType", swept=True)
+    metadata: Mapping[str, str] | None = _top(
+        Pairs(),
+        "Name and notes",
+        placeholder="team = support",
+        advice="key = value, one a line; up to {metadata_pairs:g}.",
     )
 
 

@@ -3,8 +3,9 @@
 import pytest
 
 from tunebook.experiments.evaluation.cases import conversation_key
-from tunebook.experiments.evaluation.held_out import HeldOut, job_of, look_for
+from tunebook.experiments.evaluation.held_out import HeldOut, look_for
 from tunebook.service import JobRequest
+from tunebook.service.jobs import job_of
 
 
 def key(text, system=None):

@@ -79,10 +79,6 @@ def test_what_is_doubtful_is_a_warning_and_may_be_sent(field, changes):
     assert [(p.field, p.severity) for p in request.problems()] == [(field, "warning")]
 
 
-def test_foreign_text_is_escaped_in_the_html():
-    assert "<script>" not in JobRequest(model="<script>", training_file="f")._repr_html_()
-
-
 def test_settings_of_dpo_go_where_the_api_and_its_guide_put_them():
     body = JobRequest(model="m", training_file="f", method="dpo", beta=0.3, l2_multiplier=0.1, n_epochs=2).to_json()
 

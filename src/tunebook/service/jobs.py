@@ -276,7 +276,7 @@ class Job(Shown):
         return Card(facts(rows, "Fine-tuning job"), *warnings)
 
 
-def job_of_model(model: str) -> str | None:
+def job_of(model: str) -> str | None:
     """The id of the job that made a fine-tuned model or a checkpoint, which stands in its name."""
     named = _JOB_IN_NAME.search(model)
     return f"ftjob-{named[1]}" if named else None

@@ -52,13 +52,13 @@ class Account:
     @classmethod
     def from_id(cls, resource_id: str) -> Account:
         """The account a resource id names, as the portal shows it under Properties."""
-        found = _ID.fullmatch(resource_id.strip())
-        if found is None:
+        parts = _ID.fullmatch(resource_id.strip())
+        if parts is None:
             raise ServiceError(
                 f"resource id {resource_id!r}: one such as /subscriptions/…/resourceGroups/…/providers/"
                 "Microsoft.CognitiveServices/accounts/<name> is needed. It stands in the portal under Properties."
             )
-        return cls(**found.groupdict())
+        return cls(**parts.groupdict())
 
 
 @dataclass(frozen=True)
@@ -175,8 +175,7 @@ class Management:
             for subscription in subscriptions:
                 for account in self._sdk(subscription).accounts.list():
                     if _answers_at(account, self._host):
-                        found = Account.from_id(account.id)
-                        return replace(found, location=_normal(account.location))
+                        return replace(Account.from_id(account.id), location=_normal(account.location))
         except AzureError as error:
             raise ServiceError(
                 f"Where {self._host} stands in Azure cannot be found: {error_of(error)[2]} {_SAY_WHERE}"
@@ -264,9 +263,10 @@ def _normal(location: str | None) -> str | None:
 def last_days(metrics: Mapping[str, Any], now: datetime) -> dict[str, datetime]:
     """Deployment -> the last day with a call, of Azure Monitor's answer split by ModelDeploymentName."""
     last: dict[str, datetime] = {}
-    for series in (one for metric in metrics.get("value") or () for one in metric.get("timeseries") or ()):
-        names = [m.get("value") for m in series.get("metadatavalues") or ()]
-        days = [point["timeStamp"] for point in series.get("data") or () if point.get("total")]
+    listed = [series for metric in metrics.get("value", ()) for series in metric.get("timeseries", ())]
+    for series in listed:
+        names = [about.get("value") for about in series.get("metadatavalues", ())]
+        days = [point["timeStamp"] for point in series.get("data", ()) if point.get("total")]
         if names and days:
             day = datetime.fromisoformat(max(days).replace("Z", "+00:00"))
             last[str(names[0])] = min(day + timedelta(days=1), now)

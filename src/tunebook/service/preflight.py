@@ -18,7 +18,7 @@ from openai import NotFoundError
 from tunebook.analysis.run import TERMINAL
 from tunebook.catalogue import Catalogue, load_catalogue
 from tunebook.palette import TONES
-from tunebook.service.jobs import Jobs, as_json, job_of_model
+from tunebook.service.jobs import Jobs, as_json, job_of
 from tunebook.service.management import DEPLOYER_ROLE, Management, if_allowed
 from tunebook.service.resource import Resource
 from tunebook.service.terms import retirement, sku_name
@@ -157,7 +157,7 @@ def _quotas(management: Management, location: str) -> dict[str, tuple[float, flo
 
 def _origin(resource: Resource, model: str) -> tuple[Mapping[str, Any] | None, tuple[str, ...] | None]:
     """The job that made a model, `{}` when the resource has none, and the names of the checkpoints it keeps."""
-    job_id = job_of_model(model)
+    job_id = job_of(model)
     if job_id is None:
         return None, None
     try:
@@ -297,21 +297,17 @@ def _capacity(facts: DeploymentFacts) -> Finding:
     if isinstance(facts.capacity, bool) or not isinstance(facts.capacity, int) or facts.capacity < 1:
         message = f"{facts.capacity!r} is not a whole number of at least 1 (thousands of tokens per minute)."
         return Finding("quota", "refused", message)
-    offer = next((o for o in facts.offers or () if o.sku.lower() == sku_name(facts.sku).lower()), None)
-    if offer is None:
-        return _QUOTA_UNREAD
+    wanted = sku_name(facts.sku).lower()
+    offer = next((offer for offer in facts.offers or () if offer.sku.lower() == wanted), Offer(wanted))
     if offer.most is not None and facts.capacity > offer.most:
         return Finding("quota", "refused", f"capacity {facts.capacity} is over the SKU's most, {offer.most}.")
-    return _quota(facts.capacity, offer.usage or "", (facts.quotas or {}).get(offer.usage or ""))
+    return _quota(facts.capacity, offer.usage or "", facts.quotas or {})
 
 
-_QUOTA_UNREAD = Finding("quota", "unknown", "the quota of this model and SKU cannot be read.")
-
-
-def _quota(capacity: int, name: str, quota: tuple[float, float] | None) -> Finding:
-    if quota is None:
-        return _QUOTA_UNREAD
-    used, limit = quota
+def _quota(capacity: int, name: str, quotas: Mapping[str, tuple[float, float]]) -> Finding:
+    if name not in quotas:
+        return Finding("quota", "unknown", "the quota of this model and SKU cannot be read.")
+    used, limit = quotas[name]
     free = limit - used
     if capacity > free:
         return Finding(

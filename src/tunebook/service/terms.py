@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from tunebook.catalogue import Catalogue, load_catalogue
+from tunebook.words import money
 
 # How requests spell the SKUs of fine-tuned models, by what people write; other names are passed on as they are.
 _SKUS = {"standard": "Standard", "globalstandard": "GlobalStandard", "developer": "DeveloperTier"}
@@ -33,10 +34,10 @@ class Retirement:
 
 def retirement(model: str, *, today: date, catalogue: Catalogue | None = None) -> Retirement | None:
     """When the base model behind `model` retires; None when the catalogue does not know."""
-    known = (catalogue or load_catalogue()).model(model)
-    if known is None or known.retires is None:
+    base = (catalogue or load_catalogue()).model(model)
+    if base is None or base.retires is None:
         return None
-    return Retirement(known.id, known.retires, (known.retires - today).days, known.dated)
+    return Retirement(base.id, base.retires, (base.retires - today).days, base.dated)
 
 
 @dataclass(frozen=True)
@@ -70,8 +71,8 @@ class Terms:
         if not self.usd_per_hour:
             return (f"No hourly charge; only the tokens are billed (as of {self.priced}).",)
         return (
-            f"${self.usd_per_hour:.2f} an hour (${24 * self.usd_per_hour:.2f} a day) for as long as it exists, called "
-            f"or not, and the tokens on top (as of {self.priced}).",
+            f"{money(self.usd_per_hour)} an hour ({money(24 * self.usd_per_hour)} a day) for as long as it exists, "
+            f"called or not, and the tokens on top (as of {self.priced}).",
         )
 
     def _removal(self) -> tuple[str, ...]:

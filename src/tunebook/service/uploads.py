@@ -85,11 +85,11 @@ def upload_in_parts(
     notes = folder or user_state_path("tunebook", appauthor=False) / "uploads"
     file_key = hashlib.blake2b(f"{resource.endpoint}\n{name}\n{key}".encode(), digest_size=16).hexdigest()
     journal = _Journal.read(notes / f"{file_key}.json", part_bytes=part_bytes, now=clock())
-    known = len(journal.parts)
+    sent_before = len(journal.parts)
     try:
         return _send(client, body, name, total, journal, progress)
     except (NotFoundError, BadRequestError):
-        if not known:
+        if not sent_before:
             raise
         # The upload taken up again is gone at the service (cancelled, or expired early): begin anew, once.
         fresh = _Journal(journal.path, part_bytes=part_bytes)

@@ -82,8 +82,9 @@ class JobSnapshot(Run):
         if self.results is None:
             return {}
         columns = {"train loss": "train_loss", "valid loss": "valid_loss"}
-        known = {label: self.results.frame[c].dropna() for label, c in columns.items() if c in self.results.frame}
-        return {label: float(values.iloc[-1]) for label, values in known.items() if len(values)}
+        frame = self.results.frame
+        losses = {label: frame[column].dropna() for label, column in columns.items() if column in frame}
+        return {label: float(values.iloc[-1]) for label, values in losses.items() if len(values)}
 
     @property
     def n_epochs(self) -> int | None:
@@ -180,8 +181,8 @@ def look(
     pictures = dict(seen)
     try:
         for job in _read_jobs(workspace, [i for i in job_ids if i not in seen or not seen[i].ended]):
-            known = n_train if n_train is not None else _rows_known(pictures.values(), job.job.training_file)
-            pictures[job.id] = _supplemented(workspace, _advance(seen.get(job.id), job, now, known), job)
+            rows = n_train if n_train is not None else _rows_known(pictures.values(), job.job.training_file)
+            pictures[job.id] = _supplemented(workspace, _advance(seen.get(job.id), job, now, rows), job)
     except AWAY as error:
         if not pictures:
             raise
@@ -221,14 +222,15 @@ def _advance(previous: JobSnapshot | None, job: Job, now: float, n_train: int | 
     events, results, checkpoints = previous.events, previous.results, previous.checkpoints
     if new := tuple(as_json(event) for event in job.events(after=events[-1]["id"] if events else None)):
         events += new
-        results = Results.from_events(list(events), name=job.id)
+        measured = Results.from_events(list(events), name=job.id)
+        results = measured if len(measured) else None
     if job.status == "paused" or job.ended:
         with suppress(NotFoundError, ResultsError):  # deleted, or damaged: what the events said is left
             results = job.results() if job.job.result_files else results
         checkpoints = tuple(as_json(c) for c in job.checkpoints())
     return JobSnapshot(
         record,
-        results if results is not None and len(results) else None,
+        results,
         checkpoints,
         events,
         read_at=now,

@@ -391,7 +391,8 @@ def in_parallel(tasks: list[Callable[[], None]]) -> None:
 
 def training_system(workspace: Workspace, models: Iterable[str]) -> tuple[str, float, str] | None:
     """(system message, share of examples with it, training file) of the first tuned model; None when there is none."""
-    from tunebook.experiments.evaluation.held_out import job_of, served_model, training_cases
+    from tunebook.experiments.evaluation.held_out import served_model, training_cases
+    from tunebook.service.jobs import job_of
 
     for name in models:
         job_id = job_of(served_model(workspace, name))

@@ -6,7 +6,6 @@ asks which job made each model, reads that job's files, and those of the jobs it
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -20,7 +19,6 @@ from tunebook.experiments.evaluation.cases import Case, read_case, read_example
 if TYPE_CHECKING:
     from tunebook.service import Workspace
 
-_JOB_IN_NAME = re.compile(r"\.ft-([0-9a-f]{32})")
 _MOST_SYSTEMS = 20  # system messages remembered of a training file: a template filled in per row is no fixed one
 _USE = {
     "training": "trained the model",
@@ -140,15 +138,9 @@ def training_cases(workspace: Workspace, file_id: str, most: int) -> Iterator[Ca
     return (read_case(example, index) for index, example in enumerate(islice(examples, most)))
 
 
-def job_of(model: str) -> str | None:
-    """The id of the job that made a model, read from its name; None for a base model."""
-    found = _JOB_IN_NAME.search(model)
-    return f"ftjob-{found[1]}" if found else None
-
-
 def _jobs(workspace: Workspace, models: Iterable[str], unread: list[str]) -> Iterator[Mapping[str, Any]]:
     """The jobs that made the models, then those that made the models they started from."""
-    from tunebook.service.jobs import as_json
+    from tunebook.service.jobs import as_json, job_of
 
     waiting, seen = list(models), set()
     while waiting:

@@ -8,7 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from tunebook.errors import RequestError, TunebookError
-from tunebook.experiments.evaluation.held_out import job_of
+from tunebook.service.jobs import job_of
 
 if TYPE_CHECKING:
     import pandas as pd

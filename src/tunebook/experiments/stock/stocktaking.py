@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 from tunebook.analysis.run import TERMINAL
 from tunebook.catalogue import Catalogue, load_catalogue
 from tunebook.errors import TunebookError
-from tunebook.experiments.evaluation.held_out import job_of
 from tunebook.experiments.stock.inventory import ORDER, Inventory, Item, Kind
-from tunebook.service.jobs import as_json
+from tunebook.service.jobs import as_json, job_of
 from tunebook.service.terms import deployment_terms
 
 if TYPE_CHECKING:

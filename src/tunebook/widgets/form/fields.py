@@ -33,10 +33,10 @@ def _input(setting: Setting, models: Sequence[str]) -> Any:
     if isinstance(kind, Choice):
         options = [("left to the service", ""), *((option, option) for option in kind.options)]
         return ipywidgets.Dropdown(description=setting.label, options=options)
-    known = {"description": setting.label, "placeholder": setting.placeholder}
+    words = {"description": setting.label, "placeholder": setting.placeholder}
     if isinstance(kind, Json | Pairs):
-        return ipywidgets.Textarea(**known, rows=5 if isinstance(kind, Json) else 2, continuous_update=False)
-    return ipywidgets.Text(**known)
+        return ipywidgets.Textarea(**words, rows=5 if isinstance(kind, Json) else 2, continuous_update=False)
+    return ipywidgets.Text(**words)
 
 
 def row(control: Any, beside: Any) -> Any:

@@ -76,17 +76,21 @@ class FilePicker:
         self._loading = False
         self._offer()
 
-    def _offer(self) -> None:
+    def _options(self) -> list[tuple[str, str]]:
+        """What can be picked, narrowed by what stands in `find`."""
         wanted = self.find.value.strip().lower()
-        found = [f for f in self._files if wanted in f"{f.filename} {f.id}".lower()]
+        files = [f for f in self._files if wanted in f"{f.filename} {f.id}".lower()]
         first = "loading the list …" if self._loading else "none" if not self._required else "choose …"
         options = [(first, _NONE), ("a local file …", _LOCAL)]
-        options += [(f"{f.filename} ({size(f.bytes)}, {clock(f.created_at, now=0)}) {f.id}", f.id) for f in found]
+        options += [(f"{f.filename} ({size(f.bytes)}, {clock(f.created_at, now=0)}) {f.id}", f.id) for f in files]
         left = len(options) - _MOST_OFFERED
         options = options[:_MOST_OFFERED]
         if left > 0:
             options.append((f"… {left} more: narrow with find", _NONE))
-        here = self.choice.file_id
+        return options
+
+    def _offer(self) -> None:
+        options, here = self._options(), self.choice.file_id
         if here and here not in [value for _, value in options]:
             options.insert(1, (self.choice.label or here, here))
         value = here or (_LOCAL if self.uploaded.value == _LOCAL else _NONE)
@@ -222,9 +226,9 @@ def _problem(problem: Any) -> str:
 
 def local_files(folder: Path, most: int = 100) -> list[str]:
     """Files here, and one folder down, that look like training data."""
-    found: list[Path] = []
+    paths: list[Path] = []
     for pattern in ("*.jsonl", "*/*.jsonl", "*.csv", "*/*.csv"):
-        found += sorted(p for p in folder.glob(pattern) if not any(part.startswith(".") for part in p.parts))
-        if len(found) >= most:
+        paths += sorted(p for p in folder.glob(pattern) if not any(part.startswith(".") for part in p.parts))
+        if len(paths) >= most:
             break
-    return [str(p.relative_to(folder)) for p in found[:most]]
+    return [str(p.relative_to(folder)) for p in paths[:most]]

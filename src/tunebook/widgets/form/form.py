@@ -244,6 +244,16 @@ class JobForm:
                 self._show(self.state)
 
     def _show(self, state: FormState) -> None:
+        self._show_notes(state)
+        self._show_code(state)
+        put(self._estimate, note(state.estimate.words))
+        put(self._waits, note(self._waiting_for(state), "wait") if state.missing else "")
+        if self._open_question and state.ask != self._open_question:
+            self._ask(None)  # it was about another estimate
+        if not self._clicks.active:
+            self.create_button.disabled = not state.ready
+
+    def _show_notes(self, state: FormState) -> None:
         for name, widget in self._notes.items():
             lines = [note(n.text, n.tone) for n in state.notes[name]]
             if name in self._pickers and (label := self._pickers[name].choice.label):
@@ -253,15 +263,11 @@ class JobForm:
         for name, methods in METHOD_ROWS.items():
             shown = method in methods and not (name == PRICE and getattr(self.workspace, "embedded", False))
             self._rows[name].layout.display = "" if shown else "none"
-        put(self._estimate, note(state.estimate.words))
+
+    def _show_code(self, state: FormState) -> None:
         none = note("The request stands here once the fields marked ✕\ufe0e can be read.")
         for name, code in (("Python", state.python), ("curl", state.curl), ("JSON", state.body)):
             put(self._code[name], f'<pre class="tb-code">{esc(code)}</pre>' if code else none)
-        put(self._waits, note(self._waiting_for(state), "wait") if state.missing else "")
-        if self._open_question and state.ask != self._open_question:
-            self._ask(None)  # it was about another estimate
-        if not self._clicks.active:
-            self.create_button.disabled = not state.ready
 
     def _waiting_for(self, state: FormState) -> str:
         names = [self.fields[n].description if n in self.fields else f"{n} file" for n in state.missing]

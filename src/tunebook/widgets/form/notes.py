@@ -18,8 +18,7 @@ RETIRES_SOON_DAYS = 365
 def note_model(values: FormValues, model: Model | None, facts: Catalogue, today: date, notes: list[Note]) -> None:
     if model is None:
         return
-    said = f"{model.modality}; {' or '.join(model.methods)}; {model.state} (catalogue of {facts.as_of})."
-    notes.append(Note(said))
+    notes.append(Note(f"{model.modality}; {' or '.join(model.methods)}; {model.state} (catalogue of {facts.as_of})."))
     if model.retires is not None:
         days = (model.retires - today).days
         if days < 0:
@@ -40,8 +39,8 @@ def offered_in(model: Model, region: str) -> bool:
 def note_problems(problems: Iterable[RequestProblem], notes: dict[str, list[Note]]) -> None:
     """What the request says of itself; what the files lack, and what cannot even be read, is said already."""
     for problem in problems:
-        said_already = any(note.tone == "bad" for note in notes.get(problem.field, ()))
-        if problem.field not in ("training_file", "validation_file") and not said_already:
+        refused = any(note.tone == "bad" for note in notes.get(problem.field, ()))
+        if problem.field not in ("training_file", "validation_file") and not refused:
             notes[problem.field].append(Note(problem.message, "bad" if problem.severity == "error" else "wait"))
 
 

@@ -53,7 +53,7 @@ class FormState:
     @property
     def missing(self) -> tuple[str, ...]:
         """The fields that keep "Create" from being pressed."""
-        return tuple(name for name, said in self.notes.items() if any(note.tone == "bad" for note in said))
+        return tuple(name for name, notes in self.notes.items() if any(note.tone == "bad" for note in notes))
 
 
 def resolve(

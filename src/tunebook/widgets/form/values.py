@@ -154,10 +154,10 @@ def values_of_job(job: Mapping[str, Any], *, go_on: bool = False) -> FormValues:
     run = Run(job)
     method = job.get("method")
     own = (method.get(run.method) if isinstance(method, Mapping) else None) or {}
-    told = {**(job.get("hyperparameters") or {}), **own, **(own.get("hyperparameters") or {})}
-    known = {**job, "suffix": run.suffix, "method": run.method}
+    numbers = {**(job.get("hyperparameters") or {}), **own, **(own.get("hyperparameters") or {})}
+    body = {**job, "suffix": run.suffix, "method": run.method}
     texts = {
-        name: typed(name, (known if setting.place == "body" else told).get(setting.wire))
+        name: typed(name, (body if setting.place == "body" else numbers).get(setting.wire))
         for name, setting in settings().items()
         if name in TYPED
     }
