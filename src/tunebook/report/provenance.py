@@ -15,9 +15,11 @@ from tunebook.analysis.sweeps.comparison import Comparison, run_ids
 from tunebook.catalogue import load_catalogue
 from tunebook.errors import RequestError
 from tunebook.report.content import Table
+from tunebook.show import Span
 from tunebook.words import count, duration, listed, moment, setting
 
 PACKAGES = ("tunebook", "numpy", "pandas", "scipy", "scikit-learn", "matplotlib")
+_NUMBERS = ("Tokens", "Bytes")
 # Events shown at most: a job that warns at every step would bury the others.
 MOST_EVENTS = 12
 
@@ -62,16 +64,12 @@ def _jobs(runs: Sequence[Run], ids: Sequence[str]) -> list[Table]:
         "Hyperparameters as resolved",
     )
     head += ("Tokens", "Created", "Took", "Measurements (SHA-256)")
-    table = _trimmed(Table("Jobs", head, tuple(rows), code=(0,), numbers=(7,)))
-    same = [
-        place for place in range(1, len(table.head)) if len(rows) > 1 and len({row[place] for row in table.rows}) == 1
-    ]
-    if not same:
-        return [table]
-    common = tuple((table.head[place], table.rows[0][place]) for place in same)
+    same = [place for place in range(1, len(head)) if len(rows) > 1 and len({row[place] for row in rows}) == 1]
+    common = [(head[place], rows[0][place]) for place in same]
+    own = [place for place in range(len(head)) if place not in same]
     return [
-        Table("The same for all jobs", ("What", "Value"), common),
-        _only(table, set(range(len(table.head))) - set(same)),
+        _table("The same for all jobs", ("What", "Value"), [(name, value) for name, value in common if value]),
+        _table("Jobs", [head[at] for at in own], [[row[at] for at in own] for row in rows], code=("Job",)),
     ]
 
 
@@ -81,9 +79,8 @@ def _models(runs: Sequence[Run], ids: Sequence[str]) -> Table:
         steps = sorted(int(kept.get("step_number") or 0) for kept in run.checkpoints)
         if run.fine_tuned_model or steps:
             rows.append((job_id, run.fine_tuned_model or "", ", ".join(map(count, steps))))
-    return _trimmed(
-        Table("Models the jobs left", ("Job", "Final model", "Checkpoints kept at steps"), tuple(rows), code=(0, 1))
-    )
+    head = ("Job", "Final model", "Checkpoints kept at steps")
+    return _table("Models the jobs left", head, rows, code=("Job", "Final model"))
 
 
 def fingerprint(run: Run) -> str:
@@ -100,8 +97,8 @@ def _files(runs: Sequence[Run], files: Mapping[str, Any]) -> Table:
         for role, file_id in (("training", run.training_file), ("validation", run.validation_file)):
             if file_id and role not in used.setdefault(str(file_id), []):
                 used[str(file_id)].append(role)
-    rows = tuple((file_id, listed(roles), *_hashed(files.get(file_id))) for file_id, roles in used.items())
-    return _trimmed(Table("Files", ("File", "Used for", "Name", "Bytes", "SHA-256"), rows, code=(0, 4), numbers=(3,)))
+    rows = [(file_id, listed(roles), *_hashed(files.get(file_id))) for file_id, roles in used.items()]
+    return _table("Files", ("File", "Used for", "Name", "Bytes", "SHA-256"), rows, code=("File", "SHA-256"))
 
 
 def _hashed(path: Any) -> tuple[str, str, str]:
@@ -128,7 +125,7 @@ def _incidents(runs: Sequence[Run], ids: Sequence[str]) -> Table:
     ]
     more = "" if len(found) <= MOST_EVENTS else f" (the first {MOST_EVENTS} of {len(found):,})"
     head = ("When", "Job", "Level", "Message")
-    return Table(f"Warnings and errors on the way{more}", head, tuple(found[:MOST_EVENTS]), code=(1,))
+    return _table(f"Warnings and errors on the way{more}", head, found[:MOST_EVENTS], code=("Job",))
 
 
 def _software() -> Table:
@@ -139,21 +136,13 @@ def _software() -> Table:
         except metadata.PackageNotFoundError:
             continue
     rows.append(("Catalogue of models and prices", f"{load_catalogue().as_of:%Y-%m-%d}"))
-    return Table("Software and facts", ("What", "Version or date"), tuple(rows))
+    return _table("Software and facts", ("What", "Version or date"), rows)
 
 
-def _trimmed(table: Table) -> Table:
-    """The table without columns in which no row has anything."""
-    return _only(table, {place for place in range(len(table.head)) if any(row[place] for row in table.rows)})
-
-
-def _only(table: Table, keep_places: set[int]) -> Table:
-    keep = sorted(keep_places)
-    places = {old: new for new, old in enumerate(keep)}
-    return Table(
-        table.caption,
-        tuple(table.head[place] for place in keep),
-        tuple(tuple(row[place] for place in keep) for row in table.rows),
-        tuple(places[place] for place in table.code if place in places),
-        tuple(places[place] for place in table.numbers if place in places),
-    )
+def _table(caption: str, head: Sequence[str], rows: Sequence[Sequence[str]], *, code: Sequence[str] = ()) -> Table:
+    """A table without the columns in which no row has anything; those named by `code` hold names to copy."""
+    kept = [at for at in range(len(head)) if any(row[at] for row in rows)]
+    names = [head[at] for at in kept]
+    cells = [[Span(row[at], "code") if head[at] in code and row[at] else row[at] for at in kept] for row in rows]
+    numeric = [at for at, name in enumerate(names) if name in _NUMBERS]
+    return Table(names, cells, caption, numeric=numeric, labelled=True)
