@@ -6,7 +6,7 @@ and line style, so the pictures can be read without colour, on light and on dark
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -42,40 +42,41 @@ def sweep_chart(comparison: Comparison, *, by: str | None = None, x: str = "epoc
     frame = comparison.frame.set_index("id").loc[list(group.ids)]
     looks = looks_of(frame[by].tolist() if by else [])
     x = x if x != "epoch" or _epochs_known(comparison, group.ids) else "share"
-    pairs = []
-    for _, row in frame[::-1].iterrows():
-        look = looks[level_of(row[by])] if by else Look("", palette.SERIES[0], "o", "-")
-        pairs.append(_job_curve(comparison, row, look, x, f"{column}_smooth"))
-    drawn = [pair for pair in pairs if pair is not None]
-    if not drawn:
+    curves = list(_job_curves(comparison, frame[::-1], looks, by=by, x=x, column=f"{column}_smooth"))
+    if not curves:
         return Chart((), measured(comparison, column), note="no validation curves")
+    lines, marks = zip(*curves, strict=True)
     return Chart(
-        tuple(line for line, _ in drawn),
+        lines,
         measured(comparison, column),
         x_label=_ACROSS[x],
-        title=f"{len(drawn)} jobs, smoothed; ★ is the best guess",
-        x_range=(0.0, max(line.x[-1] for line, _ in drawn)),
-        y_range=_scale_of_losses([line.y for line, _ in drawn]),
-        marks=tuple(mark for _, mark in drawn),
+        title=f"{len(lines)} jobs, smoothed; ★ is the best guess",
+        x_range=(0.0, max(line.x[-1] for line in lines)),
+        y_range=_scale_of_losses([line.y for line in lines]),
+        marks=marks,
         legend=_thinned(list(looks.values())) if len(looks) > 1 else (),
         key=pretty(by) if by and len(looks) > 1 else "",
         alt=_in_words(comparison, frame),
     )
 
 
-def _job_curve(comparison: Comparison, row: pd.Series, look: Look, x: str, column: str) -> tuple[Line, Mark] | None:
-    """A job's smoothed curve and the mark at its recommended step; None where there is no curve."""
-    curve = comparison.diagnoses[str(row.name)].curve
-    curve = curve[np.isfinite(curve[column].to_numpy(float))]
-    if curve.empty:
-        return None
-    best = row.name == comparison.winner
-    width = 2.8 if best else 1.5 if row["indistinguishable"] else 1.0
-    at = numbers(curve["step"] / curve["step"].iloc[-1] if x == "share" else curve[x])
-    values = numbers(curve[column])
-    kept = int((curve["step"] - row["recommended_step"]).abs().to_numpy().argmin())
-    mark = Mark(at[kept], values[kept], f"★ {name_of(row)}" if best else "", look.colour, look.marker)
-    return Line("", at, values, look.colour, look.style, width=width), mark
+def _job_curves(
+    comparison: Comparison, frame: pd.DataFrame, looks: Mapping[Any, Look], *, by: str | None, x: str, column: str
+) -> Iterator[tuple[Line, Mark]]:
+    """Each job's smoothed curve, and the mark at its recommended step."""
+    for job_id, row in frame.iterrows():
+        curve = comparison.diagnoses[str(job_id)].curve
+        curve = curve[np.isfinite(curve[column].to_numpy(float))]
+        if curve.empty:
+            continue
+        look = looks[level_of(row[by])] if by else Look("", palette.SERIES[0], "o", "-")
+        best = job_id == comparison.winner
+        width = 2.8 if best else 1.5 if row["indistinguishable"] else 1.0
+        at = numbers(curve["step"] / curve["step"].iloc[-1] if x == "share" else curve[x])
+        values = numbers(curve[column])
+        kept = int((curve["step"] - row["recommended_step"]).abs().to_numpy().argmin())
+        mark = Mark(at[kept], values[kept], f"★ {name_of(row)}" if best else "", look.colour, look.marker)
+        yield Line("", at, values, look.colour, look.style, width=width), mark
 
 
 def plot_sweep(

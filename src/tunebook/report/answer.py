@@ -24,6 +24,16 @@ WORTH_SAYING = 0.005
 # loss of a healthy run rise (its `healthy_rise`).
 TOO_LATE = 0.15
 
+_ON_AZURE = "Run the same jobs on Azure OpenAI before deciding anything: the same code, with AZURE_OPENAI_ENDPOINT set."
+_EVALUATE = (
+    "Before people rely on it, compare it with the base model on held-out examples that no job has seen, "
+    "neither for training nor for validation: 300 of them show a gain of about 7 to 10 points."
+)
+_MEND = (
+    "Look at the examples that got worse, mend the training data, and evaluate again; more held-out examples "
+    "make a small gain visible."
+)
+
 # What the embedded service writes into each job's events, so that practice is never taken for the real thing.
 _STAND_IN = "embedded stand-in"
 
@@ -206,41 +216,34 @@ def _steps(
     evaluation: Evaluation | None,
     missed: _Missed | None,
 ) -> tuple[str, ...]:
-    steps: list[str] = []
-    next_round: list[str] = []
-    diagnosis = comparison.diagnoses.get(winner.id)
-    if diagnosis is not None and diagnosis.advice and winner.verdict != "healthy":
-        next_round.append(f"For the next round of {winner.label}: {_lower(diagnosis.advice[0])}")
-    if missed is not None:
-        steps.extend(next_round)
     practice = bool(stand_in_note(comparison.runs))
-    if practice:
-        steps.append(
-            "Run the same jobs on Azure OpenAI before deciding anything: the same code, with AZURE_OPENAI_ENDPOINT set."
-        )
-    elif missed is None and (evaluation is None or evaluation.shows_a_gain is not False):
-        steps.append(_hosting())
-    if evaluation is None:
-        steps.append(
-            "Before people rely on it, compare it with the base model on held-out examples that no job has seen, "
-            "neither for training nor for validation: 300 of them show a gain of about 7 to 10 points."
-        )
-    elif evaluation.shows_a_gain is False:
-        steps.append(
-            "Look at the examples that got worse, mend the training data, and evaluate again; more held-out examples "
-            "make a small gain visible."
-        )
+    refused = evaluation is not None and evaluation.shows_a_gain is False
+    deploy = "" if missed or refused else _hosting()
+    advice = _next_round(comparison, winner)
+    steps = (
+        advice if missed else "",
+        _ON_AZURE if practice else deploy,
+        _EVALUATE if evaluation is None else _MEND if refused else "",
+        _seeds(comparison, jobs, winner),
+        "" if missed else advice,
+        "" if practice else _retirement(comparison, winner),
+    )
+    return tuple(filter(None, steps))
+
+
+def _next_round(comparison: Comparison, winner: ComparedJob) -> str:
+    diagnosis = comparison.diagnoses.get(winner.id)
+    if diagnosis is None or not diagnosis.advice or winner.verdict == "healthy":
+        return ""
+    return f"For the next round of {winner.label}: {_lower(diagnosis.advice[0])}"
+
+
+def _seeds(comparison: Comparison, jobs: Sequence[ComparedJob], winner: ComparedJob) -> str:
     ranking = comparison.group.ranking if comparison.group else None
-    if ranking is not None and len(ranking.frame) > 1 and ranking.noise_source != "replicates":
-        best = listed([winner.label, *(job.label for job in jobs if job.standing == "as good")], 3)
-        steps.append(
-            f"Before a costly decision, train {best} again with 2 or 3 seeds: how much is luck is not measured yet."
-        )
-    if missed is None:
-        steps.extend(next_round)
-    if not practice and (note := _retirement(comparison, winner)):
-        steps.append(note)
-    return tuple(steps)
+    if ranking is None or len(ranking.frame) < 2 or ranking.noise_source == "replicates":
+        return ""
+    best = listed([winner.label, *(job.label for job in jobs if job.standing == "as good")])
+    return f"Before a costly decision, train {best} again with 2 or 3 seeds: how much is luck is not measured yet."
 
 
 def _hosting() -> str:

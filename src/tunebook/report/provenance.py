@@ -33,44 +33,37 @@ def provenance(comparison: Comparison, files: Mapping[str, Any] | None) -> tuple
 
 def _jobs(runs: Sequence[Run], ids: Sequence[str]) -> list[Table]:
     """What the jobs have in common, told once, and one row a job for the rest."""
-    rows = []
-    for job_id, run in zip(ids, runs, strict=True):
-        created, finished = run.job.get("created_at"), run.job.get("finished_at")
-        took = ""
-        if isinstance(created, int | float) and isinstance(finished, int | float):
-            took = duration(finished - created)
-        rows.append(
-            (
-                job_id,
-                run.status or "not told",
-                run.model,
-                run.method,
-                str(run.job.get("trainingType") or run.job.get("training_type") or ""),
-                "" if run.seed is None else str(run.seed),
-                ", ".join(f"{name} {setting(value)}" for name, value in run.hyperparameters.items()),
-                count(run.trained_tokens),
-                moment(created),
-                took,
-                "" if run.results is None else f"{len(run.results):,} steps, {fingerprint(run)}",
-            )
-        )
-    head: tuple[str, ...] = (
-        "Job",
-        "Status",
-        "Base model",
-        "Method",
-        "Training type",
-        "Seed",
-        "Hyperparameters as resolved",
-    )
-    head += ("Tokens", "Created", "Took", "Measurements (SHA-256)")
-    same = [place for place in range(1, len(head)) if len(rows) > 1 and len({row[place] for row in rows}) == 1]
-    common = [(head[place], rows[0][place]) for place in same]
-    own = [place for place in range(len(head)) if place not in same]
+    jobs = [_facts(job_id, run) for job_id, run in zip(ids, runs, strict=True)]
+    names = list(jobs[0]) if jobs else []
+    same = [name for name in names if len(jobs) > 1 and len({job[name] for job in jobs}) == 1]
+    own = [name for name in names if name not in same]
+    common = [(name, jobs[0][name]) for name in same if jobs[0][name]]
     return [
-        _table("The same for all jobs", ("What", "Value"), [(name, value) for name, value in common if value]),
-        _table("Jobs", [head[at] for at in own], [[row[at] for at in own] for row in rows], code=("Job",)),
+        _table("The same for all jobs", ("What", "Value"), common),
+        _table("Jobs", own, [[job[name] for name in own] for job in jobs], code=("Job",)),
     ]
+
+
+def _facts(job_id: str, run: Run) -> dict[str, str]:
+    created, finished = run.job.get("created_at"), run.job.get("finished_at")
+    took = ""
+    if isinstance(created, int | float) and isinstance(finished, int | float):
+        took = duration(finished - created)
+    return {
+        "Job": job_id,
+        "Status": run.status or "not told",
+        "Base model": run.model,
+        "Method": run.method,
+        "Training type": str(run.job.get("trainingType") or run.job.get("training_type") or ""),
+        "Seed": setting(run.seed),
+        "Hyperparameters as resolved": ", ".join(
+            f"{name} {setting(value)}" for name, value in run.hyperparameters.items()
+        ),
+        "Tokens": count(run.trained_tokens),
+        "Created": moment(created),
+        "Took": took,
+        "Measurements (SHA-256)": "" if run.results is None else f"{len(run.results):,} steps, {fingerprint(run)}",
+    }
 
 
 def _models(runs: Sequence[Run], ids: Sequence[str]) -> Table:
