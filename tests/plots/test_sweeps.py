@@ -8,12 +8,12 @@ from matplotlib import rcParams
 from matplotlib.figure import Figure
 
 from tunebook.analysis import Results, Run, compare
-from tunebook.plots import responses, sweeps
+from tunebook.plots import costs, responses, sweeps
 
 PLOTS = [
     sweeps.plot_sweep,
     sweeps.plot_ranking,
-    sweeps.plot_pareto,
+    costs.plot_pareto,
     sweeps.plot_seeds,
     responses.plot_importance,
     responses.plot_contour,
@@ -96,7 +96,7 @@ def test_where_there_is_no_importance_the_reason_is_drawn(comparison):
 
 
 def test_the_knee_is_named_and_the_front_marked(comparison):
-    ax = sweeps.plot_pareto(comparison, ax=axes())
+    ax = costs.plot_pareto(comparison, ax=axes())
 
     assert [text.get_text() for text in ax.texts] == ["knee: rate 0.1"]
     assert "worth its price" in [text.get_text() for text in ax.get_legend().get_texts()]
@@ -139,7 +139,7 @@ def test_what_a_ranking_says(comparison):
 
 
 def test_what_a_front_says(comparison):
-    front = sweeps.pareto_chart(comparison, cost="trained_tokens")
+    front = costs.pareto_chart(comparison, cost="trained_tokens")
 
     assert (front.settings, front.cost, front.log) == ("rate 0.1", "trained tokens", False)
     assert [(point.cost, point.standing) for point in front.points] == [

@@ -205,8 +205,8 @@ def _duration(run: Run) -> float | None:
 
 def _overfitting(jobs: Sequence[ComparedJob]) -> Fact:
     judged = [job for job in jobs if job.verdict]
-    found = sum(job.verdict == "overfitting" for job in judged)
-    return Fact("Jobs that overfit", f"{found} of {len(judged)}", "trained past their best point" if found else "")
+    overfit = sum(job.verdict == "overfitting" for job in judged)
+    return Fact("Jobs that overfit", f"{overfit} of {len(judged)}", "trained past their best point" if overfit else "")
 
 
 def _steps(

@@ -110,15 +110,15 @@ def _hashed(path: Any) -> tuple[str, str, str]:
 
 
 def _incidents(runs: Sequence[Run], ids: Sequence[str]) -> Table:
-    found = [
+    incidents = [
         (moment(event.get("created_at")), job_id, str(event.get("level")), str(event.get("message") or ""))
         for job_id, run in zip(ids, runs, strict=True)
         for event in run.events
         if event.get("level") in ("warn", "warning", "error")
     ]
-    more = "" if len(found) <= MOST_EVENTS else f" (the first {MOST_EVENTS} of {len(found):,})"
+    more = "" if len(incidents) <= MOST_EVENTS else f" (the first {MOST_EVENTS} of {len(incidents):,})"
     head = ("When", "Job", "Level", "Message")
-    return _table(f"Warnings and errors on the way{more}", head, found[:MOST_EVENTS], code=("Job",))
+    return _table(f"Warnings and errors on the way{more}", head, incidents[:MOST_EVENTS], code=("Job",))
 
 
 def _software() -> Table:

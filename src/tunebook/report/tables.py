@@ -63,8 +63,8 @@ def scores_table(evaluation: Evaluation) -> Table:
         ends = [evaluation.points_text(end) for end in (gain.low, gain.high)]
         p = words.p_value(evaluation.p_values.get(model))
         name = f"Gain of {model}" if len(evaluation.gains) > 1 else "Gain"
-        told = ", ".join(filter(None, [" to ".join(filter(None, ends)), p]))
-        rows.append((name, evaluation.points_text(gain.gain), told))
+        interval = ", ".join(filter(None, [" to ".join(filter(None, ends)), p]))
+        rows.append((name, evaluation.points_text(gain.gain), interval))
     on = f" on {words.plural(evaluation.n, 'example')}" if evaluation.n else ""
     caption = f"{evaluation.score.capitalize()}{on}"
     return Table(("Model", "Score", "Interval"), rows, caption, numeric=(1,), labelled=True)

@@ -41,8 +41,8 @@ def log_to_mlflow(source: Any, *, experiment: str = "tunebook", tracking_uri: st
     tracking = need("mlflow.tracking", "mlflow", "Logging to MLflow")
     comparison = read_comparison(source)
     client = tracking.MlflowClient(tracking_uri=tracking_uri)
-    found = client.get_experiment_by_name(experiment)
-    place = found.experiment_id if found is not None else client.create_experiment(experiment)
+    known = client.get_experiment_by_name(experiment)
+    place = known.experiment_id if known is not None else client.create_experiment(experiment)
     jobs = {job.id: job for job in comparison.jobs}
     return {
         job_id: _mlflow_run(client, place, jobs[job_id], run)
