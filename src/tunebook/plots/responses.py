@@ -318,5 +318,5 @@ def _interaction(comparison: Comparison, pair: tuple[str, str]) -> str:
         if len(row):
             share = float(row["share"].iloc[0])
             effect = "act together" if share > _INTERACTING else "act nearly independently"
-            return f"They {effect}: {share:.0%} of the variance is shared"
+            return f"They {effect}: {words.percent(share)} of the variance is shared"
     return "Too few jobs to say whether they act together"

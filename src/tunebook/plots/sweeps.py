@@ -245,7 +245,7 @@ def plot_ranking(comparison: Comparison, *, most: int = 20, ax: Axes | None = No
     chart = ranking_chart(comparison, most=most)
     if chart is None:
         return axes.say_instead(ax, "no ranked jobs")
-    expected = f"expected, {chart.level:.0%} interval"
+    expected = f"expected, {words.percent(chart.level)} interval"
     ax.plot([], [], "-s", color=palette.TRAIN, label=expected)
     ax.plot([], [], "o", color=palette.NEUTRAL, mfc="none", label="a job's own value")
     for place, row in enumerate(chart.configurations):
@@ -280,7 +280,7 @@ def plot_seeds(comparison: Comparison, *, most: int = 16, ax: Axes | None = None
     if chart is None:
         return axes.say_instead(ax, "no ranked jobs")
     ax.plot([], [], "-o", color=palette.TRAIN, label="jobs of one configuration")
-    ax.plot([], [], color=palette.NEUTRAL, linewidth=6, alpha=0.4, label=f"expected, {chart.level:.0%}")
+    ax.plot([], [], color=palette.NEUTRAL, linewidth=6, alpha=0.4, label=f"expected, {words.percent(chart.level)}")
     for place, column in enumerate(chart.configurations):
         colour = palette.VALID if column.standing == "best" else palette.TRAIN
         several = len(column.observed) > 1
