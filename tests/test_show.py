@@ -81,6 +81,10 @@ def test_a_card_as_text():
     ]
 
 
+def test_spaces_between_the_pieces_of_a_sentence_are_kept_in_markdown():
+    assert Text(("model: ", Span("a", "code"), "\n is best")).markdown() == "model: `a` is best"
+
+
 def test_a_card_as_markdown():
     card = Card(Text("a_b costs $5"), Table(("job", "loss"), [(Span("x|`y", "code"), "0.5")], numeric=(1,)), title="t")
 

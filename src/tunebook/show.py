@@ -180,7 +180,7 @@ def _markdown(inline: Inline) -> str:
 
 def _plain_markdown(text: str) -> str:
     """Text that Markdown shows as it is: its own signs, HTML and mathematics escaped."""
-    return re.sub(r"([\\`*_\[\]<>|$#~])", r"\\\1", " ".join(text.split()))
+    return re.sub(r"([\\`*_\[\]<>|$#~])", r"\\\1", re.sub(r"\s+", " ", text))
 
 
 def element(name: str, inner: Markup, style: str, attributes: Mapping[str, Any] | None = None) -> Markup:

@@ -1,7 +1,7 @@
 """How quick reports are: `python tests/benchmarks/report.py [--jobs 20] [--steps 2000]`.
 
 Prints the time of comparing and of writing the page, its size, and how long Chromium takes to open it (its own load
-event, the browser already running). Limits: 20 jobs x 2,000 steps in under 8 s and 2 MB, opened in under 1 s.
+event, the browser already running). Limits: 20 jobs x 2,000 steps in under 1 s and 1 MB, opened in under 1 s.
 """
 
 from __future__ import annotations

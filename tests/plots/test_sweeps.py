@@ -8,12 +8,12 @@ from matplotlib import rcParams
 from matplotlib.figure import Figure
 
 from tunebook.analysis import Results, Run, compare
-from tunebook.plots import responses, sweeps
+from tunebook.plots import costs, responses, sweeps
 
 PLOTS = [
     sweeps.plot_sweep,
     sweeps.plot_ranking,
-    sweeps.plot_pareto,
+    costs.plot_pareto,
     sweeps.plot_seeds,
     responses.plot_importance,
     responses.plot_contour,
@@ -96,7 +96,7 @@ def test_where_there_is_no_importance_the_reason_is_drawn(comparison):
 
 
 def test_the_knee_is_named_and_the_front_marked(comparison):
-    ax = sweeps.plot_pareto(comparison, ax=axes())
+    ax = costs.plot_pareto(comparison, ax=axes())
 
     assert [text.get_text() for text in ax.texts] == ["knee: rate 0.1"]
     assert "worth its price" in [text.get_text() for text in ax.get_legend().get_texts()]
@@ -121,3 +121,53 @@ def test_dollars_in_names_are_text_not_mathematics():
 
     sweeps.plot_ranking(compare([a_run("a", 0.5, suffix="$x_$"), a_run("b", 0.6, suffix="$")]), ax=figure.subplots())
     figure.savefig(BytesIO())
+
+
+def test_what_a_ranking_says(comparison):
+    ranking = sweeps.ranking_chart(comparison)
+    best = ranking.configurations[0]
+
+    assert (ranking.title, ranking.measure, ranking.level) == (
+        "3 configurations; ≈ not told apart from ★, % P(best)",
+        "validation loss (nats per token)",
+        0.9,
+    )
+    assert best.label.startswith("★ rate 0.1 (2 seeds)  ")
+    assert best.low < best.value < best.high
+    assert best.observed == (0.5, 0.51)
+    assert [row.standing for row in ranking.configurations] == ["best", "", ""]
+
+
+def test_what_a_front_says(comparison):
+    front = costs.pareto_chart(comparison, cost="trained_tokens")
+
+    assert (front.settings, front.cost, front.log) == ("rate 0.1", "trained tokens", False)
+    assert [(point.cost, point.standing) for point in front.points] == [
+        (1000.0, "front"),
+        (1000.0, "dominated"),
+        (1000.0, "dominated"),
+    ]
+
+
+def test_what_parallel_axes_say(comparison):
+    chart = responses.parallel_chart(comparison)
+
+    assert [upright.name for upright in chart.uprights] == ["learning rate multiplier", "validation loss"]
+    assert chart.uprights[0].levels[0] == (0.0, "0.1")
+    assert [way.standing for way in chart.ways] == ["best", "alike", "", ""]
+    assert chart.ways[0].colour == "#d55e00"
+    assert [round(way.heights[-1], 2) for way in chart.ways] == [0.0, 0.0, 0.31, 1.0]
+
+
+def test_what_all_curves_on_one_chart_say(comparison):
+    chart = sweeps.sweep_chart(comparison)
+
+    assert (chart.x_label, chart.key, chart.title) == (
+        "epoch",
+        "learning rate multiplier",
+        "4 jobs, smoothed; ★ is the best guess",
+    )
+    assert [line.label for line in chart.legend] == ["0.1", "0.3", "1"]
+    assert [mark.label for mark in chart.marks] == ["", "", "", "★ a"]
+    assert [line.width for line in chart.lines] == [1.0, 1.0, 1.5, 2.8]
+    assert chart.alt.endswith("a, a2 and b end best. Recommended is a.")

@@ -17,7 +17,7 @@ from tunebook.errors import RequestError, TunebookError
 from tunebook.report import write_report
 from tunebook.report.building import build_report
 from tunebook.report.figures import figures_of
-from tunebook.report.markdown import as_code, as_text, to_markdown
+from tunebook.report.markdown import to_markdown
 from tunebook.report.page import neat, to_html
 from tunebook.report.printing import find_chromium
 
@@ -29,7 +29,8 @@ EVALUATION = {
     "n": 40,
     "scores": [{"model": EVIL, "value": 0.4, "low": 0.3, "high": 0.5}, {"model": "tuned", "value": 0.8}],
     "gain": 0.4,
-    "gain_interval": (0.2, 0.6),
+    "gain_low": 0.2,
+    "gain_high": 0.6,
     "p": 0.001,
     "better": [{"prompt": EVIL, "expected": EVIL, "base": EVIL, "tuned": EVIL}],
     "worse": [{"prompt": "`a` | *b*\n# c", "expected": "", "base": "x", "tuned": "y"}],
@@ -104,7 +105,8 @@ def test_no_foreign_text_becomes_markup_in_markdown(hostile):
     report = build_report(hostile, made=MADE, title=EVIL, evaluation=EVALUATION)
     text = to_markdown(report, figures_of(hostile), folder="a b_files")
 
-    assert "<script" not in text
+    outside_code = re.sub(r"(?<!\\)`[^`\n]*`", "", text)
+    assert re.findall(r"(?<!\\)<script", outside_code) == []
     assert r"\`a\` \| \*b\* \# c" in text
     assert "a%20b_files/" in text
 
@@ -280,12 +282,6 @@ def test_the_pdf_is_printed(runs, tmp_path):
     assert path.read_bytes().startswith(b"%PDF")
 
 
-def test_text_for_markdown_stays_on_its_line_and_is_no_markup():
-    assert as_text("a\n| <b> *c* ~") == r"a \| &lt;b&gt; \*c\* \~"
-    assert as_code("gpt-4.1.ft-1:ckpt-step-80") == "`gpt-4.1.ft-1:ckpt-step-80`"
-    assert as_code("a`b<") == r"<code>a\`b&lt;</code>"
-
-
 def test_sentences_keep_numbers_with_their_units_and_leave_model_names_alone():
     text = neat("61% at step 3, n_epochs = 2, until 2027-04-14: gpt-4.1-2025-04-14")
 
@@ -299,7 +295,7 @@ def test_in_a_notebook_a_report_is_its_answer_and_its_tables_stand_alone(make_ru
     shown = report._repr_html_() + "".join(table._repr_html_() for table in report.provenance)
 
     assert "<script" not in shown
-    assert "<h2>Deploy the " in shown
-    assert shown.count("<caption>") == 1 + len(report.provenance)
+    assert ">Deploy the " in shown
+    assert shown.count("<caption") == len(report.provenance)
     assert 'scope="row"' in shown
     assert repr(report).startswith("Deploy")

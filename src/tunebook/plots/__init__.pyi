@@ -1,3 +1,4 @@
+from .costs import plot_pareto as plot_pareto
 from .curves import plot_accuracy as plot_accuracy
 from .curves import plot_loss as plot_loss
 from .curves import plot_results as plot_results
@@ -5,7 +6,6 @@ from .responses import plot_contour as plot_contour
 from .responses import plot_importance as plot_importance
 from .responses import plot_parallel as plot_parallel
 from .responses import plot_response as plot_response
-from .sweeps import plot_pareto as plot_pareto
 from .sweeps import plot_ranking as plot_ranking
 from .sweeps import plot_seeds as plot_seeds
 from .sweeps import plot_sweep as plot_sweep

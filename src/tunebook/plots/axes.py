@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 # More labels of epochs than this collide.
 _MOST_LABELS = 8
+_FAINTER = 300  # measurements from which on each is drawn fainter
 _SMALL = {".": 4, "x": 4, "o": 5, "s": 5}
 
 
@@ -78,13 +79,15 @@ def _nothing(ax: Axes, why: str) -> Axes:
 
 
 def _line(ax: Axes, line: Line) -> None:
+    # The more measurements, the fainter: the smooth curve must stay the first thing seen.
+    faint = 0.35 * min(1.0, (_FAINTER / max(len(line.x), 1)) ** 0.5)
     ax.plot(
         line.x,
         line.y,
         linestyle=line.style or "none",
         marker=line.marker or None,
         color=line.colour,
-        alpha=0.35 if line.faint else 1.0,
+        alpha=faint if line.faint else 1.0,
         linewidth=line.width,
         markersize=_SMALL.get(line.marker, 6),
         label=plain(line.label) or None,

@@ -83,17 +83,15 @@ def run_chart(
     if frame is None or not shown:
         return Chart((), measure.unit, title=title, note="not measured")
     lines = [line for name, look in shown for line in _series(frame, name, look, diagnosis)]
-    first, last = min(line.x[0] for line in lines), max(line.x[-1] for line in lines)
-    # The whole way ahead from a third of it on; before that it would leave the curve no room.
-    end = max(last, min(float(total_steps or 0), 3 * last))
     scale = scale_of((line.y for line in lines if line.marker), log=None if measure is LOSS else False)
+    first, last, end = _way(lines, total_steps)
     marks = _recommended(diagnosis, measure, shown, until=last if end == last else _NEWEST * last)
     onset = diagnosis.onset_interval if diagnosis else None
     return Chart(
         lines=tuple(lines),
         y_label=measure.unit,
         title=title,
-        x_range=(min(0.0, first), max(end, 1.0)),
+        x_range=(first, max(end, 1.0)),
         y_range=scale,
         bands=tuple(_bands(diagnosis, shown)),
         onset=onset and (float(onset[0]), float(onset[1])),
@@ -146,6 +144,13 @@ def smooth(y: np.ndarray) -> np.ndarray:
     padded = np.pad(y, width // 2, mode="edge")
     sums = np.cumsum(np.insert(padded, 0, 0.0))
     return (sums[width:] - sums[:-width]) / width
+
+
+def _way(lines: list[Line], total_steps: int | None) -> tuple[float, float, float]:
+    """Where the steps begin, how far they are, and how far the axis goes: the whole way ahead from a third of it on;
+    before that it would leave the curve no room."""
+    first, last = min(line.x[0] for line in lines), max(line.x[-1] for line in lines)
+    return min(0.0, first), last, max(last, min(float(total_steps or 0), 3 * last))
 
 
 def _series(frame: pd.DataFrame, name: str, look: palette.Curve, diagnosis: Diagnosis | None) -> list[Line]:

@@ -36,10 +36,10 @@ def plot_importance(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
     "share of the surface's variance (Sobol total index)"
     """
     ax = axes.own_axes(ax)
-    found = comparison.importance
-    if found is None or found.frame.empty:
+    importance = comparison.importance
+    if importance is None or importance.frame.empty:
         return axes.say_instead(ax, "no ranked jobs")
-    for place, (_, row) in enumerate(found.frame.iterrows()):
+    for place, (_, row) in enumerate(importance.frame.iterrows()):
         if np.isfinite(row["importance"]):
             ax.barh(place, row["importance"], height=0.55, color=palette.TRAIN, alpha=0.75)
             ax.plot([row["low"], row["high"]], [place, place], color=palette.NEUTRAL, linewidth=3)
@@ -60,11 +60,13 @@ def plot_importance(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
                 style="italic",
                 color=palette.NEUTRAL,
             )
-    ax.set_yticks(range(len(found.frame)), [plain(pretty(str(name))) for name in found.frame.index])
+    ax.set_yticks(range(len(importance.frame)), [plain(pretty(str(name))) for name in importance.frame.index])
     ax.set_xlim(0, 1.15)
     ax.set_xticks(np.linspace(0, 1, 6))
-    ax.set_ylim(len(found.frame) - 0.4, -0.6)
-    axes.label(ax, "share of the surface's variance (Sobol total index)", "", f"What mattered, from {found.jobs} jobs")
+    ax.set_ylim(len(importance.frame) - 0.4, -0.6)
+    axes.label(
+        ax, "share of the surface's variance (Sobol total index)", "", f"What mattered, from {importance.jobs} jobs"
+    )
     ax.grid(visible=False, axis="y")
     return ax
 
@@ -315,6 +317,6 @@ def _interaction(comparison: Comparison, pair: tuple[str, str]) -> str:
         row = pairs[pairs["first"].isin(pair) & pairs["second"].isin(pair)]
         if len(row):
             share = float(row["share"].iloc[0])
-            said = "act together" if share > _INTERACTING else "act nearly independently"
-            return f"They {said}: {share:.0%} of the variance is shared"
+            effect = "act together" if share > _INTERACTING else "act nearly independently"
+            return f"They {effect}: {words.percent(share)} of the variance is shared"
     return "Too few jobs to say whether they act together"

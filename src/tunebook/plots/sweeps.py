@@ -6,14 +6,13 @@ and line style, so the pictures can be read without colour, on light and on dark
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tunebook import palette, words
-from tunebook.analysis.sweeps.pareto import Cost, cost_known, pareto
 from tunebook.plots import axes
 from tunebook.plots.axes import plain
 from tunebook.plots.chart import Chart, Line, Mark, Numbers, Scale, numbers
@@ -42,40 +41,41 @@ def sweep_chart(comparison: Comparison, *, by: str | None = None, x: str = "epoc
     frame = comparison.frame.set_index("id").loc[list(group.ids)]
     looks = looks_of(frame[by].tolist() if by else [])
     x = x if x != "epoch" or _epochs_known(comparison, group.ids) else "share"
-    pairs = []
-    for _, row in frame[::-1].iterrows():
-        look = looks[level_of(row[by])] if by else Look("", palette.SERIES[0], "o", "-")
-        pairs.append(_job_curve(comparison, row, look, x, f"{column}_smooth"))
-    drawn = [pair for pair in pairs if pair is not None]
-    if not drawn:
+    curves = list(_job_curves(comparison, frame[::-1], looks, by=by, x=x, column=f"{column}_smooth"))
+    if not curves:
         return Chart((), measured(comparison, column), note="no validation curves")
+    lines, marks = zip(*curves, strict=True)
     return Chart(
-        tuple(line for line, _ in drawn),
+        lines,
         measured(comparison, column),
         x_label=_ACROSS[x],
-        title=f"{len(drawn)} jobs, smoothed; ★ is the best guess",
-        x_range=(0.0, max(line.x[-1] for line, _ in drawn)),
-        y_range=_scale_of_losses([line.y for line, _ in drawn]),
-        marks=tuple(mark for _, mark in drawn),
+        title=f"{len(lines)} jobs, smoothed; ★ is the best guess",
+        x_range=(0.0, max(line.x[-1] for line in lines)),
+        y_range=_scale_of_losses([line.y for line in lines]),
+        marks=marks,
         legend=_thinned(list(looks.values())) if len(looks) > 1 else (),
         key=pretty(by) if by and len(looks) > 1 else "",
         alt=_in_words(comparison, frame),
     )
 
 
-def _job_curve(comparison: Comparison, row: pd.Series, look: Look, x: str, column: str) -> tuple[Line, Mark] | None:
-    """A job's smoothed curve and the mark at its recommended step; None where there is no curve."""
-    curve = comparison.diagnoses[str(row.name)].curve
-    curve = curve[np.isfinite(curve[column].to_numpy(float))]
-    if curve.empty:
-        return None
-    best = row.name == comparison.winner
-    width = 2.8 if best else 1.5 if row["indistinguishable"] else 1.0
-    at = numbers(curve["step"] / curve["step"].iloc[-1] if x == "share" else curve[x])
-    values = numbers(curve[column])
-    kept = int((curve["step"] - row["recommended_step"]).abs().to_numpy().argmin())
-    mark = Mark(at[kept], values[kept], f"★ {name_of(row)}" if best else "", look.colour, look.marker)
-    return Line("", at, values, look.colour, look.style, width=width), mark
+def _job_curves(
+    comparison: Comparison, frame: pd.DataFrame, looks: Mapping[Any, Look], *, by: str | None, x: str, column: str
+) -> Iterator[tuple[Line, Mark]]:
+    """Each job's smoothed curve, and the mark at its recommended step."""
+    for job_id, row in frame.iterrows():
+        curve = comparison.diagnoses[str(job_id)].curve
+        curve = curve[np.isfinite(curve[column].to_numpy(float))]
+        if curve.empty:
+            continue
+        look = looks[level_of(row[by])] if by else Look("", palette.SERIES[0], "o", "-")
+        best = job_id == comparison.winner
+        width = 2.8 if best else 1.5 if row["indistinguishable"] else 1.0
+        at = numbers(curve["step"] / curve["step"].iloc[-1] if x == "share" else curve[x])
+        values = numbers(curve[column])
+        kept = int((curve["step"] - row["recommended_step"]).abs().to_numpy().argmin())
+        mark = Mark(at[kept], values[kept], f"★ {name_of(row)}" if best else "", look.colour, look.marker)
+        yield Line("", at, values, look.colour, look.style, width=width), mark
 
 
 def plot_sweep(
@@ -245,7 +245,7 @@ def plot_ranking(comparison: Comparison, *, most: int = 20, ax: Axes | None = No
     chart = ranking_chart(comparison, most=most)
     if chart is None:
         return axes.say_instead(ax, "no ranked jobs")
-    expected = f"expected, {chart.level:.0%} interval"
+    expected = f"expected, {words.percent(chart.level)} interval"
     ax.plot([], [], "-s", color=palette.TRAIN, label=expected)
     ax.plot([], [], "o", color=palette.NEUTRAL, mfc="none", label="a job's own value")
     for place, row in enumerate(chart.configurations):
@@ -280,7 +280,7 @@ def plot_seeds(comparison: Comparison, *, most: int = 16, ax: Axes | None = None
     if chart is None:
         return axes.say_instead(ax, "no ranked jobs")
     ax.plot([], [], "-o", color=palette.TRAIN, label="jobs of one configuration")
-    ax.plot([], [], color=palette.NEUTRAL, linewidth=6, alpha=0.4, label=f"expected, {chart.level:.0%}")
+    ax.plot([], [], color=palette.NEUTRAL, linewidth=6, alpha=0.4, label=f"expected, {words.percent(chart.level)}")
     for place, column in enumerate(chart.configurations):
         colour = palette.VALID if column.standing == "best" else palette.TRAIN
         several = len(column.observed) > 1
@@ -293,116 +293,3 @@ def plot_seeds(comparison: Comparison, *, most: int = 16, ax: Axes | None = None
     axes.label(ax, chart.across, chart.measure, chart.title)
     ax.legend(fontsize="small", framealpha=0.6)
     return ax
-
-
-# ---- loss against cost
-
-
-@dataclass(frozen=True)
-class Priced:
-    """One configuration: its cost, and its expected loss with its interval. standing: front, undecided, dominated."""
-
-    cost: float
-    loss: float
-    low: float
-    high: float
-    standing: str
-
-
-@dataclass(frozen=True)
-class Front:
-    """Configurations by rising cost; the knee by its place and its settings."""
-
-    points: tuple[Priced, ...]
-    knee: int
-    settings: str
-    cost: str
-    measure: str
-
-    @property
-    def log(self) -> bool:
-        """Whether costs are shown by factors."""
-        costs = [point.cost for point in self.points]
-        return min(costs) > 0 and max(costs) > 8 * min(costs)
-
-
-def pareto_chart(comparison: Comparison, *, cost: Cost | None = None) -> Front | None:
-    """What `plot_pareto` says, None where no ranked job has a known cost."""
-    cost = cost or cost_known(comparison)
-    rows = pareto(comparison, cost=cost)
-    if rows.empty:
-        return None
-    columns = ("cost", "loss", "loss_low", "loss_high", "standing")
-    points = tuple(Priced(*row) for row in rows[list(columns)].to_numpy().tolist())
-    knee = int(rows["knee"].to_numpy().argmax())
-    settings = settings_of(comparison, comparison.frame.set_index("id").loc[rows["id"].iloc[knee]])
-    label = "trained tokens" if cost == "trained_tokens" else "training cost (US dollars)"
-    return Front(points, knee, settings, label, measured(comparison))
-
-
-_STANDINGS = {
-    "front": ("s", palette.VALID, "worth its price"),
-    "undecided": ("o", palette.TRAIN, "looks worse, not surely"),
-    "dominated": ("x", palette.NEUTRAL, "dearer and worse"),
-}
-
-
-def plot_pareto(comparison: Comparison, *, cost: Cost | None = None, ax: Axes | None = None) -> Axes:
-    """Expected loss against cost, one point a configuration with its interval.
-
-    `cost` is "cost_usd" or "trained_tokens"; by default dollars where the price of every ranked job is known.
-    Filled squares joined by a line are the front, open circles are dearer and look worse but not surely, crosses
-    are dominated beyond doubt. The ring marks the knee: the cheapest within one standard error of the best.
-
-    >>> comparison = tb.compare(tb.read_runs("runs"))
-    >>> tb.plots.plot_pareto(comparison, cost="trained_tokens").get_xlabel()
-    'trained tokens'
-    """
-    ax = axes.own_axes(ax)
-    chart = pareto_chart(comparison, cost=cost)
-    if chart is None:
-        return axes.say_instead(ax, "no ranked job with a known cost")
-    for standing, (marker, colour, label) in _STANDINGS.items():
-        places = [(p.cost, p.loss, p.loss - p.low, p.high - p.loss) for p in chart.points if p.standing == standing]
-        if not places:
-            continue
-        at, loss, below, above = zip(*places, strict=True)
-        if standing == "front":
-            ax.step(at, loss, where="post", color=colour, linewidth=1.2, zorder=2)
-        face = "none" if standing == "undecided" else colour
-        look: dict[str, Any] = {
-            "fmt": marker,
-            "color": colour,
-            "mfc": face,
-            "markersize": 6.5,
-            "elinewidth": 1,
-            "alpha": 0.9,
-        }
-        ax.errorbar(at, loss, yerr=[below, above], label=label, zorder=3, **look)
-    _knee(ax, chart)
-    axes.label(ax, chart.cost, chart.measure, f"{len(chart.points)} configurations: what a lower loss costs")
-    ax.legend(fontsize="small", framealpha=0.6)
-    return ax
-
-
-def _knee(ax: Axes, chart: Front) -> None:
-    """The ring around the knee, its words on the side that has room, and the axis of costs."""
-    from matplotlib.ticker import StrMethodFormatter
-
-    costs, knee = [point.cost for point in chart.points], chart.points[chart.knee]
-    ring: dict[str, Any] = {"color": palette.FULL, "mfc": "none", "markersize": 15, "mew": 2}
-    ax.plot(knee.cost, knee.loss, "o", label="knee", zorder=4, **ring)
-    to_the_right = knee.cost > (min(costs) + max(costs)) / 2
-    ax.annotate(
-        plain(f"knee: {chart.settings}"),
-        (knee.cost, knee.loss),
-        textcoords="offset points",
-        xytext=(-12 if to_the_right else 12, 10),
-        ha="right" if to_the_right else "left",
-        fontsize="small",
-        color=palette.FULL,
-    )
-    if chart.log:
-        ax.set_xscale("log")
-    dollars = "{x:,.2f}" if max(costs) >= 1 else "{x:.3g}"  # jobs of some cents need more places
-    ax.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}" if chart.cost == "trained tokens" else dollars))

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from tunebook.analysis.run import Run
 from tunebook.analysis.sweeps.comparison import Comparison
+from tunebook.analysis.sweeps.rows import ComparedJob
 from tunebook.catalogue import load_catalogue
+from tunebook.experiments.evaluation.record import Evaluation
 from tunebook.money import prices_of, tier_of
-from tunebook.report.content import Answer, Fact, Job
-from tunebook.report.evaluation import Evaluation
-from tunebook.words import duration, listed, money, percent, plural, probability, rough_count
+from tunebook.report.content import Answer, Fact
+from tunebook.words import aligned, duration, listed, money, percent, plural, probability, rough_count
 
 # A choice this probable is called clear; below an even chance it is one of several. Plain words for P(best).
 CLEAR = 0.9
@@ -23,13 +24,23 @@ WORTH_SAYING = 0.005
 # loss of a healthy run rise (its `healthy_rise`).
 TOO_LATE = 0.15
 
+_ON_AZURE = "Run the same jobs on Azure OpenAI before deciding anything: the same code, with AZURE_OPENAI_ENDPOINT set."
+_EVALUATE = (
+    "Before people rely on it, compare it with the base model on held-out examples that no job has seen, "
+    "neither for training nor for validation: 300 of them show a gain of about 7 to 10 points."
+)
+_MEND = (
+    "Look at the examples that got worse, mend the training data, and evaluate again; more held-out examples "
+    "make a small gain visible."
+)
+
 # What the embedded service writes into each job's events, so that practice is never taken for the real thing.
 _STAND_IN = "embedded stand-in"
 
 
-def write_answer(comparison: Comparison, jobs: Sequence[Job], evaluation: Evaluation | None) -> Answer:
+def write_answer(comparison: Comparison, jobs: Sequence[ComparedJob], evaluation: Evaluation | None) -> Answer:
     """The answer for a comparison, its jobs as records, and the evaluation if there is one."""
-    winner = next((job for job in jobs if job.winner), None)
+    winner = next((job for job in jobs if job.standing == "best"), None)
     facts = (*_certainty(comparison, winner, evaluation), *_spent(comparison), _overfitting(jobs))
     if winner is None:
         return Answer(
@@ -46,7 +57,7 @@ def write_answer(comparison: Comparison, jobs: Sequence[Job], evaluation: Evalua
         because=" ".join(filter(None, (_sureness(comparison, jobs, winner), _curve(comparison, winner, missed)))),
         facts=facts,
         steps=_steps(comparison, jobs, winner, evaluation, missed),
-        model=winner.checkpoint_name,
+        model=winner.checkpoint or "",
         caution=stand_in_note(comparison.runs),
         naming="Best model so far" if refused or missed else "Model to deploy",
     )
@@ -72,7 +83,7 @@ class _Missed:
     excess: float
 
 
-def _missed(comparison: Comparison, winner: Job, evaluation: Evaluation | None) -> _Missed | None:
+def _missed(comparison: Comparison, winner: ComparedJob, evaluation: Evaluation | None) -> _Missed | None:
     """Where the winner was best, if what was kept came too late. An evaluation that shows a gain outweighs it."""
     diagnosis = comparison.diagnoses.get(winner.id)
     if diagnosis is None or diagnosis.checkpoint is None or winner.verdict != "overfitting":
@@ -87,11 +98,11 @@ def _missed(comparison: Comparison, winner: Job, evaluation: Evaluation | None) 
     return _Missed(int(curve["step"].iloc[low]), float(excess)) if excess > TOO_LATE else None
 
 
-def _deploy(winner: Job, run: Run, missed: _Missed | None) -> str:
+def _deploy(winner: ComparedJob, run: Run, missed: _Missed | None) -> str:
     if missed is not None:
         return f"Train again before deploying: {winner.label} was best at step {missed.step}, where nothing was kept."
-    last = not winner.checkpoint or winner.checkpoint_name == run.fine_tuned_model
-    where = "the final model" if last else f"the checkpoint at {winner.checkpoint}"
+    last = winner.step is None or winner.checkpoint == run.fine_tuned_model
+    where = "the final model" if last else f"the checkpoint at {winner.checkpoint_words}"
     return f"Deploy {where} of {winner.label}."
 
 
@@ -102,14 +113,14 @@ def _not_yet(evaluation: Evaluation | None) -> str:
     )
 
 
-def _sureness(comparison: Comparison, jobs: Sequence[Job], winner: Job) -> str:
+def _sureness(comparison: Comparison, jobs: Sequence[ComparedJob], winner: ComparedJob) -> str:
     measure = "validation loss" if comparison.measure == "loss" else "validation reward"
-    expected = f"Its expected {measure} is {winner.value_text} (90 % interval {winner.interval_text})"
+    expected = f"Its expected {measure} is {aligned(winner.loss)[0]} (90 % interval {winner.interval})"
     rivals = [job for job in jobs if job.ranked and job.group == winner.group]
     if len(rivals) == 1:
         return f"{expected}. It is the only job that can be ranked, so there is nothing to compare it with."
     p = winner.p_best or 0.0
-    same = [job.label for job in rivals if job.alike]
+    same = [job.label for job in rivals if job.standing == "as good"]
     clear = p >= CLEAR and not same
     how = "clearly the best" if clear else "most likely the best" if p >= EVEN else "the best guess"
     text = f"{expected}, {how} of {plural(len(rivals), 'job')} (probability {probability(p)})."
@@ -120,11 +131,11 @@ def _sureness(comparison: Comparison, jobs: Sequence[Job], winner: Job) -> str:
     )
 
 
-def _curve(comparison: Comparison, winner: Job, missed: _Missed | None) -> str:
+def _curve(comparison: Comparison, winner: ComparedJob, missed: _Missed | None) -> str:
     """What the winner's own curve means for the choice of the checkpoint, in one sentence."""
     if missed is not None:
         return (
-            f"It overfits from early on: the best checkpoint that was kept, at {winner.checkpoint}, is "
+            f"It overfits from early on: the best checkpoint that was kept, at {winner.checkpoint_words}, is "
             f"{percent(missed.excess)} worse than its lowest point."
         )
     diagnosis = comparison.diagnoses.get(winner.id)
@@ -141,20 +152,17 @@ def _curve(comparison: Comparison, winner: Job, missed: _Missed | None) -> str:
         "not_converged": "It was still getting better at the end, so training longer may pay.",
         "diverged": "Its training broke down later on: treat it with care.",
         "inconclusive": "Its validation curve is too noisy to say whether it overfits.",
-    }.get(winner.verdict, "")
+    }.get(winner.verdict or "", "")
 
 
-def _certainty(comparison: Comparison, winner: Job | None, evaluation: Evaluation | None) -> list[Fact]:
+def _certainty(comparison: Comparison, winner: ComparedJob | None, evaluation: Evaluation | None) -> list[Fact]:
     gain: list[Fact] = []
     if evaluation is not None and evaluation.gain is not None:
-        low, high = evaluation.gain_low, evaluation.gain_high
-        interval = (
-            "" if low is None or high is None else f", interval {evaluation.points(low)} to {evaluation.points(high)}"
-        )
-        on = f"on {evaluation.n:,} examples" if evaluation.n else "on the examples"
-        gain = [
-            Fact("Gain over the base model", evaluation.points(evaluation.gain), f"{evaluation.score} {on}{interval}")
-        ]
+        ends = map(evaluation.points_text, evaluation.interval or ())
+        interval = ", interval " + " to ".join(ends) if evaluation.interval else ""
+        on = f"on {plural(evaluation.n, 'example')}" if evaluation.n else "on the examples"
+        points = evaluation.points_text(evaluation.gain)
+        gain = [Fact("Gain over the base model", points, f"{evaluation.score} {on}{interval}")]
     if winner is None:
         return gain
     if comparison.group is not None and len(comparison.group.ids) > 1:
@@ -162,7 +170,7 @@ def _certainty(comparison: Comparison, winner: Job | None, evaluation: Evaluatio
         sure = probability(winner.p_best)
         return [*gain, Fact("Probability of being best", sure, f"of {plural(ranked, 'ranked job')}")]
     measure = "validation loss" if comparison.measure == "loss" else "validation reward"
-    return [*gain, Fact(f"Expected {measure}", winner.value_text, f"90 % interval {winner.interval_text}")]
+    return [*gain, Fact(f"Expected {measure}", aligned(winner.loss)[0], f"90 % interval {winner.interval}")]
 
 
 def _spent(comparison: Comparison) -> list[Fact]:
@@ -195,50 +203,47 @@ def _duration(run: Run) -> float | None:
     return None
 
 
-def _overfitting(jobs: Sequence[Job]) -> Fact:
+def _overfitting(jobs: Sequence[ComparedJob]) -> Fact:
     judged = [job for job in jobs if job.verdict]
-    found = sum(job.verdict == "overfitting" for job in judged)
-    return Fact("Jobs that overfit", f"{found} of {len(judged)}", "trained past their best point" if found else "")
+    overfit = sum(job.verdict == "overfitting" for job in judged)
+    return Fact("Jobs that overfit", f"{overfit} of {len(judged)}", "trained past their best point" if overfit else "")
 
 
 def _steps(
-    comparison: Comparison, jobs: Sequence[Job], winner: Job, evaluation: Evaluation | None, missed: _Missed | None
+    comparison: Comparison,
+    jobs: Sequence[ComparedJob],
+    winner: ComparedJob,
+    evaluation: Evaluation | None,
+    missed: _Missed | None,
 ) -> tuple[str, ...]:
-    steps: list[str] = []
-    next_round: list[str] = []
-    diagnosis = comparison.diagnoses.get(winner.id)
-    if diagnosis is not None and diagnosis.advice and winner.verdict != "healthy":
-        next_round.append(f"For the next round of {winner.label}: {_lower(diagnosis.advice[0])}")
-    if missed is not None:
-        steps.extend(next_round)
     practice = bool(stand_in_note(comparison.runs))
-    if practice:
-        steps.append(
-            "Run the same jobs on Azure OpenAI before deciding anything: the same code, with AZURE_OPENAI_ENDPOINT set."
-        )
-    elif missed is None and (evaluation is None or evaluation.shows_a_gain is not False):
-        steps.append(_hosting())
-    if evaluation is None:
-        steps.append(
-            "Before people rely on it, compare it with the base model on held-out examples that no job has seen, "
-            "neither for training nor for validation: 300 of them show a gain of about 7 to 10 points."
-        )
-    elif evaluation.shows_a_gain is False:
-        steps.append(
-            "Look at the examples that got worse, mend the training data, and evaluate again; more held-out examples "
-            "make a small gain visible."
-        )
+    refused = evaluation is not None and evaluation.shows_a_gain is False
+    deploy = "" if missed or refused else _hosting()
+    advice = _next_round(comparison, winner)
+    steps = (
+        advice if missed else "",
+        _ON_AZURE if practice else deploy,
+        _EVALUATE if evaluation is None else _MEND if refused else "",
+        _seeds(comparison, jobs, winner),
+        "" if missed else advice,
+        "" if practice else _retirement(comparison, winner),
+    )
+    return tuple(filter(None, steps))
+
+
+def _next_round(comparison: Comparison, winner: ComparedJob) -> str:
+    diagnosis = comparison.diagnoses.get(winner.id)
+    if diagnosis is None or not diagnosis.advice or winner.verdict == "healthy":
+        return ""
+    return f"For the next round of {winner.label}: {_lower(diagnosis.advice[0])}"
+
+
+def _seeds(comparison: Comparison, jobs: Sequence[ComparedJob], winner: ComparedJob) -> str:
     ranking = comparison.group.ranking if comparison.group else None
-    if ranking is not None and len(ranking.frame) > 1 and ranking.noise_source != "replicates":
-        best = listed([winner.label, *(job.label for job in jobs if job.alike)], 3)
-        steps.append(
-            f"Before a costly decision, train {best} again with 2 or 3 seeds: how much is luck is not measured yet."
-        )
-    if missed is None:
-        steps.extend(next_round)
-    if not practice and (note := _retirement(comparison, winner)):
-        steps.append(note)
-    return tuple(steps)
+    if ranking is None or len(ranking.frame) < 2 or ranking.noise_source == "replicates":
+        return ""
+    best = listed([winner.label, *(job.label for job in jobs if job.standing == "as good")])
+    return f"Before a costly decision, train {best} again with 2 or 3 seeds: how much is luck is not measured yet."
 
 
 def _hosting() -> str:
@@ -252,7 +257,7 @@ def _hosting() -> str:
     return f"Deploy it and try it on real requests.{cost} delete it when it is not in use."
 
 
-def _retirement(comparison: Comparison, winner: Job) -> str:
+def _retirement(comparison: Comparison, winner: ComparedJob) -> str:
     model = load_catalogue().model(comparison.run(winner.id).model)
     if model is None or model.retires is None:
         return ""
@@ -264,7 +269,7 @@ def _lower(text: str) -> str:
     return text[:1].lower() + text[1:]
 
 
-def _without_winner(jobs: Sequence[Job]) -> tuple[str, ...]:
+def _without_winner(jobs: Sequence[ComparedJob]) -> tuple[str, ...]:
     reasons = [job.left_out for job in jobs if job.left_out]
     steps = []
     if any("failed" in reason for reason in reasons):

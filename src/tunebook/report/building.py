@@ -7,11 +7,12 @@ from datetime import datetime
 from typing import Any
 
 from tunebook.analysis.sweeps.comparison import Comparison
-from tunebook.report.answer import stand_in_note, write_answer
+from tunebook.analysis.sweeps.rows import varied_settings
+from tunebook.experiments.evaluation.record import read_evaluation
+from tunebook.report.answer import write_answer
 from tunebook.report.content import Report
-from tunebook.report.evaluation import read_evaluation
-from tunebook.report.jobs import job_records, mattered, varied
 from tunebook.report.provenance import provenance
+from tunebook.report.tables import mattered_table, ranking_columns
 from tunebook.words import listed, plural
 
 
@@ -29,7 +30,7 @@ def build_report(
     this machine, so that their SHA-256 stands in the provenance.
     """
     judged = read_evaluation(evaluation)
-    jobs = job_records(comparison)
+    jobs = comparison.jobs
     group = comparison.group
     ranked = group is not None and len(group.ids) > 1
     return Report(
@@ -38,14 +39,13 @@ def build_report(
         made=made,
         answer=write_answer(comparison, jobs, judged),
         jobs=jobs,
-        varied=varied(comparison),
+        columns=ranking_columns([job for job in jobs if job.ranked]),
         measure=comparison.measure,
         ranking_notes=comparison.notes,
-        mattered=mattered(comparison) if ranked else (),
+        mattered=mattered_table(comparison) if ranked else None,
         mattered_notes=comparison.importance.notes if ranked and comparison.importance else (),
         evaluation=judged,
         provenance=provenance(comparison, files),
-        stand_in=stand_in_note(comparison.runs),
     )
 
 
@@ -59,9 +59,6 @@ def _title(comparison: Comparison) -> str:
 
 
 def _subtitle(comparison: Comparison) -> str:
-    names = varied(comparison)
+    names = varied_settings(comparison.jobs)
     jobs = plural(len(comparison.runs), "job")
-    differ = len(comparison.runs) > 1 and any(
-        comparison.frame[name].astype(str).nunique(dropna=False) > 1 for name in names
-    )
-    return f"{jobs} that differ in {listed(names)}" if differ else jobs
+    return f"{jobs} that differ in {listed(names)}" if names else jobs

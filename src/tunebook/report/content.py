@@ -1,22 +1,24 @@
 """What a report says: frozen records, built from a comparison without drawing or writing anything.
 
     Report
-    ├── Answer        what to do, how sure that is, what it cost, what next
-    ├── Job, …        the evidence: one record a job, ranked ones first
-    ├── Mattered      what each hyperparameter did
-    ├── Evaluation    base against tuned on held-out examples, where there is one
-    └── Provenance    where every number comes from
+    ├── Answer         what to do, how sure that is, what it cost, what next
+    ├── ComparedJob, … the evidence: one record a job, ranked ones first, and the columns to lay them out in
+    ├── mattered       what each hyperparameter did
+    ├── Evaluation     base against tuned on held-out examples, where there is one
+    └── provenance     where every number comes from
 
 All strings are plain text as it came; whoever writes it into a page escapes it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from tunebook.report.evaluation import Evaluation
+from tunebook import show
+from tunebook.analysis.sweeps.rows import Column, ComparedJob
+from tunebook.experiments.evaluation.record import Evaluation
+from tunebook.show import Card, Items, Shown, Span, Text
 
 
 @dataclass(frozen=True)
@@ -45,130 +47,48 @@ class Answer:
     naming: str = "Model to deploy"
 
 
-@dataclass(frozen=True)
-class Job:
-    """One job as the evidence shows it. Empty strings stand for what is not known.
-
-    `value`, `low`, `high` are the expected validation loss (or reward) and its interval as numbers, None when the job
-    is not ranked; `settings` are its hyperparameters by name.
-    """
-
-    id: str
-    label: str
-    suffix: str
-    verdict: str
-    reason: str
-    settings: Mapping[str, str]
-    seed: str
-    winner: bool = False
-    alike: bool = False
-    group: str = ""
-    place: str = ""
-    place_range: str = ""
-    value: float | None = None
-    low: float | None = None
-    high: float | None = None
-    value_text: str = ""
-    interval_text: str = ""
-    behind: str = ""
-    p_best: float | None = None
-    accuracy: str = ""
-    checkpoint: str = ""
-    step: str = ""
-    checkpoint_name: str = ""
-    tokens: str = ""
-    cost: str = ""
-    left_out: str = ""
-
-    @property
-    def ranked(self) -> bool:
-        return self.value is not None
-
-    @property
-    def standing(self) -> str:
-        """best, as good (cannot be told from the best), or nothing."""
-        return "best" if self.winner else "as good" if self.alike else ""
-
-
-@dataclass(frozen=True)
-class Mattered:
-    """What one hyperparameter did: `importance` 0 to 1 or None, with the interval and effect as text."""
-
-    name: str
-    importance: float | None
-    interval: str
-    effect: str
-    best: str
-    note: str
-
-
-@dataclass(frozen=True)
-class Table:
-    """A plain table: `caption`, `head` (one a column), `rows` of texts; the first column heads its row.
-
-    `code` names the columns (by place) that hold names to copy, `numbers` those that hold numbers.
-    """
-
-    caption: str
-    head: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    code: tuple[int, ...] = ()
-    numbers: tuple[int, ...] = ()
+@dataclass(frozen=True, repr=False)
+class Table(show.Table, Shown):
+    """A table that shows itself in a notebook."""
 
     def __repr__(self) -> str:
         return f"Table({self.caption!r}: {len(self.rows)} rows)"
 
-    def _repr_html_(self) -> str:
-        from tunebook.report.page import table_html
-
-        return table_html(self)
+    def _card(self) -> Card:
+        return Card(self)
 
 
 @dataclass(frozen=True)
-class Report:
+class Report(Shown):
     """Everything a report says; figures are drawn from the comparison beside it.
 
-    In a notebook it shows its answer; `provenance` are tables that show themselves.
+    In a notebook it shows its answer; `provenance` are tables that show themselves. `columns` are those of the ranking.
     """
 
     title: str
     subtitle: str
     made: datetime
     answer: Answer
-    jobs: tuple[Job, ...]
-    varied: tuple[str, ...]
+    jobs: tuple[ComparedJob, ...]
+    columns: tuple[Column, ...]
     measure: str
     ranking_notes: tuple[str, ...]
-    mattered: tuple[Mattered, ...]
+    mattered: Table | None
     mattered_notes: tuple[str, ...]
     evaluation: Evaluation | None
     provenance: tuple[Table, ...]
-    stand_in: str = ""
 
     @property
-    def ranked(self) -> tuple[Job, ...]:
+    def ranked(self) -> tuple[ComparedJob, ...]:
         return tuple(job for job in self.jobs if job.ranked)
 
     @property
-    def left_out(self) -> tuple[Job, ...]:
+    def left_out(self) -> tuple[ComparedJob, ...]:
         return tuple(job for job in self.jobs if job.left_out)
 
     @property
-    def winner(self) -> Job | None:
-        return next((job for job in self.jobs if job.winner), None)
-
-    @property
-    def several_groups(self) -> bool:
-        """Whether jobs were ranked in more than one group, because not all may be compared."""
-        return len({job.group for job in self.ranked}) > 1
-
-    def __repr__(self) -> str:
-        return f"{self.answer.headline} {self.answer.because}"
-
-    def _repr_html_(self) -> str:
-        from tunebook.report.page import answer_html
-
-        return answer_html(self)
+    def winner(self) -> ComparedJob | None:
+        return next((job for job in self.jobs if job.standing == "best"), None)
 
     def span(self) -> tuple[float, float]:
         """The ends of the scale on which intervals are drawn: those of the better half of the winner's group.
@@ -178,5 +98,20 @@ class Report:
         group = self.winner.group if self.winner else ""
         ranked = [job for job in self.ranked if job.group == group]
         shown = ranked[: max(-(-len(ranked) // 2), 3)]
-        ends = [end for job in shown for end in (job.low, job.high) if end is not None]
+        ends = [end for job in shown for end in (job.loss_low, job.loss_high) if end is not None]
         return (min(ends), max(ends)) if ends else (0.0, 1.0)
+
+    def __repr__(self) -> str:
+        return f"{self.answer.headline} {self.answer.because}"
+
+    def _card(self) -> Card:
+        answer = self.answer
+        facts = [(fact.label, Span(fact.value, "strong"), fact.note) for fact in answer.facts]
+        return Card(
+            Text(answer.because),
+            Text(answer.caution, "warning") if answer.caution else None,
+            Text((f"{answer.naming}: ", Span(answer.model, "code"))) if answer.model else None,
+            Table(("", "", ""), facts, labelled=True) if facts else None,
+            Items(answer.steps, "What to do next"),
+            title=answer.headline,
+        )

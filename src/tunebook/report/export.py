@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -17,8 +17,8 @@ from tunebook.analysis.curves.diagnosis import Diagnosis
 from tunebook.analysis.run import Run
 from tunebook.analysis.sweeps.comparison import Comparison, run_ids
 from tunebook.errors import RequestError, TunebookError
-from tunebook.report.jobs import labels
 from tunebook.report.writing import read_comparison
+from tunebook.words import missing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -173,7 +173,7 @@ def _drawers(comparison: Comparison) -> dict[str, Callable[[Axes], object]]:
     if comparison.group is not None and len(comparison.group.ids) > 1:
         drawers["all-jobs"] = lambda ax: plot_sweep(comparison, ax=ax)
         drawers["ranking"] = lambda ax: plot_ranking(comparison, ax=ax)
-    names = labels(comparison)
+    names = {job.id: job.label for job in comparison.jobs}
     for job_id, diagnosis in comparison.diagnoses.items():
         run = comparison.run(job_id)
         for kind, plot in (("loss", plot_loss), ("accuracy", plot_accuracy)):
@@ -223,16 +223,12 @@ def _plain(frame: pd.DataFrame) -> pd.DataFrame:
         values = made[column]
         if values.dtype != object:
             continue
-        present = [value for value in values if not _missing(value)]
+        present = [value for value in values if not missing(value)]
         if present and all(isinstance(value, int | float) and not isinstance(value, bool) for value in present):
             made[column] = pd.to_numeric(values)
         elif not all(isinstance(value, bool) for value in present):
-            made[column] = [None if _missing(value) else _text(value) for value in values]
+            made[column] = [None if missing(value) else _text(value) for value in values]
     return made
-
-
-def _missing(value: Any) -> bool:
-    return value is None or (not isinstance(value, list | dict | tuple | Mapping) and bool(pd.isna(value)))
 
 
 def _text(value: Any) -> str:

@@ -16,7 +16,6 @@ from tunebook.plots.chart import Chart
 from tunebook.plots.curves import loss_chart
 from tunebook.plots.sweeps import sweep_chart
 from tunebook.report.content import Table
-from tunebook.report.jobs import labels
 from tunebook.words import count, number
 
 # Curves drawn one by one; a page of more is not read, and stays under its size.
@@ -61,8 +60,8 @@ class Figures:
 
 def figures_of(comparison: Comparison, *, most_curves: int = MOST_CURVES) -> Figures:
     """A comparison's figures. Where there are too many curves, the first are drawn and the rest is counted."""
-    names = labels(comparison)
-    curves = [job_id for job_id in comparison.frame.get("id", ()) if job_id in comparison.diagnoses]
+    names = {job.id: job.label for job in comparison.jobs}
+    curves = [job_id for job_id in names if job_id in comparison.diagnoses]
     jobs = {job_id: _curve(comparison, job_id, names[job_id]) for job_id in curves[:most_curves]}
     winner = jobs.pop(comparison.winner, None) if comparison.winner else None
     several = comparison.group is not None and len(comparison.group.ids) > 1
@@ -96,7 +95,7 @@ def curve_table(label: str, diagnosis: Diagnosis) -> Table:
         interval = [f"{number(row['valid_low'])} to {number(row['valid_high'])}"] if judged else []
         rows.append((count(row["step"]), *(number(row[name]) for name in names), *interval))
     head += ["90 % interval"] if judged else []
-    return Table(f"Smoothed curves of {label}", tuple(head), tuple(rows), numbers=tuple(range(len(head))))
+    return Table(head, rows, f"Smoothed curves of {label}", numeric=range(len(head)), labelled=True)
 
 
 def _places(curve: pd.DataFrame, step: float | None) -> list[int]:

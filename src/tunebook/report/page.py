@@ -10,13 +10,17 @@ from importlib.resources import files
 from typing import NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from tunebook.analysis.curves import wording
 from tunebook.plots import svg
-from tunebook.report.content import Report, Table
-from tunebook.report.evaluation import Evaluation, Gain
+from tunebook.report.content import Report
 from tunebook.report.figures import Figures
-from tunebook.words import aligned, percent, probability
+from tunebook.report.tables import left_out_table, scores_table
+from tunebook.show import Inline, Picture, Share, Span
+from tunebook.words import aligned
+
+_MOST_CHARACTERS = 1500
 
 
 class Scale(NamedTuple):
@@ -46,65 +50,36 @@ def to_html(report: Report, figures: Figures) -> str:
             key=svg.key(),
             measure=measure_name(report),
             scale=_scale(report),
-            left_out=left_out_table(report),
+            left_out=left_out_table(report.jobs),
             scores=scores_table(report.evaluation) if report.evaluation else None,
             version=metadata.version("tunebook"),
         )
     )
 
 
-def answer_html(report: Report) -> str:
-    """The answer alone, for a notebook: plain tags, so that it looks like the page around it."""
-    return _in_notebook(_environment().get_template("answer.html.j2").render(report=report))
-
-
-def table_html(table: Table) -> str:
-    """One table, for a notebook."""
-    module = _environment().get_template("table.html.j2").module
-    return _in_notebook(str(module.table(table)))  # type: ignore[attr-defined]
-
-
-def _in_notebook(html: str) -> str:
-    """JupyterLab sets tables to the right: text is read from the left."""
-    cells = ".tb-report caption,.tb-report th,.tb-report td:not(.n){text-align:left!important}"
-    return f'<div class="tb-report"><style>{cells}.tb-report code{{white-space:nowrap}}</style>{html}</div>'
-
-
 def measure_name(report: Report) -> str:
-    return "validation loss" if report.measure == "loss" else "validation reward"
+    return f"validation {report.measure}"
 
 
-def left_out_table(report: Report) -> Table:
-    """Every job that is not ranked with the others, and why."""
-    rows = tuple((job.label, job.left_out) for job in report.left_out)
-    return Table(f"{len(rows)} of {len(report.jobs)} jobs are not ranked with the others", ("Job", "Why"), rows)
-
-
-def scores_table(evaluation: Evaluation) -> Table:
-    """What each model scored, and the gains with their intervals."""
-    rows = []
-    for score in evaluation.scores:
-        interval = "" if score.low is None else f"{evaluation.shown(score.low)} to {evaluation.shown(score.high)}"
-        rows.append((score.model, evaluation.shown(score.value), interval))
-    gains = evaluation.gains
-    if not gains and evaluation.gain is not None:
-        gains = (Gain("", evaluation.gain, evaluation.gain_low, evaluation.gain_high, evaluation.p),)
-    for gain in gains:
-        told = []
-        if gain.low is not None and gain.high is not None:
-            told.append(f"{evaluation.points(gain.low)} to {evaluation.points(gain.high)}")
-        if gain.p is not None:
-            told.append("p < 0.001" if gain.p < 0.001 else f"p = {gain.p:.2g}")
-        name = f"Gain of {gain.model}" if len(gains) > 1 else "Gain"
-        rows.append((name, evaluation.points(gain.value), ", ".join(told)))
-    on = f" on {evaluation.n:,} examples" if evaluation.n else ""
-    return Table(f"{evaluation.score.capitalize()}{on}", ("Model", "Score", "Interval"), tuple(rows), numbers=(1,))
+def inline(cell: Inline) -> Markup:
+    """A cell of a table in the page's own dress: names to copy as code, shares with a bar."""
+    if not isinstance(cell, str | Span | Picture):
+        return Markup("").join(inline(piece) for piece in cell)
+    if isinstance(cell, Share):
+        width = f"{4 * min(max(cell.share, 0.0), 1.0):.2f}"
+        bar = Markup('<span class="bar" style="width:{}em" aria-hidden="true"></span> {}')
+        return bar.format(width, cell.text) if cell.text else Markup("")
+    if isinstance(cell, Span) and cell.role:
+        roles = cell.role.split()
+        tag = "code" if "code" in roles else "b" if "strong" in roles else "span"
+        return Markup('<{0} class="{1}">{2}</{0}>').format(tag, "soft" if "muted" in roles else "", cell.text)
+    return escape(str(cell))
 
 
 def _scale(report: Report) -> Scale:
     low, high = report.span()
     low_text, high_text = aligned(low, high)
-    return Scale(low, high, low_text, high_text, report.winner.value if report.winner else None)
+    return Scale(low, high, low_text, high_text, report.winner.loss if report.winner else None)
 
 
 def neat(text: str) -> str:
@@ -115,8 +90,14 @@ def neat(text: str) -> str:
     return re.sub(r"(\w) = (\d)", "\\1\u00a0=\u00a0\\2", text)
 
 
+def shortened(text: object) -> str:
+    """Of a prompt or an answer: a page is read, the file with all answers is searched."""
+    whole = "" if text is None else str(text)
+    return whole if len(whole) <= _MOST_CHARACTERS else f"{whole[:_MOST_CHARACTERS]} …"
+
+
 def heading(name: str) -> str:
-    """A hyperparameter's name as a column heading."""
+    """The name of a column or a figure as people write it; a hyperparameter's in words."""
     return name.removeprefix("n_").replace("_", " ").replace("-", " ")
 
 
@@ -134,11 +115,11 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        chance=probability,
-        percent=percent,
         day=day,
         heading=heading,
+        inline=inline,
         neat=neat,
+        shortened=shortened,
         symbol=lambda verdict: wording.SYMBOLS.get(verdict, ""),
         verdict_title=wording.title,
     )

@@ -40,16 +40,16 @@ def find_chromium(given: Any = None) -> str:
     """
     asked = given or os.environ.get("TUNEBOOK_CHROMIUM")
     if asked:
-        found = shutil.which(str(asked))
-        if found:
-            return found
+        command = shutil.which(str(asked))
+        if command:
+            return command
         raise TunebookError(
             f"{asked}: no browser is there that could print the PDF. Give the path of Chromium, Chrome or Edge, "
             "or write the report as .html and print it from a browser."
         )
     for name in (*_COMMANDS, *_PLACES):
-        if found := shutil.which(name):
-            return found
+        if command := shutil.which(name):
+            return command
     raise TunebookError(
         "No Chromium, Chrome or Edge was found to print the PDF. Install one, set TUNEBOOK_CHROMIUM to its path, "
         "or write the report as .html and print it from a browser."
@@ -77,14 +77,14 @@ def print_page(page: bytes, chromium: Any = None, *, patience_s: float = _PATIEN
             command.insert(1, "--no-sandbox")  # Chromium refuses its sandbox to root, as in a container
         try:
             done = subprocess.run(command, capture_output=True, timeout=patience_s, check=False)  # noqa: S603 - a browser of the user's
-            said = done.stderr.decode(errors="replace").strip().splitlines()
+            messages = done.stderr.decode(errors="replace").strip().splitlines()
         except subprocess.TimeoutExpired:
-            said = [f"no answer within {patience_s:g} s"]
+            messages = [f"no answer within {patience_s:g} s"]
         except OSError as error:
-            said = [str(error)]
+            messages = [str(error)]
         if not target.is_file():
             raise TunebookError(
-                f"{browser} did not print the PDF: {said[-1] if said else 'no message'}. "
+                f"{browser} did not print the PDF: {messages[-1] if messages else 'no message'}. "
                 "Write the report as .html and print it from a browser, or set TUNEBOOK_CHROMIUM to another one."
             )
         return target.read_bytes()

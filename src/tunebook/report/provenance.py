@@ -15,9 +15,11 @@ from tunebook.analysis.sweeps.comparison import Comparison, run_ids
 from tunebook.catalogue import load_catalogue
 from tunebook.errors import RequestError
 from tunebook.report.content import Table
+from tunebook.show import Span
 from tunebook.words import count, duration, listed, moment, setting
 
 PACKAGES = ("tunebook", "numpy", "pandas", "scipy", "scikit-learn", "matplotlib")
+_NUMBERS = ("Tokens", "Bytes")
 # Events shown at most: a job that warns at every step would bury the others.
 MOST_EVENTS = 12
 
@@ -31,48 +33,37 @@ def provenance(comparison: Comparison, files: Mapping[str, Any] | None) -> tuple
 
 def _jobs(runs: Sequence[Run], ids: Sequence[str]) -> list[Table]:
     """What the jobs have in common, told once, and one row a job for the rest."""
-    rows = []
-    for job_id, run in zip(ids, runs, strict=True):
-        created, finished = run.job.get("created_at"), run.job.get("finished_at")
-        took = ""
-        if isinstance(created, int | float) and isinstance(finished, int | float):
-            took = duration(finished - created)
-        rows.append(
-            (
-                job_id,
-                run.status or "not told",
-                run.model,
-                run.method,
-                str(run.job.get("trainingType") or run.job.get("training_type") or ""),
-                "" if run.seed is None else str(run.seed),
-                ", ".join(f"{name} {setting(value)}" for name, value in run.hyperparameters.items()),
-                count(run.trained_tokens),
-                moment(created),
-                took,
-                "" if run.results is None else f"{len(run.results):,} steps, {fingerprint(run)}",
-            )
-        )
-    head: tuple[str, ...] = (
-        "Job",
-        "Status",
-        "Base model",
-        "Method",
-        "Training type",
-        "Seed",
-        "Hyperparameters as resolved",
-    )
-    head += ("Tokens", "Created", "Took", "Measurements (SHA-256)")
-    table = _trimmed(Table("Jobs", head, tuple(rows), code=(0,), numbers=(7,)))
-    same = [
-        place for place in range(1, len(table.head)) if len(rows) > 1 and len({row[place] for row in table.rows}) == 1
-    ]
-    if not same:
-        return [table]
-    common = tuple((table.head[place], table.rows[0][place]) for place in same)
+    jobs = [_facts(job_id, run) for job_id, run in zip(ids, runs, strict=True)]
+    names = list(jobs[0]) if jobs else []
+    same = [name for name in names if len(jobs) > 1 and len({job[name] for job in jobs}) == 1]
+    own = [name for name in names if name not in same]
+    common = [(name, jobs[0][name]) for name in same if jobs[0][name]]
     return [
-        Table("The same for all jobs", ("What", "Value"), common),
-        _only(table, set(range(len(table.head))) - set(same)),
+        _table("The same for all jobs", ("What", "Value"), common),
+        _table("Jobs", own, [[job[name] for name in own] for job in jobs], code=("Job",)),
     ]
+
+
+def _facts(job_id: str, run: Run) -> dict[str, str]:
+    created, finished = run.job.get("created_at"), run.job.get("finished_at")
+    took = ""
+    if isinstance(created, int | float) and isinstance(finished, int | float):
+        took = duration(finished - created)
+    return {
+        "Job": job_id,
+        "Status": run.status or "not told",
+        "Base model": run.model,
+        "Method": run.method,
+        "Training type": str(run.job.get("trainingType") or run.job.get("training_type") or ""),
+        "Seed": setting(run.seed),
+        "Hyperparameters as resolved": ", ".join(
+            f"{name} {setting(value)}" for name, value in run.hyperparameters.items()
+        ),
+        "Tokens": count(run.trained_tokens),
+        "Created": moment(created),
+        "Took": took,
+        "Measurements (SHA-256)": "" if run.results is None else f"{len(run.results):,} steps, {fingerprint(run)}",
+    }
 
 
 def _models(runs: Sequence[Run], ids: Sequence[str]) -> Table:
@@ -81,9 +72,8 @@ def _models(runs: Sequence[Run], ids: Sequence[str]) -> Table:
         steps = sorted(int(kept.get("step_number") or 0) for kept in run.checkpoints)
         if run.fine_tuned_model or steps:
             rows.append((job_id, run.fine_tuned_model or "", ", ".join(map(count, steps))))
-    return _trimmed(
-        Table("Models the jobs left", ("Job", "Final model", "Checkpoints kept at steps"), tuple(rows), code=(0, 1))
-    )
+    head = ("Job", "Final model", "Checkpoints kept at steps")
+    return _table("Models the jobs left", head, rows, code=("Job", "Final model"))
 
 
 def fingerprint(run: Run) -> str:
@@ -100,8 +90,8 @@ def _files(runs: Sequence[Run], files: Mapping[str, Any]) -> Table:
         for role, file_id in (("training", run.training_file), ("validation", run.validation_file)):
             if file_id and role not in used.setdefault(str(file_id), []):
                 used[str(file_id)].append(role)
-    rows = tuple((file_id, listed(roles), *_hashed(files.get(file_id))) for file_id, roles in used.items())
-    return _trimmed(Table("Files", ("File", "Used for", "Name", "Bytes", "SHA-256"), rows, code=(0, 4), numbers=(3,)))
+    rows = [(file_id, listed(roles), *_hashed(files.get(file_id))) for file_id, roles in used.items()]
+    return _table("Files", ("File", "Used for", "Name", "Bytes", "SHA-256"), rows, code=("File", "SHA-256"))
 
 
 def _hashed(path: Any) -> tuple[str, str, str]:
@@ -120,15 +110,15 @@ def _hashed(path: Any) -> tuple[str, str, str]:
 
 
 def _incidents(runs: Sequence[Run], ids: Sequence[str]) -> Table:
-    found = [
+    incidents = [
         (moment(event.get("created_at")), job_id, str(event.get("level")), str(event.get("message") or ""))
         for job_id, run in zip(ids, runs, strict=True)
         for event in run.events
         if event.get("level") in ("warn", "warning", "error")
     ]
-    more = "" if len(found) <= MOST_EVENTS else f" (the first {MOST_EVENTS} of {len(found):,})"
+    more = "" if len(incidents) <= MOST_EVENTS else f" (the first {MOST_EVENTS} of {len(incidents):,})"
     head = ("When", "Job", "Level", "Message")
-    return Table(f"Warnings and errors on the way{more}", head, tuple(found[:MOST_EVENTS]), code=(1,))
+    return _table(f"Warnings and errors on the way{more}", head, incidents[:MOST_EVENTS], code=("Job",))
 
 
 def _software() -> Table:
@@ -139,21 +129,13 @@ def _software() -> Table:
         except metadata.PackageNotFoundError:
             continue
     rows.append(("Catalogue of models and prices", f"{load_catalogue().as_of:%Y-%m-%d}"))
-    return Table("Software and facts", ("What", "Version or date"), tuple(rows))
+    return _table("Software and facts", ("What", "Version or date"), rows)
 
 
-def _trimmed(table: Table) -> Table:
-    """The table without columns in which no row has anything."""
-    return _only(table, {place for place in range(len(table.head)) if any(row[place] for row in table.rows)})
-
-
-def _only(table: Table, keep_places: set[int]) -> Table:
-    keep = sorted(keep_places)
-    places = {old: new for new, old in enumerate(keep)}
-    return Table(
-        table.caption,
-        tuple(table.head[place] for place in keep),
-        tuple(tuple(row[place] for place in keep) for row in table.rows),
-        tuple(places[place] for place in table.code if place in places),
-        tuple(places[place] for place in table.numbers if place in places),
-    )
+def _table(caption: str, head: Sequence[str], rows: Sequence[Sequence[str]], *, code: Sequence[str] = ()) -> Table:
+    """A table without the columns in which no row has anything; those named by `code` hold names to copy."""
+    kept = [at for at in range(len(head)) if any(row[at] for row in rows)]
+    names = [head[at] for at in kept]
+    cells = [[Span(row[at], "code") if head[at] in code and row[at] else row[at] for at in kept] for row in rows]
+    numeric = [at for at, name in enumerate(names) if name in _NUMBERS]
+    return Table(names, cells, caption, numeric=numeric, labelled=True)

@@ -5,31 +5,21 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from tunebook.analysis.run import Run
-from tunebook.analysis.sweeps.comparison import Comparison, run_ids
+from tunebook.analysis.sweeps.comparison import run_ids
+from tunebook.analysis.sweeps.rows import ComparedJob
 from tunebook.report.export import need
-from tunebook.report.jobs import labels
 from tunebook.report.provenance import fingerprint
 from tunebook.report.writing import read_comparison
 from tunebook.words import missing
 
-# What a run's summary says beside its measurements (columns of `Comparison.frame`).
-_NUMBERS = (
-    "loss",
-    "loss_low",
-    "loss_high",
-    "accuracy",
-    "rank",
-    "p_best",
-    "recommended_step",
-    "trained_tokens",
-    "cost_usd",
-)
-_WORDS = ("verdict", "checkpoint", "group")
+# Fields of a job that a tracker is told as parameters and facts of the run, or that name it.
+_TOLD_APART = {"id", "label", "suffix", "model", "seed", "status", "settings", "measure", "level"}
 # MLflow takes at most 1,000 metrics in a call, and these lengths of a parameter and a tag.
 _BATCH = 1000
 _PARAM_LENGTH, _TAG_LENGTH = 500, 5000
@@ -51,32 +41,32 @@ def log_to_mlflow(source: Any, *, experiment: str = "tunebook", tracking_uri: st
     tracking = need("mlflow.tracking", "mlflow", "Logging to MLflow")
     comparison = read_comparison(source)
     client = tracking.MlflowClient(tracking_uri=tracking_uri)
-    found = client.get_experiment_by_name(experiment)
-    place = found.experiment_id if found is not None else client.create_experiment(experiment)
-    names, rows = labels(comparison), _rows(comparison)
+    known = client.get_experiment_by_name(experiment)
+    place = known.experiment_id if known is not None else client.create_experiment(experiment)
+    jobs = {job.id: job for job in comparison.jobs}
     return {
-        job_id: _mlflow_run(client, place, names.get(job_id, job_id), job_id, run, rows.get(job_id, {}))
+        job_id: _mlflow_run(client, place, jobs[job_id], run)
         for job_id, run in zip(run_ids(comparison.runs), comparison.runs, strict=True)
     }
 
 
-def _mlflow_run(client: Any, place: str, name: str, job_id: str, run: Run, row: Mapping[str, Any]) -> str:
+def _mlflow_run(client: Any, place: str, job: ComparedJob, run: Run) -> str:
     entities = need("mlflow.entities", "mlflow", "Logging to MLflow")
     mark = fingerprint(run) or run.status
     # The id comes from outside: it is compared here, not written into MLflow's search language.
     for before in client.search_runs([place], "tags.`tunebook.measurements` = '" + re.sub(r"\W", "", mark) + "'"):
-        if before.data.tags.get("tunebook.job") == job_id:
+        if before.data.tags.get("tunebook.job") == job.id:
             return str(before.info.run_id)
     started, ended = _milliseconds(run.job.get("created_at")), _milliseconds(run.job.get("finished_at"))
-    tags = {**_facts(run, job_id), **_words(row), "tunebook.measurements": re.sub(r"\W", "", mark)}
-    made = client.create_run(place, start_time=started, run_name=name).info.run_id
+    tags = {**_facts(run, job.id), **_words(job), "tunebook.measurements": re.sub(r"\W", "", mark)}
+    made = client.create_run(place, start_time=started, run_name=job.label).info.run_id
     when = ended or started or 0
     metrics = [
         entities.Metric(_key(column), value, when, step)
         for step, values in _measured(run)
         for column, value in values.items()
     ]
-    metrics += [entities.Metric(f"tunebook.{column}", value, when, 0) for column, value in _judged(row).items()]
+    metrics += [entities.Metric(f"tunebook.{column}", value, when, 0) for column, value in _judged(job).items()]
     params = [entities.Param(_key(key), str(value)[:_PARAM_LENGTH]) for key, value in _settings(run).items()]
     marks = [entities.RunTag(key, str(value)[:_TAG_LENGTH]) for key, value in tags.items()]
     client.log_batch(made, params=params, tags=marks)
@@ -111,7 +101,7 @@ def log_to_wandb(
     """
     wandb = need("wandb", "wandb", "Logging to Weights & Biases")
     comparison = read_comparison(source)
-    names, rows = labels(comparison), _rows(comparison)
+    jobs = {job.id: job for job in comparison.jobs}
     made = {}
     for job_id, run in zip(run_ids(comparison.runs), comparison.runs, strict=True):
         run_id = re.sub(r"[^A-Za-z0-9_-]+", "-", job_id)[-64:]
@@ -120,7 +110,7 @@ def log_to_wandb(
             entity=entity,
             group=group,
             id=run_id,
-            name=names.get(job_id, job_id),
+            name=jobs[job_id].label,
             config={**_settings(run), **_facts(run, job_id)},
             mode=mode,
             dir=str(Path(directory)) if directory is not None else None,
@@ -130,14 +120,10 @@ def log_to_wandb(
         )
         for step, values in _measured(run):
             logged.log(values, step=step)
-        logged.summary.update({**_judged(rows.get(job_id, {})), **_words(rows.get(job_id, {}))})
+        logged.summary.update({**_judged(jobs[job_id]), **_words(jobs[job_id])})
         logged.finish(exit_code=1 if run.status == "failed" else 0)
         made[job_id] = run_id
     return made
-
-
-def _rows(comparison: Comparison) -> dict[str, Mapping[Any, Any]]:
-    return {str(row["id"]): row for row in comparison.frame.to_dict("records")}
 
 
 def _settings(run: Run) -> dict[str, Any]:
@@ -158,12 +144,16 @@ def _facts(run: Run, job_id: str) -> dict[str, Any]:
     return {key: value for key, value in facts.items() if value}
 
 
-def _judged(row: Mapping[Any, Any]) -> dict[str, float]:
-    return {name: float(row[name]) for name in _NUMBERS if name in row and not missing(row[name])}
+def _judged(job: ComparedJob) -> dict[str, float]:
+    """What the comparison measured of a job: every number of its record."""
+    values = {f.name: getattr(job, f.name) for f in fields(job) if f.name not in _TOLD_APART}
+    return {name: float(value) for name, value in values.items() if isinstance(value, int | float)}
 
 
-def _words(row: Mapping[Any, Any]) -> dict[str, str]:
-    return {f"tunebook.{name}": str(row[name]) for name in _WORDS if name in row and not missing(row[name])}
+def _words(job: ComparedJob) -> dict[str, str]:
+    """What the comparison says of a job: every word of its record."""
+    values = {f.name: getattr(job, f.name) for f in fields(job) if f.name not in _TOLD_APART}
+    return {f"tunebook.{name}": value for name, value in values.items() if isinstance(value, str) and value}
 
 
 def _measured(run: Run) -> Iterator[tuple[int, dict[str, float]]]:

@@ -119,16 +119,16 @@ def read_comparison(source: Any) -> Comparison:
         return compare(read_runs(source))
     runs = source.runs() if callable(getattr(source, "runs", None)) else source
     try:
-        found = list(runs)
+        given = list(runs)
     except TypeError:
-        found = [runs]
-    wrong = next((run for run in found if not isinstance(run, Run)), None)
+        given = [runs]
+    wrong = next((run for run in given if not isinstance(run, Run)), None)
     if wrong is not None:
         raise RequestError(
             f"A report is made from a comparison, runs, a sweep or a folder of runs, not from {type(wrong).__name__}. "
             "Turn jobs into runs first: job.run()."
         )
-    return compare(found)
+    return compare(given)
 
 
 def replace_file(path: Path, content: bytes) -> Path:
