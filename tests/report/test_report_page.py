@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from collections import Counter
 from datetime import UTC, datetime
 from html.parser import HTMLParser
@@ -230,6 +232,19 @@ def test_a_report_is_made_from_a_folder_of_runs(make_run, tmp_path):
     page = write_report(tmp_path / "runs", tmp_path / "report.html").read_text("utf-8")
 
     assert "of try-1.</h2>" in page
+
+
+def test_a_report_is_written_without_matplotlib(make_run, tmp_path):
+    (tmp_path / "runs" / "one").mkdir(parents=True)
+    run = make_run(1)
+    (tmp_path / "runs" / "one" / "job.json").write_text(json.dumps(run.job))
+    run.results.frame.to_csv(tmp_path / "runs" / "one" / "results.csv", index=False)
+    script = (
+        "import sys; sys.modules['matplotlib'] = None; import tunebook; tunebook.write_report('runs', 'report.html')"
+    )
+    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True)
+
+    assert "<polyline" in (tmp_path / "report.html").read_text("utf-8")
 
 
 def test_markdown_lies_beside_its_figures(comparison, tmp_path):
