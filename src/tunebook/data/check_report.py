@@ -176,19 +176,24 @@ def _findings(group: Group, same_fix: bool) -> Table:
     for problem in group.kept:
         lines = alike.setdefault((problem.path, problem.value, problem.message, problem.fix), [])
         lines.extend([problem.line] if problem.line else [])
-    same_message = all(problem.message == group.kept[0].message for problem in group.kept)
+    same_message = len({problem.message for problem in group.kept}) == 1
     several = any(len(lines) > 1 for lines in alike.values())
+    paths, values, messages, fixes = zip(*alike, strict=True)
     columns: dict[str, list[Inline]] = {
         "lines" if several else "line": [_lines(lines) for lines in alike.values()],
-        "place": [Span(path, "code" if path else "") for path, *_ in alike],
-        "value": [Span(value, "code" if value else "") for _, value, *_ in alike],
-        "what": [Span("" if same_message else message, "words") for *_, message, _ in alike],
-        "fix": [Span("" if same_fix else fix, "words") for *_, fix in alike],
+        "place": _spans("code", paths),
+        "value": _spans("code", values),
+        "what": _spans("words", () if same_message else messages),
+        "fix": _spans("words", () if same_fix else fixes),
     }
     columns = {name: cells for name, cells in columns.items() if any(str(cell) for cell in cells)}
     of = f"{len(group.kept):,} of {group.count:,} shown" if group.count > len(group.kept) else "all shown"
     rows = list(zip(*columns.values(), strict=True))
     return Table(tuple(columns), rows, f"{group.rule}: {of}", numeric=(0,) if "line" in columns else ())
+
+
+def _spans(role: str, texts: Sequence[str]) -> list[Inline]:
+    return [Span(text, role) if text else "" for text in texts]
 
 
 def _lines(lines: Sequence[int]) -> str:

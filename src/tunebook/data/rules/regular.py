@@ -16,11 +16,10 @@ from tunebook.catalogue import load_catalogue
 from tunebook.data.records import REFUSED, Keys, call_sign, compact, keys_of, parts_sign, record_keys
 from tunebook.data.rules.images import check_url, plainly_public
 from tunebook.data.rules.methods import SUPERVISED_KEYS, good_item_key, thinks_aloud
-from tunebook.data.rules.tools import check_definitions, good_function_name
+from tunebook.data.rules.tools import Signature, check_definitions, good_function_name, signature
 from tunebook.data.tokens import IMAGE_HIGH
 
 REMEMBERED = 4_096  # lists of tools, each with what may be called by it
-Signature = tuple[frozenset[str], frozenset[str] | None]  # arguments required; those allowed, None: any
 Offered = Mapping[str, Signature]
 NOTHING: Offered = {}
 NO_CALLS: set[str] = set()  # never changed
@@ -194,11 +193,11 @@ def _fits(function: _Function, offered: Offered) -> bool:
         return False
     if not offered:
         return good_function_name(function.name)
-    signature = offered.get(function.name)
-    if signature is None:
+    fitting = offered.get(function.name)
+    if fitting is None:
         return False
-    required, allowed = signature
-    return required <= arguments.keys() and (allowed is None or arguments.keys() <= allowed)
+    required, allowed = fitting
+    return all(key in arguments for key in required) and (allowed is None or arguments.keys() <= allowed)
 
 
 class RegularChecker:
@@ -307,14 +306,4 @@ def _read_tools(text: bytes) -> Offered | None:
         return {}
     if not isinstance(tools, list) or next(check_definitions({"tools": tools}), None):
         return None
-    return {tool["function"]["name"]: _signature(tool["function"].get("parameters")) for tool in tools}
-
-
-def _signature(schema: object) -> Signature:
-    """What `tools` asks of a call's arguments."""
-    if not isinstance(schema, dict):
-        return frozenset(), None
-    required, properties = schema.get("required"), schema.get("properties")
-    closed = isinstance(properties, dict) and schema.get("additionalProperties") is not True
-    names = frozenset(key for key in required if isinstance(key, str)) if isinstance(required, list) else frozenset()
-    return names, frozenset(properties or ()) if closed else None
+    return {tool["function"]["name"]: signature(tool["function"].get("parameters")) for tool in tools}

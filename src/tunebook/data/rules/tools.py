@@ -15,6 +15,7 @@ import msgspec
 from tunebook.data.rules.problem import Problem, json_type
 from tunebook.data.rules.table import problem_of
 
+Signature = tuple[tuple[str, ...], frozenset[str] | None]
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -206,19 +207,25 @@ def _check_against(call: Mapping[str, Any], path: str, tools: Mapping[str, Any] 
     if name not in tools:
         yield problem_of("tool-unknown", f"{at}.name", name, offered=", ".join(list(tools)[:6]))
         return
-    schema, arguments = tools[name], function.get("arguments") if isinstance(function, dict) else None
-    if not isinstance(schema, dict) or not isinstance(arguments, str):
-        return
-    value, problem = read_arguments(arguments)
-    if problem or not isinstance(value, dict):
-        return
-    required = schema.get("required")
-    missing = (
-        [key for key in required if isinstance(key, str) and key not in value] if isinstance(required, list) else []
-    )
-    if missing:
-        yield problem_of("argument-missing", f"{at}.arguments", ", ".join(missing), name=name)
-    properties = schema.get("properties")
-    unknown = [key for key in value if key not in properties] if isinstance(properties, dict) else []
-    if unknown and schema.get("additionalProperties") is not True:
-        yield problem_of("argument-unknown", f"{at}.arguments", ", ".join(unknown[:5]), name=name)
+    arguments = function.get("arguments") if isinstance(function, dict) else None
+    value, _ = read_arguments(arguments) if isinstance(arguments, str) else (None, "")
+    if isinstance(value, dict):
+        yield from _check_arguments(name, value, tools[name], f"{at}.arguments")
+
+
+def _check_arguments(name: str, arguments: Mapping[str, Any], schema: object, path: str) -> Iterator[Problem]:
+    required, allowed = signature(schema)
+    if missing := [key for key in required if key not in arguments]:
+        yield problem_of("argument-missing", path, ", ".join(missing), name=name)
+    if unknown := [key for key in arguments if allowed is not None and key not in allowed]:
+        yield problem_of("argument-unknown", path, ", ".join(unknown[:5]), name=name)
+
+
+def signature(schema: object) -> Signature:
+    """(arguments that are required, those allowed or None for any) by the JSON Schema of a tool's parameters."""
+    if not isinstance(schema, dict):
+        return (), None
+    required, properties = schema.get("required"), schema.get("properties")
+    closed = isinstance(properties, dict) and schema.get("additionalProperties") is not True
+    names = tuple(key for key in required if isinstance(key, str)) if isinstance(required, list) else ()
+    return names, frozenset(properties or ()) if closed else None
