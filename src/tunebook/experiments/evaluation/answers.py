@@ -37,7 +37,6 @@ class AnswerLog:
         self._samples = samples
         self._answers = array("q", [_NOWHERE]) * (n * len(models) * samples)
         self._grades: dict[str, array[int]] = {}
-        self._n = n
         self._lock = threading.Lock()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

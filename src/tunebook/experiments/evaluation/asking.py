@@ -12,7 +12,7 @@ from openai import APIConnectionError, APIStatusError, InternalServerError, Open
 
 from tunebook.errors import ServiceError
 from tunebook.experiments.evaluation.answers import AnswerLog, identity
-from tunebook.experiments.evaluation.cases import Case, message_text
+from tunebook.experiments.evaluation.cases import Case, comparable_text
 from tunebook.experiments.evaluation.scores import ModelGrader
 
 # The service refuses these prompts or answers whoever asks how often: they count as answers that are useless.
@@ -77,7 +77,7 @@ def ask(client: OpenAI, question: Question, settings: Settings, clock: Callable[
     usage = reply.usage
     return {
         **question.place,
-        "answer": message_text(choice.message.to_dict()),
+        "answer": comparable_text(choice.message.to_dict()),
         "finish_reason": choice.finish_reason,
         "latency_s": round(clock() - started, 4),
         "prompt_tokens": usage.prompt_tokens if usage else None,
