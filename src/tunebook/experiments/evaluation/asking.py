@@ -96,10 +96,10 @@ def ask_grader(client: OpenAI, question: Question, grader: ModelGrader, answer: 
             raise
         return {**place, "grade": None, "reason": f"The grader was refused: {error.code}."}
     text = reply.choices[0].message.content or ""
-    found = grader.read(text)
-    if found is None:
+    graded = grader.read(text)
+    if graded is None:
         return {**place, "grade": None, "reason": f"The grader's reply holds no score: {text[:200]}"}
-    return {**place, "grade": found[0], "reason": found[1]}
+    return {**place, "grade": graded[0], "reason": graded[1]}
 
 
 def grader_key(grader: ModelGrader) -> str:

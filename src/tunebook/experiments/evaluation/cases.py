@@ -32,10 +32,10 @@ class Case:
     @property
     def prompt(self) -> str:
         """What is asked, as text without the system message."""
-        said = [message for message in self.messages if not _is_system(message)]
-        if len(said) == 1:
-            return comparable_text(said[0])
-        return "\n".join(f"{message.get('role')}: {comparable_text(message)}" for message in said)
+        turns = [message for message in self.messages if not _is_system(message)]
+        if len(turns) == 1:
+            return comparable_text(turns[0])
+        return "\n".join(f"{message.get('role')}: {comparable_text(message)}" for message in turns)
 
     @property
     def system(self) -> str:
@@ -70,8 +70,8 @@ def read_cases(dataset: Dataset) -> Iterator[Case]:
 def comparable_text(message: Mapping[str, Any]) -> str:
     """What a message says, as one text that is the same for the same answer: calls of tools are canonical JSON."""
     if calls := message.get("tool_calls"):
-        said = [call.get("function") or {} for call in calls if isinstance(call, Mapping)]
-        return canonical_json([{"name": f.get("name"), "arguments": _arguments(f.get("arguments"))} for f in said])
+        functions = [call.get("function") or {} for call in calls if isinstance(call, Mapping)]
+        return canonical_json([{"name": f.get("name"), "arguments": _arguments(f.get("arguments"))} for f in functions])
     content = message.get("content")
     if isinstance(content, str):
         return content
@@ -86,8 +86,8 @@ def canonical_json(value: Any) -> str:
 
 def conversation_key(messages: Sequence[Mapping[str, Any]]) -> bytes:
     """A digest of a conversation: roles and texts, the system message and differences in spacing left out."""
-    said = [(m.get("role"), " ".join(comparable_text(m).split())) for m in messages if not _is_system(m)]
-    return hashlib.blake2b(json.dumps(said).encode(), digest_size=16).digest()
+    turns = [(m.get("role"), " ".join(comparable_text(m).split())) for m in messages if not _is_system(m)]
+    return hashlib.blake2b(json.dumps(turns).encode(), digest_size=16).digest()
 
 
 def _input(example: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -75,9 +75,9 @@ def _gains(frame: pd.DataFrame, clusters: list[Any] | None, seed: int) -> dict[s
     """What each model gains over the first, on the examples that all have a score for."""
     whole = frame.notna().all(axis=1)
     own = None if clusters is None else [label for label, there in zip(clusters, whole, strict=True) if there]
-    base, *others = (frame.loc[whole, name].to_numpy() for name in frame)
+    base, *others = (scores.to_numpy() for _, scores in frame[whole].items())
     results = (compare_scores(base, tuned, clusters=own, seed=seed) for tuned in others)
-    return dict(zip(list(frame)[1:], results, strict=True))
+    return dict(zip(map(str, list(frame)[1:]), results, strict=True))
 
 
 def _model_score(name: str, values: np.ndarray, more: Mapping[str, Any], seed: int) -> ModelScore:

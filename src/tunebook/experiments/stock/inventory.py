@@ -137,14 +137,14 @@ class Inventory(Shown):
         """The item of this key, id or name. Raises RequestError when there is none, or more than one."""
         if isinstance(name, Item):
             return name
-        found = [item for item in self.items if name in (item.key, item.id)]
-        found = found or [item for item in self.items if item.name == name]
-        if len(found) == 1:
-            return found[0]
-        if not found:
+        items = [item for item in self.items if name in (item.key, item.id)]
+        items = items or [item for item in self.items if item.name == name]
+        if len(items) == 1:
+            return items[0]
+        if not items:
             raise RequestError(f"{name!r} is not at {self.place}: no deployment, model or file has this name or id.")
-        keys = ", ".join(item.key for item in found)
-        raise RequestError(f"{name!r} names {len(found)} things at {self.place}: {keys}. Give one of these.")
+        keys = ", ".join(item.key for item in items)
+        raise RequestError(f"{name!r} names {len(items)} things at {self.place}: {keys}. Give one of these.")
 
     def plan(self, selected: Iterable[str | Item]) -> Plan:
         """What deleting these takes, and what of them stays. Nothing is added that was not selected."""

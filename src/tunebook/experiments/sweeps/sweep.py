@@ -157,11 +157,8 @@ class Sweep(Shown):
         >>> [run.status for run in sweep.runs()]
         ['succeeded', 'succeeded']
         """
-        if show is None:
-            with closing(SweepBar()) as bar:
-                return self.run(workspace, at_once=at_once, guard=guard, show=bar, sleep=sleep, clock=clock)
-        with self._held():
-            self._follow(workspace, at_once or _quota(), guard, show, sleep, clock)
+        with closing(SweepBar()) as bar, self._held():
+            self._follow(workspace, at_once or _quota(), guard, show or bar, sleep, clock)
         return self
 
     def _follow(
@@ -316,8 +313,8 @@ class Sweep(Shown):
 
     def __repr__(self) -> str:
         states = self.plan["state"].value_counts()
-        told = ", ".join(f"{count} {state}" for state, count in states.items())
-        return f"<Sweep of {len(self.manifest.entries)} jobs in {self.folder}: {told}; {self.cost}>"
+        numbers = ", ".join(f"{count} {state}" for state, count in states.items())
+        return f"<Sweep of {len(self.manifest.entries)} jobs in {self.folder}: {numbers}; {self.cost}>"
 
     def _card(self) -> Card:
         plan = self.plan.dropna(axis="columns", how="all")
