@@ -30,8 +30,6 @@ METHODS = {
 }
 # Examples that need an optional extra run where it is installed.
 EXTRAS = {
-    "experiments.ask_study": "optuna",
-    "experiments.tell_study": "optuna",
     "report.log_to_mlflow": "mlflow",
     "report.log_to_wandb": "wandb",
     "report.write_excel": "openpyxl",

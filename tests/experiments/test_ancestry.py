@@ -47,9 +47,9 @@ def test_the_tree_reads_in_a_terminal():
 
     assert text.splitlines() == [
         BASE,
-        f"└─ first, {A}: succeeded, from train.jsonl -> live",
-        f"   └─ second, {B}: succeeded, from train.jsonl",
-        f"      └─ {C}: running, from train.jsonl + valid.jsonl",
+        f"├─ first, {A}: succeeded, from train.jsonl -> live",
+        f"│  └─ second, {B}: succeeded, from train.jsonl",
+        f"│     └─ {C}: running, from train.jsonl + valid.jsonl",
         f"└─ {D}: failed, from file-gone (deleted)",
     ]
 
@@ -72,11 +72,36 @@ def test_a_model_made_elsewhere_is_a_root():
 
 def test_without_jobs_it_says_so():
     assert repr(trace([])) == "this resource has no fine-tuning jobs."
-    assert "<svg" not in trace([])._repr_html_()
+    assert "<table" not in trace([])._repr_html_()
     assert list(trace([]).frame) == list(trace(JOBS).frame)
 
 
-def test_the_drawing_escapes_names_and_says_the_same_as_text():
+def test_the_card_is_a_tree_of_all_jobs_and_what_became_of_them():
+    live = {"live": f"{BASE}.ft-{A[6:]}", "test": f"{BASE}.ft-{A[6:]}:ckpt-step-2"}
+    card = trace(JOBS, files=FILES, deployments=live)._card()
+
+    base, *jobs = card.parts[0].rows
+    assert str(base[0]) == BASE
+    names = ["".join(map(str, row[0])).replace("\u00a0", " ") for row in jobs]
+    assert names == [f"├─ first {A}", f"│  └─ second {B}", f"│     └─ {C}", f"└─ {D}"]
+    assert [str(row[1]) for row in jobs] == [
+        "✓ succeeded",
+        "✓ succeeded",
+        "… running, no model",
+        "✕ failed, no model",
+    ]
+    assert "train.jsonl + valid.jsonl" in card.text()
+    assert "live, test" in card.text()
+    assert f"{BASE}.ft-{A[6:]}" in card.text()
+
+
+def test_many_jobs_are_counted_not_shown():
+    many = trace([job(f"ftjob-{n:032x}", created_at=n) for n in range(70)])
+
+    assert "… and 11 more jobs." in many._card().text()
+
+
+def test_the_card_escapes_names():
     evil = trace(
         [job(A, suffix="<script>")], files={"file-1": "<script>"}, deployments={"<script>": f"{BASE}.ft-{A[6:]}"}
     )
@@ -84,8 +109,7 @@ def test_the_drawing_escapes_names_and_says_the_same_as_text():
     html = evil._repr_html_()
 
     assert "<script>" not in html
-    assert "<title>" in html
-    assert "<desc>" in html
+    assert html.count("&lt;script&gt;") == 3
 
 
 def test_the_lineage_of_a_resource(ws, tuned, pair):

@@ -1,7 +1,7 @@
 """What examples of each method ask, and what they expect."""
 
 from tunebook.data import read_dataset
-from tunebook.experiments.evaluation.cases import conversation_key, message_text, read_case, read_cases, read_example
+from tunebook.experiments.evaluation.cases import comparable_text, conversation_key, read_case, read_cases
 
 USER = {"role": "user", "content": "What colour?"}
 SYSTEM = {"role": "system", "content": "Be brief."}
@@ -53,9 +53,9 @@ def test_a_reinforcement_example_keeps_its_fields_for_a_score_of_yours():
 
 
 def test_tool_calls_and_parts_are_told_as_text():
-    assert message_text(CALL) == '[{"arguments": {"a": 2, "b": 1}, "name": "look"}]'
-    assert message_text({"content": [{"type": "text", "text": "See "}, {"type": "image_url"}]}) == "See [image_url]"
-    assert message_text({"content": None}) == ""
+    assert comparable_text(CALL) == '[{"arguments": {"a": 2, "b": 1}, "name": "look"}]'
+    assert comparable_text({"content": [{"type": "text", "text": "See "}, {"type": "image_url"}]}) == "See [image_url]"
+    assert comparable_text({"content": None}) == ""
 
 
 def test_cases_that_ask_the_same_have_the_same_key():
@@ -72,4 +72,3 @@ def test_lines_that_hold_no_example_are_passed_over(tmp_path):
     cases = list(read_cases(read_dataset(path)))
 
     assert [(case.index, case.prompt) for case in cases] == [(0, "x"), (1, "")]
-    assert read_example(b"\xff") is None

@@ -50,6 +50,20 @@ def test_a_sweep_trains_each_planned_job_and_archives_it(ws, request_, tmp_path)
     assert set(sweep.plan["state"]) == {"ended"}
 
 
+def test_the_card_is_the_plan_and_escapes_what_it_holds(tmp_path):
+    request = JobRequest(model="gpt-4.1-nano", training_file="file-1", suffix="mine")
+    sweep = Sweep(request, {"n_epochs": range(1, 31)}, file_tokens=1000, folder=tmp_path / "<script>")
+
+    card = sweep._card()
+
+    sentence = f"Sweep of 30 jobs in {tmp_path}/<script>, 465,000 tokens in all, no price in the catalogue"
+    assert card.text().splitlines()[0] == sentence
+    assert card.parts[1].head[3:] == ("n_epochs", "batch_size", "learning_rate_multiplier", "seed", "tokens", "state")
+    assert card.parts[1].rows[1][3:] == ("2", "auto", "auto", "0", "2,000", "planned")
+    assert [row[0] for row in card.parts[1].rows[11:14]] == ["11", "…", "18"]
+    assert "<script>" not in sweep._repr_html_()
+
+
 def test_running_a_finished_sweep_again_sends_nothing(ws, request_, tmp_path):
     Sweep(request_, {"n_epochs": [1, 2]}, folder=tmp_path / "sweep").run(ws)
     before = [job.id for job in ws.jobs.list(limit=100)]

@@ -1,4 +1,4 @@
-from .evaluation.evaluating import evaluate as evaluate
+from .evaluation.evaluate import evaluate as evaluate
 from .evaluation.record import Evaluation as Evaluation
 from .evaluation.scores import ModelGrader as ModelGrader
 from .run_folders import archive as archive
@@ -11,6 +11,4 @@ from .stock.clearing import clear as clear
 from .stock.inventory import Inventory as Inventory
 from .stock.stocktaking import take_inventory as take_inventory
 from .sweeps.guard import Guard as Guard
-from .sweeps.studies import ask_study as ask_study
-from .sweeps.studies import tell_study as tell_study
 from .sweeps.sweep import Sweep as Sweep

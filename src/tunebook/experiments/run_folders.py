@@ -87,9 +87,9 @@ def read_runs(folder: str | os.PathLike[str]) -> list[Run]:
     if any((path / part).is_file() for part in NEEDED):
         return [read_run(path)]
     for place in (path, path / "runs"):
-        found = sorted({file.parent for part in _PARTS for file in place.glob(f"*/{part}")})
-        if found := [run for run in found if not run.name.startswith(".")]:
-            return [_read(run) for run in found]
+        folders = sorted({file.parent for part in _PARTS for file in place.glob(f"*/{part}")})
+        if folders := [run for run in folders if not run.name.startswith(".")]:
+            return [_read(run) for run in folders]
     raise ResultsError(f"{path}: no run folders are here; each holds {' and '.join(NEEDED)}.")
 
 
@@ -104,8 +104,8 @@ def _read(path: Path) -> Run:
         try:
             return read(file)
         except (OSError, ValueError, TunebookError) as error:
-            told = str(error) if str(file) in str(error) else f"{file}: this part of the run cannot be read: {error}"
-            problems[name] = f"{told.rstrip('.')}. Archive the job again, or correct the file."
+            problem = str(error) if str(file) in str(error) else f"{file}: this part of the run cannot be read: {error}"
+            problems[name] = f"{problem.rstrip('.')}. Archive the job again, or correct the file."
             return otherwise
 
     job = part("job.json", partial(_read_json, kind=dict), {})

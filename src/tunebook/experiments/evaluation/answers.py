@@ -37,7 +37,6 @@ class AnswerLog:
         self._samples = samples
         self._answers = array("q", [_NOWHERE]) * (n * len(models) * samples)
         self._grades: dict[str, array[int]] = {}
-        self._n = n
         self._lock = threading.Lock()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -92,15 +91,15 @@ class AnswerLog:
             self._file.truncate(0)
             self.add({"kind": KIND, "version": VERSION, **header})
             return
-        found = _record(first)
-        if found.get("kind") != KIND or found.get("version") != VERSION:
+        saved = _record(first)
+        if saved.get("kind") != KIND or saved.get("version") != VERSION:
             raise RequestError(f"{self.path}: this is no file of answers of version {VERSION}. Give another path=.")
-        if found.get("identity") != header["identity"]:
-            said = ("dataset", "examples", "models", "settings")
-            changed = [key for key in said if found.get(key) != header.get(key)]
-            told = "; ".join(f"{key}: {found.get(key)!r} there, {header.get(key)!r} now" for key in changed)
+        if saved.get("identity") != header["identity"]:
+            keys = ("dataset", "examples", "models", "settings")
+            changed = [key for key in keys if saved.get(key) != header.get(key)]
+            changes = "; ".join(f"{key}: {saved.get(key)!r} there, {header.get(key)!r} now" for key in changed)
             raise RequestError(
-                f"{self.path} holds answers of another evaluation ({told or 'other examples'}). "
+                f"{self.path} holds answers of another evaluation ({changes or 'other examples'}). "
                 "Give another path=, or leave it out for one that fits."
             )
         at = self._file.tell()
@@ -134,7 +133,7 @@ def identity(*parts: Any) -> str:
 
 def _record(line: bytes) -> dict[str, Any]:
     try:
-        found = json.loads(line)
+        record = json.loads(line)
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return record if isinstance(record, dict) else {}

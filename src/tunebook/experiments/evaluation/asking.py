@@ -12,7 +12,7 @@ from openai import APIConnectionError, APIStatusError, InternalServerError, Open
 
 from tunebook.errors import ServiceError
 from tunebook.experiments.evaluation.answers import AnswerLog, identity
-from tunebook.experiments.evaluation.cases import Case, message_text
+from tunebook.experiments.evaluation.cases import Case, comparable_text
 from tunebook.experiments.evaluation.scores import ModelGrader
 
 # The service refuses these prompts or answers whoever asks how often: they count as answers that are useless.
@@ -77,7 +77,7 @@ def ask(client: OpenAI, question: Question, settings: Settings, clock: Callable[
     usage = reply.usage
     return {
         **question.place,
-        "answer": message_text(choice.message.to_dict()),
+        "answer": comparable_text(choice.message.to_dict()),
         "finish_reason": choice.finish_reason,
         "latency_s": round(clock() - started, 4),
         "prompt_tokens": usage.prompt_tokens if usage else None,
@@ -96,10 +96,10 @@ def ask_grader(client: OpenAI, question: Question, grader: ModelGrader, answer: 
             raise
         return {**place, "grade": None, "reason": f"The grader was refused: {error.code}."}
     text = reply.choices[0].message.content or ""
-    found = grader.read(text)
-    if found is None:
+    graded = grader.read(text)
+    if graded is None:
         return {**place, "grade": None, "reason": f"The grader's reply holds no score: {text[:200]}"}
-    return {**place, "grade": found[0], "reason": found[1]}
+    return {**place, "grade": graded[0], "reason": graded[1]}
 
 
 def grader_key(grader: ModelGrader) -> str:

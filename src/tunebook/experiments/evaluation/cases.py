@@ -6,12 +6,10 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from tunebook.data import Dataset
-
-_BOM = b"\xef\xbb\xbf"
+from tunebook.data import Dataset
+from tunebook.data.examples import numbered_examples
 
 
 @dataclass(frozen=True)
@@ -34,15 +32,15 @@ class Case:
     @property
     def prompt(self) -> str:
         """What is asked, as text without the system message."""
-        said = [message for message in self.messages if not _is_system(message)]
-        if len(said) == 1:
-            return message_text(said[0])
-        return "\n".join(f"{message.get('role')}: {message_text(message)}" for message in said)
+        turns = [message for message in self.messages if not _is_system(message)]
+        if len(turns) == 1:
+            return comparable_text(turns[0])
+        return "\n".join(f"{message.get('role')}: {comparable_text(message)}" for message in turns)
 
     @property
     def system(self) -> str:
         """The system message, "" when there is none."""
-        return "\n".join(message_text(message) for message in self.messages if _is_system(message))
+        return "\n".join(comparable_text(message) for message in self.messages if _is_system(message))
 
     @property
     def key(self) -> bytes:
@@ -55,38 +53,25 @@ def read_case(example: Mapping[str, Any], index: int = 0) -> Case:
     messages = [dict(m) for m in _input(example).get("messages") or () if isinstance(m, Mapping)]
     if isinstance(example.get("input"), Mapping):
         outputs = [m for m in example.get("preferred_output") or () if isinstance(m, Mapping)]
-        answer = next((m for m in reversed(outputs) if m.get("role") == "assistant"), None)
+        answer = next(filter(_is_assistant, reversed(outputs)), None)
     else:
-        places = [at for at, message in enumerate(messages) if message.get("role") == "assistant"]
-        answer = messages[places[-1]] if places and places[-1] == len(messages) - 1 else None
-        messages = messages[: places[-1]] if answer is not None else messages
+        answer = messages.pop() if messages and _is_assistant(messages[-1]) else None
     for message in messages:
         message.pop("weight", None)  # for training only: chat completions refuse it
-    return Case(index, tuple(messages), message_text(answer) if answer is not None else None, example)
+    return Case(index, tuple(messages), comparable_text(answer) if answer is not None else None, example)
 
 
 def read_cases(dataset: Dataset) -> Iterator[Case]:
     """The cases of a dataset, one at a time, read from its file each time: only one is in memory."""
-    from tunebook.data.examples import numbered_examples
-
     for index, (_, example) in enumerate(numbered_examples(dataset.lines)):
         yield read_case(example, index)
 
 
-def read_example(line: bytes) -> dict[str, Any] | None:
-    """The example on a line of a JSON Lines file; None for a blank line and for what is none."""
-    try:
-        record = json.loads(line.removeprefix(_BOM).decode("utf-8"))
-    except (ValueError, RecursionError):
-        return None
-    return record if isinstance(record, dict) else None
-
-
-def message_text(message: Mapping[str, Any]) -> str:
-    """What a message says, as one text; a message that calls tools is those calls as JSON."""
+def comparable_text(message: Mapping[str, Any]) -> str:
+    """What a message says, as one text that is the same for the same answer: calls of tools are canonical JSON."""
     if calls := message.get("tool_calls"):
-        said = [call.get("function") or {} for call in calls if isinstance(call, Mapping)]
-        return canonical_json([{"name": f.get("name"), "arguments": _arguments(f.get("arguments"))} for f in said])
+        functions = [call.get("function") or {} for call in calls if isinstance(call, Mapping)]
+        return canonical_json([{"name": f.get("name"), "arguments": _arguments(f.get("arguments"))} for f in functions])
     content = message.get("content")
     if isinstance(content, str):
         return content
@@ -101,8 +86,8 @@ def canonical_json(value: Any) -> str:
 
 def conversation_key(messages: Sequence[Mapping[str, Any]]) -> bytes:
     """A digest of a conversation: roles and texts, the system message and differences in spacing left out."""
-    said = [(m.get("role"), " ".join(message_text(m).split())) for m in messages if not _is_system(m)]
-    return hashlib.blake2b(json.dumps(said).encode(), digest_size=16).digest()
+    turns = [(m.get("role"), " ".join(comparable_text(m).split())) for m in messages if not _is_system(m)]
+    return hashlib.blake2b(json.dumps(turns).encode(), digest_size=16).digest()
 
 
 def _input(example: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -112,6 +97,10 @@ def _input(example: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _is_system(message: Mapping[str, Any]) -> bool:
     return message.get("role") in ("system", "developer")
+
+
+def _is_assistant(message: Mapping[str, Any]) -> bool:
+    return message.get("role") == "assistant"
 
 
 def _arguments(text: Any) -> Any:

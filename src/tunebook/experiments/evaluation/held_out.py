@@ -8,22 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Literal
 
 from openai import APIStatusError, NotFoundError
 
+from tunebook.data.examples import numbered_examples
+from tunebook.data.lines import BOM, MemoryLines
 from tunebook.errors import RequestError, TunebookError
-from tunebook.experiments.evaluation.cases import Case, read_case, read_example
+from tunebook.experiments.evaluation.cases import Case, read_case
+from tunebook.service.jobs import as_json, job_of
 
 if TYPE_CHECKING:
     from tunebook.service import Workspace
 
 _MOST_SYSTEMS = 20  # system messages remembered of a training file: a template filled in per row is no fixed one
-_USE = {
-    "training": "trained the model",
-    "validation": "chose the checkpoint",
-}
+Use = Literal["training", "validation"]
+_USE: Mapping[Use, str] = {"training": "trained the model", "validation": "chose the checkpoint"}
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Leak:
     """Examples that stand in a file of a job. `use` is training or validation; `count` of `looked_for` were found."""
 
     file_id: str
-    use: Literal["training", "validation"]
+    use: Use
     job_id: str
     count: int
     looked_for: int
@@ -90,29 +91,30 @@ def look_for(workspace: Workspace, keys: Collection[bytes], models: Iterable[str
     unread: list[str] = []
     systems: set[str] = set()
     for job in _jobs(workspace, models, unread):
-        files = {"training": job.get("training_file"), "validation": job.get("validation_file")}
-        for use, file_id in files.items():
-            if not file_id or file_id in looked_at:
+        for use, file_id in _files(job).items():
+            if file_id in looked_at:
                 continue
-            found: set[bytes] = set()
+            leaked: set[bytes] = set()
             try:
-                for line in _lines(workspace, file_id):
-                    example = read_example(line)
-                    if example is None:
-                        continue
+                for example in _examples(workspace, file_id):
                     case = read_case(example)
                     if (key := case.key) in wanted:
-                        found.add(key)
+                        leaked.add(key)
                     if use == "training" and len(systems) <= _MOST_SYSTEMS:
                         systems.add(case.system)
             except NotFoundError:
                 unread.append(f"{file_id}, the {use} file of {job['id']}, has been deleted.")
                 continue
             looked_at[file_id] = None
-            if found:
-                leaks.append(Leak(file_id, use, job["id"], len(found), len(wanted)))  # type: ignore[arg-type]
+            if leaked:
+                leaks.append(Leak(file_id, use, job["id"], len(leaked), len(wanted)))
     few = frozenset(systems) if len(systems) <= _MOST_SYSTEMS else frozenset()
     return HeldOut(tuple(leaks), tuple(looked_at), tuple(unread), few)
+
+
+def _files(job: Mapping[str, Any]) -> dict[Use, str]:
+    files: dict[Use, Any] = {"training": job.get("training_file"), "validation": job.get("validation_file")}
+    return {use: str(file_id) for use, file_id in files.items() if file_id}
 
 
 def served_model(workspace: Workspace, name: str) -> str:
@@ -134,14 +136,11 @@ def served_model(workspace: Workspace, name: str) -> str:
 
 def training_cases(workspace: Workspace, file_id: str, most: int) -> Iterator[Case]:
     """The first `most` examples of a file at the service; no more of it is fetched than they take."""
-    examples = (example for line in _lines(workspace, file_id) if (example := read_example(line)) is not None)
-    return (read_case(example, index) for index, example in enumerate(islice(examples, most)))
+    return (read_case(example, index) for index, example in enumerate(islice(_examples(workspace, file_id), most)))
 
 
 def _jobs(workspace: Workspace, models: Iterable[str], unread: list[str]) -> Iterator[Mapping[str, Any]]:
     """The jobs that made the models, then those that made the models they started from."""
-    from tunebook.service.jobs import as_json, job_of
-
     waiting, seen = list(models), set()
     while waiting:
         model = waiting.pop(0)
@@ -158,12 +157,11 @@ def _jobs(workspace: Workspace, models: Iterable[str], unread: list[str]) -> Ite
         yield job
 
 
-def _lines(workspace: Workspace, file_id: str) -> Iterator[bytes]:
-    """The lines of a file at the service, without holding the file in memory."""
+def _examples(workspace: Workspace, file_id: str) -> Iterator[Mapping[str, Any]]:
+    """The examples of a file at the service, without holding the file in memory."""
     with workspace.client.files.with_streaming_response.content(file_id) as reply:
         rest = b""
-        for chunk in reply.iter_bytes(1 << 18):
+        for chunk in chain(reply.iter_bytes(1 << 18), [b"\n"]):
             *lines, rest = (rest + chunk).split(b"\n")
-            yield from lines
-        if rest:
-            yield rest
+            lines = [line.removeprefix(BOM) for line in lines]
+            yield from (example for _, example in numbered_examples(MemoryLines(lines)))

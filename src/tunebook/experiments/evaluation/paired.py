@@ -57,14 +57,15 @@ class PairedResult(Shown):
 
     @property
     def sentence(self) -> str:
-        said = {
+        verdict = {
             "better": "The second model is better",
             "worse": "The second model is worse",
             "no difference shown": "No difference was shown",
         }[self.verdict]
+        interval = f"{words.percent(self.level)} interval {self.low:+.3f} to {self.high:+.3f}"
         return (
-            f"{said}: gain {self.gain:+.3f} ({words.percent(self.level)} interval {self.low:+.3f} to {self.high:+.3f}, "
-            f"{words.p_value(self.p_value)}) on {self.n} prompts, {self.better} better and {self.worse} worse."
+            f"{verdict}: gain {self.gain:+.3f} ({interval}, {words.p_value(self.p_value)}) "
+            f"on {self.n} prompts, {self.better} better and {self.worse} worse."
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -142,24 +142,6 @@ class Evaluation(Shown):
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, from which `from_json` makes the same evaluation; gain, p and counts are of the first one."""
-        rows = {
-            kind: [{"model": model, **row} for model, frame in frames.items() for row in _records(frame)]
-            for kind, frames in (("better", self.better), ("worse", self.worse))
-        }
-        comparison: dict[str, Any] = {}
-        if self.tuned is not None:
-            low, high = self.interval or (None, None)
-            comparison = {
-                "gain": self.gain,
-                "gain_low": low,
-                "gain_high": high,
-                "p": self.p,
-                "n_better": self.n_better,
-                "n_worse": self.n_worse,
-                "gains": {model: _without_nan(result.to_json()) for model, result in self.gains.items()},
-                "p_values": dict(self.p_values),
-                **rows,
-            }
         return {
             "sentence": self.sentence,
             "sentences": list(self.sentences),
@@ -173,7 +155,24 @@ class Evaluation(Shown):
             "notes": list(self.notes),
             "answers": None if self.path is None else str(self.path),
             "examples": {name: [None if missing(v) else v for v in self.frame[name]] for name in self.frame},
-            **comparison,
+            **self._comparisons(),
+        }
+
+    def _comparisons(self) -> dict[str, Any]:
+        if self.tuned is None:
+            return {}
+        low, high = self.interval or (None, None)
+        return {
+            "gain": self.gain,
+            "gain_low": low,
+            "gain_high": high,
+            "p": self.p,
+            "n_better": self.n_better,
+            "n_worse": self.n_worse,
+            "gains": {model: _without_nan(result.to_json()) for model, result in self.gains.items()},
+            "p_values": dict(self.p_values),
+            "better": [{"model": model, **row} for model, frame in self.better.items() for row in _records(frame)],
+            "worse": [{"model": model, **row} for model, frame in self.worse.items() for row in _records(frame)],
         }
 
     @classmethod
@@ -183,35 +182,32 @@ class Evaluation(Shown):
         Made elsewhere, `gain` (with `gain_low`, `gain_high`, `p`, `n_better`, `n_worse`) may stand for `gains`, and
         `scores` may be `{model: value}`. Raises RequestError for what is no evaluation.
         """
-        import pandas as pd
-
-        from tunebook.experiments.evaluation.held_out import HeldOut
-
         if not isinstance(saved, Mapping) or "sentence" not in saved or "score" not in saved:
             raise RequestError(
                 f"evaluation: cannot read one from {type(saved).__name__}. "
                 "Give what tb.evaluate returned, its to_json(), or a mapping with 'sentence', 'score' and 'gain'."
             )
-        rows = {kind: list(saved.get(kind) or ()) for kind in ("better", "worse")}
-        gains = _gains(saved, rows)
-        p_values = saved.get("p_values") or {model: r.p_value for model, r in gains.items() if not missing(r.p_value)}
-        held = saved.get("held_out_files")
-        told = [saved.get("held_out")] if held is None else []
-        models = tuple(_model_scores(saved.get("scores") or ()))
+        given = {key: value for key, value in saved.items() if value is not None}
+        models = tuple(_model_scores(given.get("scores", ())))
+        gains = _gains(given)
+        p_values = {model: result.p_value for model, result in gains.items() if not missing(result.p_value)}
+        path = given.get("answers")
+        held_out, held_out_note = _held_out(given)
         return cls(
-            score=str(saved["score"]),
-            sentences=tuple(saved.get("sentences") or (str(saved["sentence"]),)),
-            n=int(saved.get("n") or 0),
+            score=str(given["score"]),
+            sentences=tuple(given.get("sentences", [str(given["sentence"])])),
+            n=int(given.get("n", 0)),
             models=models,
             gains=gains,
-            p_values=p_values,
-            frame=pd.DataFrame(saved.get("examples") or {}, dtype=float).rename_axis("example"),
-            **{kind: {model: _frame(rows[kind], model, whose=next(iter(gains))) for model in gains} for kind in rows},
-            dataset=str(saved.get("dataset") or ""),
-            path=Path(saved["answers"]) if saved.get("answers") else None,
-            held_out=None if held is None else HeldOut.from_json(held),
-            notes=tuple(str(note) for note in (*told, *(saved.get("notes") or ())) if note),
-            unit=bool(saved.get("unit", all(missing(m.mean) or -1 <= m.mean <= 1 for m in models))),
+            p_values=given.get("p_values", p_values),
+            frame=_scores_frame(given.get("examples", {})),
+            better=_changed_frames(given.get("better", ()), gains),
+            worse=_changed_frames(given.get("worse", ()), gains),
+            dataset=str(given.get("dataset", "")),
+            path=Path(path) if path else None,
+            held_out=held_out,
+            notes=(*held_out_note, *map(str, given.get("notes", ()))),
+            unit=bool(given.get("unit", all(missing(m.mean) or -1 <= m.mean <= 1 for m in models))),
         )
 
     def __repr__(self) -> str:
@@ -260,13 +256,14 @@ class Evaluation(Shown):
         rows: list[tuple[str | Span, ...]] = [
             (
                 str(row["example"]),
-                *(Span(_shortened(row[name]), "excerpt") for name in COLUMNS[1:5]),
+                Span(_shortened(row["prompt"]), "excerpt"),
+                *(Span(_shortened(row[name]), "words") for name in ("expected", "base", "tuned")),
                 *(number(row[name], 3) for name in COLUMNS[5:]),
             )
             for row in _records(frame.head(_ROWS))
         ]
         head = (*COLUMNS[:5], "base score", "tuned score")
-        return Fold(summary, [Table(head, rows, numeric=(5, 6), labelled=True)]) if rows else None
+        return Fold(summary, [Table(head, rows, numeric=(0, 5, 6))]) if rows else None
 
 
 def read_evaluation(source: Any) -> Evaluation | None:
@@ -277,9 +274,9 @@ def read_evaluation(source: Any) -> Evaluation | None:
     if source is None or isinstance(source, Evaluation):
         return source
     if isinstance(source, PairedResult):
-        told = {"low": "gain_low", "high": "gain_high", "p_value": "p", "better": "n_better", "worse": "n_worse"}
-        found = {told.get(key, key): value for key, value in source.to_json().items()}
-        return Evaluation.from_json({"sentence": source.sentence, "score": "score", **found})
+        keys = {"low": "gain_low", "high": "gain_high", "p_value": "p", "better": "n_better", "worse": "n_worse"}
+        saved = {keys.get(key, key): value for key, value in source.to_json().items()}
+        return Evaluation.from_json({"sentence": source.sentence, "score": "score", **saved})
     return Evaluation.from_json(source.to_json() if hasattr(source, "to_json") else source)
 
 
@@ -295,12 +292,12 @@ def points_text(gain: float | None, *, unit: bool, named: bool = True) -> str:
     return f"{100 * gain:+.1f}{' points' if named else ''}" if unit else f"{gain:+.4g}"
 
 
-def _gains(saved: Mapping[str, Any], rows: Mapping[str, list[Any]]) -> dict[str, PairedResult]:
-    gains = saved.get("gains") or {}
-    if not gains and not missing(saved.get("gain")):
-        given = {"gain": "gain", "low": "gain_low", "high": "gain_high", "p_value": "p", "n": "n"}
-        counts = {kind: saved.get(f"n_{kind}", len(rows[kind])) for kind in rows}
-        gains = {"": {**saved, **{key: saved.get(name) for key, name in given.items()}, **counts}}
+def _gains(saved: Mapping[str, Any]) -> dict[str, PairedResult]:
+    gains = saved.get("gains", {})
+    if not gains and "gain" in saved:
+        keys = {"low": "gain_low", "high": "gain_high", "p_value": "p", "better": "n_better", "worse": "n_worse"}
+        counted = {f"n_{kind}": len(saved.get(kind, ())) for kind in ("better", "worse")} | dict(saved)
+        gains = {"": {**saved, **{key: counted.get(name) for key, name in keys.items()}}}
     return {str(model): PairedResult.from_json(result) for model, result in gains.items()}
 
 
@@ -311,14 +308,32 @@ def _model_scores(saved: Any) -> Iterator[ModelScore]:
         yield ModelScore(**known | {"model": str(row.get("model", "")), "mean": _nan(row.get("value"))})
 
 
-def _frame(rows: list[Mapping[str, Any]], model: str, *, whose: str) -> pd.DataFrame:
-    """The examples that changed of one comparison; rows that name no model belong to `whose`."""
+def _scores_frame(examples: Mapping[str, list[float | None]]) -> pd.DataFrame:
     import pandas as pd
 
-    of = [row for row in rows if row.get("model", whose) == model]
-    texts = COLUMNS[1:5]
-    values = [[row.get(name, "" if name in texts else math.nan) for name in COLUMNS] for row in of]
-    return pd.DataFrame(values, columns=list(COLUMNS))
+    return pd.DataFrame(examples, dtype=float).rename_axis("example")
+
+
+def _changed_frames(rows: Iterable[Mapping[str, Any]], models: Iterable[str]) -> dict[str, pd.DataFrame]:
+    """By model the examples that changed; rows that name none belong to the first."""
+    import pandas as pd
+
+    empty = {name: "" if name in COLUMNS[1:5] else math.nan for name in COLUMNS}
+    of: dict[str, list[list[Any]]] = {model: [] for model in models}
+    first = next(iter(of), None)
+    for row in rows:
+        if (model := row.get("model", first)) in of:
+            of[model].append([row.get(name, empty[name]) for name in COLUMNS])
+    return {model: pd.DataFrame(values, columns=list(COLUMNS)) for model, values in of.items()}
+
+
+def _held_out(saved: Mapping[str, Any]) -> tuple[HeldOut | None, list[str]]:
+    """What is known of the examples' origin; where only a sentence was saved, that as a note."""
+    from tunebook.experiments.evaluation.held_out import HeldOut
+
+    if "held_out_files" in saved:
+        return HeldOut.from_json(saved["held_out_files"]), []
+    return None, [str(saved["held_out"])] if saved.get("held_out") else []
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:

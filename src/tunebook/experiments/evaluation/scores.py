@@ -79,10 +79,10 @@ class ModelGrader:
 
     def read(self, text: str) -> tuple[float, str] | None:
         """(score, reason) from the grader's reply; None when it holds no score from 0 to 1."""
-        for found in _objects(text):
-            value = found.get("score")
+        for reply in _objects(text):
+            value = reply.get("score")
             if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1:
-                return float(value), str(found.get("reason") or "")
+                return float(value), str(reply.get("reason") or "")
         return None
 
 

@@ -41,15 +41,9 @@ def summarise(
     import pandas as pd
 
     frame = pd.DataFrame(dict(scores)).rename_axis("example")
-    whole = frame.notna().all(axis=1).to_numpy()
-    n = int(whole.sum())
-    baseline, *others = models
-    gains: dict[str, PairedResult] = {}
-    if n >= 2:
-        own = None if clusters is None else [label for label, there in zip(clusters, whole, strict=True) if there]
-        first = frame[baseline].to_numpy()[whole]
-        gains = {name: compare_scores(first, frame[name].to_numpy()[whole], clusters=own, seed=seed) for name in others}
-    elif others:
+    n = int(frame.notna().all(axis=1).sum())
+    gains = _gains(frame, clusters, seed) if n >= 2 else {}
+    if n < 2 and len(models) > 1:
         notes = (*notes, f"{n} examples have answers of all models: too few to compare them.")
     # How many examples would show a gain is told in the sentence, where none is shown.
     of_gains = dict.fromkeys(note for gain in gains.values() for note in gain.notes if "would show" not in note)
@@ -75,6 +69,15 @@ def summarise(
         notes=(*notes, *of_gains),
         unit=unit,
     )
+
+
+def _gains(frame: pd.DataFrame, clusters: list[Any] | None, seed: int) -> dict[str, PairedResult]:
+    """What each model gains over the first, on the examples that all have a score for."""
+    whole = frame.notna().all(axis=1)
+    own = None if clusters is None else [label for label, there in zip(clusters, whole, strict=True) if there]
+    base, *others = (scores.to_numpy() for _, scores in frame[whole].items())
+    results = (compare_scores(base, tuned, clusters=own, seed=seed) for tuned in others)
+    return dict(zip(map(str, list(frame)[1:]), results, strict=True))
 
 
 def _model_score(name: str, values: np.ndarray, more: Mapping[str, Any], seed: int) -> ModelScore:

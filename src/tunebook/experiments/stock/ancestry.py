@@ -1,22 +1,23 @@
-"""Which model came from which data and job: lineage as a tree, a small drawing and a frame."""
+"""Which model came from which data and job: lineage as a tree and as a frame."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 from tunebook.errors import RequestError, TunebookError
-from tunebook.service.jobs import job_of
+from tunebook.service.jobs import as_json, job_of
+from tunebook.show import Card, Fold, Shown, Span, Table, Text
+from tunebook.words import plural
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from tunebook.service import Workspace
 
-_MOST_DRAWN = 60
-_ROW, _INDENT, _BOX, _HEIGHT = 46, 34, 390, 36  # pixels
+_MOST_ROWS = 60
+_SIGNS = {"succeeded": ("✓", "good"), "failed": ("✕", "bad"), "cancelled": ("■", "note")}
 
 
 @dataclass(frozen=True)
@@ -53,9 +54,22 @@ class Descent:
     def title(self) -> str:
         return f"{self.suffix}, {self.job}" if self.suffix else self.job
 
+    def row(self, branch: str) -> tuple[str | Span | Sequence[str | Span], ...]:
+        """The job in the table of a lineage; a job without a model is said to have none."""
+        sign, tone = _SIGNS.get(self.status, ("…", ""))
+        name: list[str | Span] = [Span(self.suffix, "strong"), " "] if self.suffix else []
+        deployed = [Span(name, "code") for name in self.deployments]
+        between: list[str | Span] = [piece for span in deployed for piece in (span, ", ")][:-1]
+        return (
+            [Span(branch.replace(" ", "\u00a0"), "code"), *name, Span(self.job, "code")],
+            Span(f"{sign} {self.status}" + ("" if self.model else ", no model"), tone=tone),
+            self.data,
+            between,
+        )
+
 
 @dataclass(frozen=True)
-class Lineage:
+class Lineage(Shown):
     """Jobs in the order of their descent: each after the one whose model it continued. `place` names the resource.
 
     >>> first = tb.lineage(ws, job.id).jobs[0]
@@ -97,17 +111,53 @@ class Lineage:
     def __repr__(self) -> str:
         if not self.jobs:
             return f"{self.place} has no fine-tuning jobs."
-        lines, root = [], None
-        for each in self.jobs:
-            if each.depth == 0 and each.starts_from != root:
-                root = each.starts_from
-                lines.append(root)
-            deployed = f" -> {', '.join(each.deployments)}" if each.deployments else ""
-            lines.append(f"{'   ' * each.depth}└─ {each.title}: {each.status}, from {each.data}{deployed}")
+        lines = []
+        for base, jobs in self._trees():
+            lines.append(base)
+            for job, branch in zip(jobs, _branches(jobs), strict=True):
+                deployed = f" -> {', '.join(job.deployments)}" if job.deployments else ""
+                lines.append(f"{branch}{job.title}: {job.status}, from {job.data}{deployed}")
         return "\n".join(lines)
 
-    def _repr_html_(self) -> str:
-        return f'<div style="color:var(--jp-ui-font-color1, currentColor)">{drawing(self)}</div>'
+    def _trees(self) -> Iterator[tuple[str, list[Descent]]]:
+        """Each model that was not made here, and the jobs that descend from it."""
+        root = ""
+        tree: list[Descent] = []
+        for job in self.jobs:
+            if job.depth == 0 and job.starts_from != root:
+                if tree:
+                    yield root, tree
+                root, tree = job.starts_from, []
+            tree.append(job)
+        if tree:
+            yield root, tree
+
+    def _card(self) -> Card:
+        if not self.jobs:
+            return Card(Text(repr(self)))
+        rows: list[tuple[str | Span | Sequence[str | Span], ...]] = []
+        for base, jobs in self._trees():
+            rows.append((Span(base, "strong"), "", "", ""))
+            rows += [job.row(branch) for job, branch in zip(jobs, _branches(jobs), strict=True)]
+        more = sum(bool(status) for _, status, *_ in rows[_MOST_ROWS:])  # the name of a base model has none
+        made = [(Span(job.job, "code"), Span(job.model, "code")) for job in self.jobs if job.model]
+        return Card(
+            Table(("model and jobs that continued it", "status", "learned from", "deployed as"), rows[:_MOST_ROWS]),
+            Text(f"… and {plural(more, 'more job')}.") if more > 0 else None,
+            Fold("Names of the models that were made", [Table(("job", "model"), made)]) if made else None,
+            title=f"Lineage of the models of {self.place}",
+        )
+
+
+def _branches(tree: Sequence[Descent]) -> list[str]:
+    """What stands before each job of a tree: ├─ where a sibling follows, └─ before the last, │ past a branch."""
+    branches: list[str] = []
+    following: set[int] = set()  # depths at which a later job hangs on the same branch
+    for job in reversed(tree):
+        past = "".join("│  " if depth in following else "   " for depth in range(job.depth))
+        branches.append(past + ("├─ " if job.depth in following else "└─ "))
+        following = {depth for depth in following if depth < job.depth} | {job.depth}
+    return branches[::-1]
 
 
 def lineage(workspace: Workspace, of: str | None = None) -> Lineage:
@@ -117,8 +167,6 @@ def lineage(workspace: Workspace, of: str | None = None) -> Lineage:
     gpt-4.1-nano-2025-04-14
     └─ colours, ftjob-...: succeeded, from train.jsonl + valid.jsonl -> ...
     """
-    from tunebook.service.jobs import as_json
-
     jobs = [as_json(job.job) for job in workspace.jobs.list(limit=10_000)]
     files = {file.id: file.filename for file in workspace.files.list()}
     try:
@@ -155,73 +203,6 @@ def trace(
         found.append(_descent(known[job_id], parents[job_id], depth, names, serving))
         waiting += [(child, depth + 1) for child in sorted(children.get(job_id, ()), key=age, reverse=True)]
     return Lineage(place, tuple(found))
-
-
-def drawing(lineage: Lineage) -> str:
-    """The tree as an SVG that takes its colours from where it stands, with the same as text for screen readers."""
-    shown = lineage.jobs[:_MOST_DRAWN]
-    if not shown:
-        return f"<p>{escape(repr(lineage))}</p>"
-    parts, places, row = [], {}, 0
-    root: str | None = None
-    root_y = 0.0
-    for each in shown:
-        if each.depth == 0 and each.starts_from != root:
-            root, root_y = each.starts_from, row * _ROW + _HEIGHT / 2
-            parts.append(f'<text x="0" y="{root_y + 5}" font-weight="600">{escape(root)}</text>')
-            row += 1
-        x, y = (each.depth + 1) * _INDENT, row * _ROW
-        places[each.job] = y + _HEIGHT / 2
-        above = places.get(each.parent or "", root_y)
-        parts.append(_edge(x, above, y + _HEIGHT / 2))
-        parts.append(_box(each, x, y))
-        row += 1
-    width = (max(each.depth for each in shown) + 1) * _INDENT + _BOX + 180
-    more = f"<p>… and {len(lineage.jobs) - len(shown)} more jobs.</p>" if len(lineage.jobs) > len(shown) else ""
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" role="img" viewBox="0 0 {width} {row * _ROW}" width="{width}" '
-        f'style="max-width:100%;height:auto;color:inherit" fill="currentColor" font-family="system-ui, sans-serif" '
-        f'font-size="13"><title>Lineage of the models of {escape(lineage.place)}</title>'
-        f"<desc>{escape(repr(lineage))}</desc>{''.join(parts)}</svg>{more}"
-    )
-
-
-def _edge(x: float, above: float, y: float) -> str:
-    spine = x - _INDENT / 2
-    path = f"M{spine},{above + _HEIGHT / 2} V{y} H{x}"
-    return f'<path d="{path}" fill="none" stroke="currentColor" stroke-opacity=".45"/>'
-
-
-def _box(each: Descent, x: float, y: float) -> str:
-    sign = {"succeeded": "✓", "failed": "✕", "cancelled": "■"}.get(each.status, "…")
-    dash = "" if each.model else ' stroke-dasharray="4 3"'
-    short = each.job if len(each.job) <= 14 else each.job[:14] + "…"
-    title = f"{_short(each.suffix, 18)}, {short}" if each.suffix else short
-    told = escape(f"{each.job}\n{each.status}\n{each.model or 'no model'}\n{each.data}")
-    data = escape(_short(f"from {each.data}", 50))
-    box = (
-        f'<g><title>{told}</title><rect x="{x}" y="{y}" width="{_BOX}" height="{_HEIGHT}" rx="5" fill="none" '
-        f'stroke="currentColor" stroke-opacity=".6"{dash}/>'
-        f'<text x="{x + 8}" y="{y + 15}" font-weight="600">{sign} {escape(title)} '
-        f'<tspan font-weight="400">{escape(each.status)}</tspan></text>'
-        f'<text x="{x + 8}" y="{y + 30}" font-size="11" fill-opacity=".8">{data}</text>'
-    )
-    pills, at = "", x + _BOX + 10
-    for name in each.deployments[:2]:
-        label = _short(name, 18)
-        long = 16 + 7.2 * len(label)
-        pills += (
-            f'<path d="M{at - 10},{y + 18} H{at}" stroke="currentColor" stroke-opacity=".45"/>'
-            f'<rect x="{at}" y="{y + 7}" width="{long}" height="22" rx="11" fill="none" stroke="#009e73"/>'
-            f'<text x="{at + 8}" y="{y + 22}" font-size="12">{escape(label)}</text>'
-        )
-        at += long + 10
-    rest = len(each.deployments) - 2
-    return box + pills + (f'<text x="{at}" y="{y + 22}" font-size="12">+{rest}</text>' if rest > 0 else "") + "</g>"
-
-
-def _short(text: str, most: int) -> str:
-    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _parent(job: Mapping[str, Any], known: Mapping[str, Any]) -> str | None:

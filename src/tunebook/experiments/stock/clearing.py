@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,15 +19,17 @@ from openai import APIStatusError, NotFoundError, OpenAIError
 from tunebook.errors import ServiceError, TunebookError
 from tunebook.experiments.stock.inventory import Item, Plan
 from tunebook.experiments.stock.stocktaking import needed_by, needs_of_running_jobs, take_inventory
+from tunebook.palette import TONES
 from tunebook.service.jobs import as_json
 from tunebook.service.pacing import intervals
+from tunebook.show import Card, Shown, Span, Text
 
 if TYPE_CHECKING:
     from tunebook.service import Workspace
 
 LOG = Path("tunebook-cleanup.jsonl")
 Outcome = Literal["would be deleted", "deleted", "kept", "failed"]
-_SIGNS = {"would be deleted": "○", "deleted": "✓", "kept": "△", "failed": "✕"}
+_TONES = {"would be deleted": "note", "deleted": "good", "kept": "warning", "failed": "bad"}
 
 
 @dataclass(frozen=True)
@@ -43,14 +44,17 @@ class Deletion:
     outcome: Outcome
     reason: str = ""
 
+    @property
+    def sentence(self) -> str:
+        """What became of it, and why when it was not deleted."""
+        return f"{self.outcome}: {self.kind} {self.name}" + (f": {self.reason}" if self.reason else "")
+
     def __str__(self) -> str:
-        return f"{_SIGNS[self.outcome]} {self.outcome}: {self.kind} {self.name}" + (
-            f": {self.reason}" if self.reason else ""
-        )
+        return f"{TONES[_TONES[self.outcome]].sign} {self.sentence}"
 
 
 @dataclass(frozen=True)
-class Cleared:
+class Cleared(Shown):
     """What became of all steps. `dry_run`: nothing was deleted. log: the file that lists what was, if any."""
 
     deletions: tuple[Deletion, ...]
@@ -59,7 +63,7 @@ class Cleared:
 
     @property
     def sentence(self) -> str:
-        number = {outcome: sum(each.outcome == outcome for each in self.deletions) for outcome in _SIGNS}
+        number = {outcome: sum(each.outcome == outcome for each in self.deletions) for outcome in _TONES}
         if self.dry_run:
             return (
                 f"Dry run: {number['would be deleted']} would be deleted, {number['kept']} kept; nothing was. "
@@ -71,9 +75,9 @@ class Cleared:
     def __repr__(self) -> str:
         return "\n".join([self.sentence, *(f"  {each}" for each in self.deletions)])
 
-    def _repr_html_(self) -> str:
-        lines = "".join(f"<li>{escape(str(each))}</li>" for each in self.deletions)
-        return f"<p><strong>{escape(self.sentence)}</strong></p><ul style='list-style:none'>{lines}</ul>"
+    def _card(self) -> Card:
+        deletions = [Text(each.sentence, _TONES[each.outcome]) for each in self.deletions]
+        return Card(Text(Span(self.sentence, "strong")), *deletions)
 
 
 def clear(
@@ -107,29 +111,29 @@ def clear(
         return Deletion(at, workspace.name, item.kind, item.id, item.name, what, reason)
 
     path = Path(log) if log is not None else None
-    done = [outcome(each.item, "kept", each.reason) for each in plan.refused]
-    for each in done:
+    deletions = [outcome(each.item, "kept", each.reason) for each in plan.refused]
+    for each in deletions:
         told(each)
     standing: set[str] = set()  # what is still there though the plan has it gone
     for item in plan.steps:
         reason = _still_needed(workspace, item, standing)
         if reason:
-            found = outcome(item, "kept", reason)
+            deletion = outcome(item, "kept", reason)
         elif dry_run:
-            found = outcome(item, "would be deleted")
+            deletion = outcome(item, "would be deleted")
         else:
             try:
                 gone_before = _delete(workspace, item, sleep, timeout_s)
-                found = outcome(item, "deleted", "it was gone already." if gone_before else "")
+                deletion = outcome(item, "deleted", "it was gone already." if gone_before else "")
             except (TunebookError, OpenAIError) as error:
-                found = outcome(item, "failed", _said(error))
-        if found.outcome in ("kept", "failed"):
+                deletion = outcome(item, "failed", _message(error))
+        if deletion.outcome in ("kept", "failed"):
             standing.add(item.key)
-        done.append(found)
-        told(found)
-        if path is not None and found.outcome in ("deleted", "failed"):
-            _write(path, found)
-    return Cleared(tuple(done), dry_run, path)
+        deletions.append(deletion)
+        told(deletion)
+        if path is not None and deletion.outcome in ("deleted", "failed"):
+            _write(path, deletion)
+    return Cleared(tuple(deletions), dry_run, path)
 
 
 def cleanup_plan(workspace: Workspace, selected: list[str] | None = None) -> Plan:
@@ -154,7 +158,7 @@ def _still_needed(workspace: Workspace, item: Item, standing: set[str]) -> str |
     try:
         needs = needs_of_running_jobs(as_json(job.job) for job in workspace.jobs.list(limit=10_000))
     except OpenAIError as error:
-        return f"whether a running job needs it cannot be read: {_said(error)}"
+        return f"whether a running job needs it cannot be read: {_message(error)}"
     if by := needed_by(item, needs):
         return f"the job {', '.join(by)} needs it by now."
     return None
@@ -176,13 +180,13 @@ def _delete(workspace: Workspace, item: Item, sleep: Callable[[float], object], 
         else:
             workspace.files.delete(item.id)
     except NotFoundError:
-        _gone(workspace, read, sleep, timeout_s=0.0)  # else it is the operation that is not offered here
+        _wait_until_gone(workspace, read, sleep, timeout_s=0.0)  # else it is the operation that is not offered here
         return True
-    _gone(workspace, read, sleep, timeout_s)
+    _wait_until_gone(workspace, read, sleep, timeout_s)
     return False
 
 
-def _gone(
+def _wait_until_gone(
     workspace: Workspace,
     read: Callable[[], Any],
     sleep: Callable[[float], object],
@@ -192,10 +196,10 @@ def _gone(
     waited = 0.0
     for pause in intervals(*workspace.poll_interval_s):
         try:
-            found = read()
+            reply = read()
         except NotFoundError:
             return
-        if getattr(found, "status", None) == "deleted":
+        if getattr(reply, "status", None) == "deleted":
             return
         if waited > timeout_s:
             raise ServiceError("the service still lists it. Delete it in the portal, or look again later.")
@@ -203,12 +207,12 @@ def _gone(
         waited += pause
 
 
-def _said(error: Exception) -> str:
+def _message(error: Exception) -> str:
     if isinstance(error, APIStatusError):
         return f"{error.message}" if error.status_code != 403 else f"you may not (403): {error.message}"
     return str(error)
 
 
-def _write(path: Path, found: Deletion) -> None:
+def _write(path: Path, deletion: Deletion) -> None:
     with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(asdict(found), ensure_ascii=False) + "\n")
+        file.write(json.dumps(asdict(deletion), ensure_ascii=False) + "\n")

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from html import escape
 from typing import TYPE_CHECKING, Literal
 
+from tunebook import words
 from tunebook.errors import RequestError
+from tunebook.show import Card, Shown, Span, Table, Text
+from tunebook.words import count, money, percent, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,7 +60,7 @@ class Refused:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Plan(Shown):
     """What will be deleted, in order, and what will not be. Nothing has been deleted."""
 
     place: str
@@ -70,12 +72,12 @@ class Plan:
         if not self.steps:
             return f"Nothing at {self.place} would be deleted."
         numbers = {kind: sum(step.kind == kind for step in self.steps) for kind in ORDER}
-        told = ", ".join(f"{n} {kind}{'s' if n > 1 else ''}" for kind, n in numbers.items() if n)
-        saved = sum(step.usd_per_hour or 0 for step in self.steps)
-        size = sum(step.bytes or 0 for step in self.steps)
-        money = f" That saves ${saved:.2f} an hour (${saved * _HOURS_A_MONTH:,.0f} a month)." if saved else ""
-        space = f" It frees {bytes_text(size)}." if size else ""
-        return f"At {self.place} would be deleted, in this order: {told}.{money}{space} This cannot be undone."
+        kinds = ", ".join(plural(n, kind) for kind, n in numbers.items() if n)
+        hourly = sum(step.usd_per_hour or 0 for step in self.steps)
+        freed = sum(step.bytes or 0 for step in self.steps)
+        saves = f" That saves {money(hourly)} an hour ({money(hourly * _HOURS_A_MONTH)} a month)." if hourly else ""
+        space = f" It frees {words.size(freed)}." if freed else ""
+        return f"At {self.place} would be deleted, in this order: {kinds}.{saves}{space} This cannot be undone."
 
     def __repr__(self) -> str:
         lines = [self.sentence]
@@ -83,28 +85,18 @@ class Plan:
         lines += [f"  kept: {each.item.kind} {each.item.name}: {each.reason}" for each in self.refused]
         return "\n".join(lines)
 
-    def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><td>{n}</td><td>{step.kind}</td><th scope='row' style='text-align:left'>{escape(step.name)}</th>"
-            f"<td style='text-align:left'>{escape(step.id)}</td></tr>"
+    def _card(self) -> Card:
+        steps = [
+            (count(n), step.kind, Span(step.name, "strong"), Span(step.id, "code"))
             for n, step in enumerate(self.steps, 1)
-        )
-        kept = "".join(
-            f"<li>✕ {each.item.kind} {escape(each.item.name)} stays: {escape(each.reason)}</li>"
-            for each in self.refused
-        )
-        table = ""
-        if rows:
-            head = "".join(f"<th scope='col'>{name}</th>" for name in ("step", "kind", "name", "id"))
-            table = (
-                f"<table><caption style='text-align:left'>To be deleted</caption><thead><tr>{head}</tr></thead>"
-                f"<tbody>{rows}</tbody></table>"
-            )
-        return f"<p><strong>{escape(self.sentence)}</strong></p>{table}" + (f"<ul>{kept}</ul>" if kept else "")
+        ]
+        kept = [Text(f"{each.item.kind} {each.item.name} stays: {each.reason}", "bad") for each in self.refused]
+        table = Table(("step", "kind", "name", "id"), steps, "To be deleted", numeric=(0,))
+        return Card(Text(Span(self.sentence, "strong")), table if steps else None, *kept)
 
 
 @dataclass(frozen=True)
-class Inventory:
+class Inventory(Shown):
     """Everything at a resource that fine-tuning left there.
 
     read_at: Unix seconds. practice: the embedded service, which bills nothing: costs are those at Azure.
@@ -145,14 +137,14 @@ class Inventory:
         """The item of this key, id or name. Raises RequestError when there is none, or more than one."""
         if isinstance(name, Item):
             return name
-        found = [item for item in self.items if name in (item.key, item.id)]
-        found = found or [item for item in self.items if item.name == name]
-        if len(found) == 1:
-            return found[0]
-        if not found:
+        items = [item for item in self.items if name in (item.key, item.id)]
+        items = items or [item for item in self.items if item.name == name]
+        if len(items) == 1:
+            return items[0]
+        if not items:
             raise RequestError(f"{name!r} is not at {self.place}: no deployment, model or file has this name or id.")
-        keys = ", ".join(item.key for item in found)
-        raise RequestError(f"{name!r} names {len(found)} things at {self.place}: {keys}. Give one of these.")
+        keys = ", ".join(item.key for item in items)
+        raise RequestError(f"{name!r} names {len(items)} things at {self.place}: {keys}. Give one of these.")
 
     def plan(self, selected: Iterable[str | Item]) -> Plan:
         """What deleting these takes, and what of them stays. Nothing is added that was not selected."""
@@ -161,7 +153,7 @@ class Inventory:
         gone: set[str] = set()
         for kind in ORDER:
             for item in (each for each in self.items if each.kind == kind and each.key in chosen):
-                reason = _keeps(item, gone)
+                reason = _reason_to_stay(item, gone)
                 if reason:
                     refused.append(Refused(item, reason))
                 else:
@@ -172,11 +164,11 @@ class Inventory:
     @property
     def sentence(self) -> str:
         numbers = {kind: sum(item.kind == kind for item in self.items) for kind in ORDER}
-        told = ", ".join(f"{n} {kind}{'' if n == 1 else 's'}" for kind, n in numbers.items())
-        cost = self.usd_per_hour
+        kinds = ", ".join(plural(n, kind) for kind, n in numbers.items())
+        hourly = self.usd_per_hour
         they = "At Azure they would cost" if self.practice else "They cost"
-        money = f" {they} ${cost:.2f} an hour, ${cost * _HOURS_A_MONTH:,.0f} a month." if cost else ""
-        return f"{self.place} holds {told}.{money} {len(self.unused)} seem unused."
+        costs = f" {they} {money(hourly)} an hour, {money(hourly * _HOURS_A_MONTH)} a month." if hourly else ""
+        return f"{self.place} holds {kinds}.{costs} {len(self.unused)} seem unused."
 
     def __repr__(self) -> str:
         lines = [self.sentence]
@@ -186,30 +178,19 @@ class Inventory:
             lines.append(f"  … {len(self.items) - _MOST_ROWS} more")
         return "\n".join([*lines, *(f"  {note}" for note in self.notes)])
 
-    def _repr_html_(self) -> str:
-        head = "".join(
-            f"<th scope='col' style='text-align:left'>{name}</th>"
-            for name in ("kind", "name", "what", "size", "an hour", "how it stands")
-        )
-        rows = "".join(
-            f"<tr><td style='text-align:left'>{item.kind}</td>"
-            f"<th scope='row' style='text-align:left'>{escape(item.name)}</th>"
-            f"<td style='text-align:left'>{escape(item.detail)}</td><td>{size(item)}</td><td>{cost(item)}</td>"
-            f"<td style='text-align:left'>{escape(standing(item))}</td></tr>"
+    def _card(self) -> Card:
+        rows = [
+            (item.kind, Span(item.name, "strong"), item.detail, size(item), cost(item), standing(item))
             for item in self.items[:_MOST_ROWS]
-        )
-        more = len(self.items) - _MOST_ROWS
-        gauges = "".join(
-            f"<li>{escape(name)}: <meter min='0' max='{most}' value='{used}' aria-label='{escape(name)}'></meter> "
-            f"{gauge_text(name, used, most)}</li>"
-            for name, (used, most) in self.gauges.items()
-        )
-        notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)
-        return (
-            f"<p><strong>{escape(self.sentence)}</strong></p><ul>{gauges}</ul>"
-            f"<table><caption style='text-align:left'>What is there"
-            f"{f', the first {_MOST_ROWS} of {len(self.items)}' if more > 0 else ''}</caption>"
-            f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{notes}"
+        ]
+        more = f", the first {_MOST_ROWS} of {len(self.items)}" if len(self.items) > _MOST_ROWS else ""
+        head = ("kind", "name", "what", "size", "an hour", "how it stands")
+        quotas = [(name, gauge_text(name, *of), percent(of[0] / of[1])) for name, of in self.gauges.items()]
+        return Card(
+            Text(Span(self.sentence, "strong")),
+            Table(("quota", "used", ""), quotas, numeric=(2,), labelled=True) if self.gauges else None,
+            Table(head, rows, f"What is there{more}", numeric=(3, 4)) if rows else None,
+            *(Text(note, "warning") for note in self.notes),
         )
 
 
@@ -233,29 +214,27 @@ def standing(item: Item) -> str:
 
 
 def size(item: Item) -> str:
-    return "" if item.bytes is None else bytes_text(item.bytes)
-
-
-def bytes_text(count: float) -> str:
-    return f"{count / 1e6:,.1f} MB" if count >= 1e6 else f"{count / 1e3:,.1f} kB"
+    """The bytes of a file; nothing for what has none."""
+    return words.size(item.bytes)
 
 
 def gauge_text(name: str, used: float, most: float) -> str:
     """How far a quota is used."""
     if name.startswith("bytes"):
-        return f"{bytes_text(used)} of {bytes_text(most)}"
-    return f"{used:,.0f} of {most:,.0f}"
+        return f"{words.size(used)} of {words.size(most)}"
+    return f"{count(used)} of {count(most)}"
 
 
 def cost(item: Item) -> str:
+    """What an hour costs: only deployments cost by existing."""
     if item.kind != "deployment":
         return ""
     if item.usd_per_hour is None:
         return "not known"
-    return f"${item.usd_per_hour:.2f}" if item.usd_per_hour else "tokens only"
+    return money(item.usd_per_hour) if item.usd_per_hour else "tokens only"
 
 
-def _keeps(item: Item, gone: set[str]) -> str | None:
+def _reason_to_stay(item: Item, gone: set[str]) -> str | None:
     """Why an item stays, given what will be gone before it."""
     if item.needed_by:
         return f"the running job {', '.join(item.needed_by)} needs it. Wait until it has ended, or cancel it."

@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 import openai
@@ -18,6 +17,7 @@ from tunebook.analysis.curves.diagnosis import Diagnosis, diagnose
 from tunebook.analysis.results import Results
 from tunebook.errors import RequestError
 from tunebook.service.watching import JobSnapshot, follow
+from tunebook.show import Card, Text
 
 if TYPE_CHECKING:
     from tunebook.service.connection import Workspace
@@ -44,7 +44,7 @@ class Alarm:
         return f"Alarm({self.message})"
 
     def _repr_html_(self) -> str:
-        return f"<p>{escape(self.message)}</p>{self.diagnosis._repr_html_()}"
+        return str(Card(Text(self.message, "warning")).html()) + self.diagnosis._repr_html_()
 
 
 @dataclass(frozen=True)

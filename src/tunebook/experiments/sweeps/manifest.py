@@ -84,7 +84,7 @@ class Manifest:
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
     """Hold a sweep's folder while it runs: two processes would send its jobs twice.
 
     The lock is SQLite's, which the operating system takes back when a process dies, on every platform. Raises

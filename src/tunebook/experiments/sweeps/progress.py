@@ -24,9 +24,9 @@ class SweepBar:
         self._bar.n = len(manifest.entries) - manifest.count(*OPEN)
         doing = Counter(picture.status for picture in pictures.values() if not picture.ended)
         waiting = manifest.count("planned")
-        told = [f"{count} {status}" for status, count in doing.items()] + ([f"{waiting} not sent"] if waiting else [])
+        states = [f"{count} {status}" for status, count in doing.items()] + ([f"{waiting} not sent"] if waiting else [])
         troubled = next((p.problem for p in pictures.values() if p.problem), None)
-        self._bar.set_postfix_str(", ".join([*told, *([troubled] if troubled else [])]))
+        self._bar.set_postfix_str(", ".join([*states, *([troubled] if troubled else [])]))
 
     def close(self) -> None:
         if self._bar is not None:

@@ -7,7 +7,6 @@ import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from tunebook.analysis.run import Run
 from tunebook.catalogue import load_catalogue
 from tunebook.errors import RequestError
 from tunebook.experiments.run_folders import archive, read_runs
-from tunebook.experiments.sweeps.manifest import FILE, OPEN, Entry, Manifest, alone, read_manifest
+from tunebook.experiments.sweeps.manifest import FILE, OPEN, Entry, Manifest, locked, read_manifest
 from tunebook.experiments.sweeps.plan import check_budget, draw, grid, plan_frame, trials
 from tunebook.experiments.sweeps.progress import SweepBar
 from tunebook.service.connection import Workspace
@@ -26,7 +25,8 @@ from tunebook.service.jobs import as_json
 from tunebook.service.pacing import next_interval
 from tunebook.service.request import JobRequest
 from tunebook.service.watching import JobSnapshot, look, news
-from tunebook.words import money
+from tunebook.show import Card, Shown, Span, Table, Text
+from tunebook.words import count, money, plural, setting
 
 # What a person may do about a running job on the grounds of its picture: None, "pause" or "cancel".
 Decide = Callable[[JobSnapshot], str | None]
@@ -40,10 +40,11 @@ _MOST_AWAY_S = 900.0
 _THIS_REQUEST = (400, 404, 409, 422)
 # The job has ended, or gone, since it was last looked at: there is nothing left to steer.
 _TOO_LATE = (openai.BadRequestError, openai.ConflictError, openai.NotFoundError, RequestError)
+_MOST_ROWS = 24  # of the plan in a notebook: the first and the last
 _GONE = {"state": "gone", "note": "deleted at the service meanwhile"}
 
 
-class Sweep:
+class Sweep(Shown):
     """Jobs that differ in hyperparameters, planned from one request.
 
     base: the request all share. space: `{name: [values]}` for a grid, or with `draws=N` lists and scipy.stats
@@ -156,11 +157,8 @@ class Sweep:
         >>> [run.status for run in sweep.runs()]
         ['succeeded', 'succeeded']
         """
-        if show is None:
-            with closing(SweepBar()) as bar:
-                return self.run(workspace, at_once=at_once, guard=guard, show=bar, sleep=sleep, clock=clock)
-        with self._held():
-            self._follow(workspace, at_once or _quota(), guard, show, sleep, clock)
+        with closing(SweepBar()) as bar, self._held():
+            self._follow(workspace, at_once or _quota(), guard, show or bar, sleep, clock)
         return self
 
     def _follow(
@@ -232,7 +230,7 @@ class Sweep:
         """The sweep for this process alone, as it is on disk: another process may have gone on with it meanwhile."""
         if not (self.folder / FILE).exists():
             self.manifest.write()
-        with alone(self.folder):
+        with locked(self.folder):
             self.manifest = read_manifest(self.folder)
             yield
 
@@ -315,13 +313,22 @@ class Sweep:
 
     def __repr__(self) -> str:
         states = self.plan["state"].value_counts()
-        told = ", ".join(f"{count} {state}" for state, count in states.items())
-        return f"<Sweep of {len(self.manifest.entries)} jobs in {self.folder}: {told}; {self.cost}>"
+        numbers = ", ".join(f"{count} {state}" for state, count in states.items())
+        return f"<Sweep of {len(self.manifest.entries)} jobs in {self.folder}: {numbers}; {self.cost}>"
 
-    def _repr_html_(self) -> str:
+    def _card(self) -> Card:
         plan = self.plan.dropna(axis="columns", how="all")
-        table = plan.to_html(escape=True, max_rows=24, border=0, na_rep="")
-        return f"<p>Sweep of {len(plan)} jobs in <code>{escape(str(self.folder))}</code>, {self.cost}</p>{table}"
+        say = {"tokens": count, "usd": money}
+        rows = [
+            (str(trial), *(say.get(str(name), setting)(value) for name, value in row.items()))
+            for trial, row in zip(plan.index, plan.to_dict("records"), strict=True)
+        ]
+        if len(rows) > _MOST_ROWS:
+            rows[_MOST_ROWS // 2 : -_MOST_ROWS // 2] = [("…",) * (len(plan.columns) + 1)]
+        words = {"suffix", "model", "state", "job_id", "training_file", "training_type", "reasoning_effort"}
+        numeric = [at for at, name in enumerate(plan, 1) if name not in words]
+        sentence = (f"Sweep of {plural(len(plan), 'job')} in ", Span(str(self.folder), "code"), f", {self.cost}")
+        return Card(Text(sentence), Table(("trial", *plan), rows, numeric=numeric, labelled=True))
 
 
 def _paused(pictures: Mapping[str, JobSnapshot]) -> list[str]:
