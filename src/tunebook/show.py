@@ -34,7 +34,8 @@ STYLES: Mapping[str, str] = {
     "card": "max-width:960px;font-size:13px;line-height:1.45;margin:2px 0;overflow-wrap:anywhere",
     "head": "margin:0 0 4px",
     "title": "font-weight:600;font-size:15px",
-    "badge": "border-width:1.5px;border-style:solid;border-radius:4px;padding:0 8px;margin:0 8px;font-weight:600",
+    "badge": "border-width:1.5px;border-style:solid;border-radius:4px;padding:0 8px;margin:0 8px;font-weight:600;"
+    "white-space:nowrap",
     "text": "margin:2px 0 4px;text-align:left",
     "list": "margin:2px 0 6px;padding:0 0 0 20px",
     "fold": f"border-top:{_LINE};padding:4px 0",

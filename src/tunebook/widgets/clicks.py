@@ -16,7 +16,7 @@ from tunebook.widgets.markup import notice
 _log = logging.getLogger(__name__)
 
 
-def said(error: BaseException) -> str:
+def sentence_of(error: BaseException) -> str:
     """An error as a sentence for a person: what went wrong and what can be done. Never a traceback, never a key."""
     if isinstance(error, TunebookError):
         return str(error)
@@ -86,7 +86,7 @@ class Clicks:
                 return False
             self.active = True
         self._busy(True)
-        self.say(words, "wait")
+        self.say(words, "go")
         self._spawn(lambda: self._run(work))
         return True
 
@@ -106,9 +106,9 @@ class Clicks:
     def fail(self, error: BaseException) -> None:
         """Show an error, and log it with its traceback for those who look."""
         _log.info("shown in a widget: %s", type(error).__name__, exc_info=error)
-        self.say(said(error), "bad")
+        self.say(sentence_of(error), "bad")
 
-    def say(self, text: str, tone: str = "wait") -> None:
+    def say(self, text: str, tone: str = "go") -> None:
         self._message.value = f'<div class="tb">{notice(text, tone)}</div>'
 
     def clear(self) -> None:
