@@ -15,7 +15,7 @@ from tunebook.analysis.curves.many import diagnose_many
 from tunebook.analysis.run import NEEDED, USUAL, Run
 from tunebook.analysis.sweeps.importance import Importance, importance
 from tunebook.analysis.sweeps.ranking import Ranking, noise_sentence, rank_jobs
-from tunebook.analysis.sweeps.rows import ComparedJob, columns_of, compared_jobs, laid_out
+from tunebook.analysis.sweeps.rows import ComparedJob, columns_of, compared_jobs, jobs_table
 from tunebook.analysis.sweeps.score import RunScore, score_run
 from tunebook.money import paid, per_million, tier_of
 from tunebook.show import Card, Shown, Span, Table, Text
@@ -166,7 +166,7 @@ class Comparison(Shown):
         importance = self.importance if len(self.frame) > 1 else None
         return Card(
             Text(Span(self.sentence, "strong")),
-            laid_out(ranked[:MOST_ROWS], columns_of(ranked), _first(ranked, "ranked job")) if ranked else None,
+            jobs_table(ranked[:MOST_ROWS], columns_of(ranked), _first(ranked, "ranked job")) if ranked else None,
             *(importance.parts() if importance else ()),
             Table(
                 ("Job", "Why"),

@@ -138,7 +138,7 @@ class Column(Generic[R]):
         return getattr(row, self.name) if self.value is None else self.value(row)
 
 
-def laid_out(rows: Sequence[R], columns: Sequence[Column[R]], caption: str = "") -> Table:
+def jobs_table(rows: Sequence[R], columns: Sequence[Column[R]], caption: str = "") -> Table:
     """`rows` as a table of `columns`."""
     return Table(
         [column.heading for column in columns],
