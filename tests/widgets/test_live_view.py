@@ -89,7 +89,7 @@ def test_the_card_holds_the_curves_as_a_picture_that_needs_no_page_around_it() -
 
     ElementTree.fromstring(picture_of_curves.image)  # noqa: S314 - made above
     assert "currentColor" not in picture_of_curves.image
-    assert "training loss from 1.967 to 1.6 at step 12" in picture_of_curves.words
+    assert "Training: from 1.956 to 1.611" in picture_of_curves.words
 
 
 def test_progress_is_told_in_steps_epochs_and_percent() -> None:
