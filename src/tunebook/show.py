@@ -68,6 +68,7 @@ STYLES: Mapping[str, str] = {
 _SIGNS = {**TONES, **VERDICTS}  # what a `tone` may be
 _TYPESET = re.compile(r"[$\\]")
 _COLUMN, _ROW = {"scope": "col"}, {"scope": "row"}
+_SMALL = 120  # pixels of a picture that stands in a cell
 _SHORT_CODE = 40  # a path, an id or a value up to this many characters is not broken in two
 
 
@@ -151,7 +152,8 @@ class Picture:
         kind = "svg+xml" if isinstance(self.image, str) else "png"
         source = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
         image = Markup('<img style="{}" src="{}" alt="{}" width="{}">')
-        return image.format(STYLES["picture"], source, _escape(self.words), self.width)
+        style = STYLES["picture"] if self.width > _SMALL else ""  # in a cell, a small one would be pressed together
+        return image.format(style, source, _escape(self.words), self.width)
 
     def text(self) -> str:
         return self.words

@@ -14,10 +14,9 @@ from tunebook.experiments.stock.inventory import ORDER, Inventory, Item, Plan, c
 from tunebook.experiments.stock.stocktaking import take_inventory
 from tunebook.show import Card, Part, Span, Table, Text, escape, facts
 from tunebook.widgets.clicks import Clicks, in_thread
-from tunebook.widgets.markup import note, rendered
 from tunebook.widgets.outputs import free_from_cell
 from tunebook.widgets.panel import Panel
-from tunebook.widgets.pieces import button, described, place, put
+from tunebook.widgets.pieces import button, described, note, place, put, rendered
 
 if TYPE_CHECKING:
     from tunebook.service import Workspace

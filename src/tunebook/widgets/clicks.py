@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tunebook.errors import TunebookError
-from tunebook.widgets.markup import notice
+from tunebook.widgets.pieces import notice, wrap
 
 _log = logging.getLogger(__name__)
 
@@ -109,7 +109,7 @@ class Clicks:
         self.say(sentence_of(error), "bad")
 
     def say(self, text: str, tone: str = "go") -> None:
-        self._message.value = f'<div class="tb">{notice(text, tone)}</div>'
+        self._message.value = wrap(notice(text, tone))
 
     def clear(self) -> None:
         self._message.value = ""

@@ -19,9 +19,8 @@ from tunebook import words
 from tunebook.service.connection import device_credential
 from tunebook.show import Card, Span, Table, Text, escape
 from tunebook.widgets.clicks import Clicks, in_thread
-from tunebook.widgets.markup import note, rendered
 from tunebook.widgets.panel import Panel
-from tunebook.widgets.pieces import described, place, put, wrap
+from tunebook.widgets.pieces import described, note, place, put, rendered, wrap
 
 if TYPE_CHECKING:
     from tunebook.service import Workspace

@@ -19,10 +19,9 @@ from tunebook.errors import RequestError, TunebookError
 from tunebook.show import Card, Code, Text, escape
 from tunebook.widgets import trials
 from tunebook.widgets.clicks import Clicks, in_thread, sentence_of
-from tunebook.widgets.markup import note, rendered
 from tunebook.widgets.outputs import free_from_cell
 from tunebook.widgets.panel import Panel
-from tunebook.widgets.pieces import button, described, place, put
+from tunebook.widgets.pieces import button, described, note, place, put, rendered
 from tunebook.widgets.trials import Reply, Settings, Turn
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from tunebook.show import Card, Span, Table, escape, facts
-from tunebook.widgets.markup import notice
+from tunebook.widgets.pieces import notice
 
 _SHORT = 160  # characters of a prompt or answer in the log's table
 

@@ -19,10 +19,9 @@ from tunebook.widgets.form.state import FormState, resolve
 from tunebook.widgets.form.values import PRICE, FormValues, typed, values_of_job
 from tunebook.widgets.live.cell import LiveCell
 from tunebook.widgets.live.watcher import Follow, replace_watchers
-from tunebook.widgets.markup import note, rendered
 from tunebook.widgets.outputs import cell_and_count, free_from_cell
 from tunebook.widgets.panel import Panel
-from tunebook.widgets.pieces import button, described, place, put, wrap
+from tunebook.widgets.pieces import button, described, note, place, put, rendered, wrap
 
 if TYPE_CHECKING:
     from tunebook.service import Job, JobRequest, Workspace

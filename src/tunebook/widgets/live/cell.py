@@ -13,10 +13,9 @@ from tunebook.show import Card, Text
 from tunebook.widgets.clicks import Clicks, in_thread, sentence_of
 from tunebook.widgets.live import view as live_view
 from tunebook.widgets.live.watcher import Follow, Watcher, replace_watchers
-from tunebook.widgets.markup import field, note, rendered
 from tunebook.widgets.outputs import cell_and_count, free_from_cell
 from tunebook.widgets.panel import Panel
-from tunebook.widgets.pieces import button, place, put, wrap
+from tunebook.widgets.pieces import button, note, place, put, rendered, wrap
 from tunebook.widgets.states import may
 
 if TYPE_CHECKING:
@@ -260,12 +259,12 @@ class LiveCell(Panel):
 
     def _offer_checkpoints(self, snapshot: JobSnapshot) -> None:
         offered = tuple(
-            (f"step {field(c, 'step_number')}: {name}", name)
+            (f"step {live_view.field(c, 'step_number')}: {name}", name)
             for c in snapshot.checkpoints
-            if (name := field(c, "fine_tuned_model_checkpoint"))
+            if (name := live_view.field(c, "fine_tuned_model_checkpoint"))
         )
         if offered != tuple(self.checkpoint_choice.options):
-            best = field(getattr(self.diagnosis, "checkpoint", None), "name")
+            best = live_view.field(getattr(self.diagnosis, "checkpoint", None), "name")
             self.checkpoint_choice.options = offered
             names = [name for _, name in offered]
             if names:

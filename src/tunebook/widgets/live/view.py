@@ -14,7 +14,7 @@ from tunebook import words
 from tunebook.palette import VERDICTS
 from tunebook.plots import curves, svg
 from tunebook.show import Card, Fold, Inline, Part, Picture, Span, Table, Text, escape
-from tunebook.widgets.markup import field, notice, rendered
+from tunebook.widgets.pieces import notice, rendered
 from tunebook.widgets.states import badge, chip, state
 
 if TYPE_CHECKING:
@@ -38,6 +38,13 @@ class Parts:
     side: str
     checkpoints: str
     events: str
+
+
+def field(record: Any, name: str, default: Any = None) -> Any:
+    """One field of a record that may be an SDK object, a mapping, or None."""
+    if isinstance(record, Mapping):
+        return record.get(name, default)
+    return getattr(record, name, default)
 
 
 def parts(
@@ -130,25 +137,27 @@ def progress(snapshot: JobSnapshot) -> float | None:
 
 def times(snapshot: JobSnapshot, now: float) -> list[str]:
     """What can be said about time, never negative: how long it has run, when it may end, if the clocks disagree."""
-    created, finished, estimate = snapshot.created_at, snapshot.finished_at, snapshot.estimated_finish
-    lines = []
+    created, finished = snapshot.created_at, snapshot.finished_at
     newest = max([field(event, "created_at") or 0 for event in snapshot.events[-1:]] + [created or 0])
     skewed = newest - now > SKEW_S
+    lines = []
     if snapshot.ended and created and finished:
-        lines.append(f"took {words.duration(finished - created)}")
-        lines.append(f"ended {words.clock(finished, now=now)}")
+        lines += [f"took {words.duration(finished - created)}", f"ended {words.clock(finished, now=now)}"]
     elif created:
         lines.append(f"created {words.clock(created, now=now)}")
-        if not skewed:
-            lines.append(f"{words.duration(now - created)} ago")
-    if not snapshot.ended and estimate and not skewed:
-        if estimate > now:
-            lines.append(f"about {words.duration(estimate - now)} left by the service's estimate")
-        elif snapshot.status == "running":
-            lines.append("past the service's estimated end, which is rough")
+        lines += [] if skewed else [f"{words.duration(now - created)} ago"]
     if skewed:
-        lines.append(f"the service's clock is {words.duration(newest - now)} ahead of this machine's")
-    return lines
+        return [*lines, f"the service's clock is {words.duration(newest - now)} ahead of this machine's"]
+    return [*lines, *_time_left(snapshot, now)]
+
+
+def _time_left(snapshot: JobSnapshot, now: float) -> list[str]:
+    estimate = snapshot.estimated_finish
+    if snapshot.ended or not estimate:
+        return []
+    if estimate > now:
+        return [f"about {words.duration(estimate - now)} left by the service's estimate"]
+    return ["past the service's estimated end, which is rough"] if snapshot.status == "running" else []
 
 
 def queue_place(events: Iterable[Any]) -> str | None:

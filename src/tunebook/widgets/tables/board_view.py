@@ -175,7 +175,7 @@ def _cells(row: Row, *, now: float, several: bool) -> tuple[Inline, ...]:
         Share(words.percent(row.progress, 0), share=row.progress),
         row.spark or "",
         words.number(row.loss),
-        Span(_verdict_words(row.verdict), hint=row.reason),
+        Span(_verdict_words(row.verdict), "short", row.verdict if row.verdict in VERDICTS else "", hint=row.reason),
         words.count(row.tokens),
         words.money(row.cost_usd),
         row.settings,

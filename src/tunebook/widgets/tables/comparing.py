@@ -13,10 +13,9 @@ import pandas as pd
 
 from tunebook.show import Card, Span, Text
 from tunebook.widgets.clicks import Clicks
-from tunebook.widgets.markup import note, rendered
 from tunebook.widgets.outputs import free_from_cell
 from tunebook.widgets.panel import Panel
-from tunebook.widgets.pieces import place, put
+from tunebook.widgets.pieces import note, place, put, rendered
 from tunebook.widgets.tables.comparison_view import arrange, choices, plain_table, shows, sorts, table
 from tunebook.widgets.tables.pick_table import PickTable, overlay_html
 

@@ -14,10 +14,9 @@ from tunebook.catalogue import load_catalogue
 from tunebook.show import Card, Span, Table, Text
 from tunebook.widgets.clicks import Clicks, in_thread
 from tunebook.widgets.live.watcher import Watcher, replace_watchers
-from tunebook.widgets.markup import note, rendered
 from tunebook.widgets.outputs import cell_and_count, free_from_cell
 from tunebook.widgets.panel import Panel
-from tunebook.widgets.pieces import button, place, put, wrap
+from tunebook.widgets.pieces import button, note, place, put, rendered, wrap
 from tunebook.widgets.states import STATES
 from tunebook.widgets.tables import board_view
 from tunebook.widgets.tables.board_feed import Entry, feed

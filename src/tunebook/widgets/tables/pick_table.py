@@ -13,8 +13,7 @@ from tunebook import words
 from tunebook.plots import svg
 from tunebook.plots.curves import overlay_chart
 from tunebook.show import Table
-from tunebook.widgets.markup import rendered
-from tunebook.widgets.pieces import described, place
+from tunebook.widgets.pieces import described, place, rendered
 
 
 def overlay_html(frames: Mapping[str, pd.DataFrame], *, empty: str) -> str:
