@@ -14,7 +14,7 @@ VALID = "#d55e00"
 FULL = "#009e73"
 ONSET = "#cc79a7"
 BEST = "#e69f00"
-NEUTRAL = "#808080"
+NEUTRAL = "#797979"
 SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 STYLES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
@@ -46,19 +46,20 @@ class Sign(NamedTuple):
     marker: str = ""
 
 
+# Colours of words are of the one lightness that stands out alike, 4.3 to 1, from white and from JupyterLab's dark.
 VERDICTS = {
-    "overfitting": Sign("▲", "#d55e00", "^"),
-    "healthy": Sign("✓", "#009e73", "o"),
-    "not_converged": Sign("↘", "#0072b2", "v"),
-    "diverged": Sign("✕", "#cc79a7", "X"),
-    "inconclusive": Sign("?", "#7f7f7f", "s"),
+    "overfitting": Sign("▲", "#c75800", "^"),
+    "healthy": Sign("✓", "#008a65", "o"),
+    "not_converged": Sign("↘", "#007fc6", "v"),
+    "diverged": Sign("✕", "#be538e", "X"),
+    "inconclusive": Sign("?", "#797979", "s"),
 }
-# Tones of sentences, badges and findings. Colours of middle lightness: legible on white and on near-black.
+# Tones of sentences, badges and findings.
 TONES = {
-    "good": Sign("✓", "#2e8b57"),
-    "bad": Sign("✕", "#d1453b"),
-    "warning": Sign("▲", "#b26a00"),
-    "note": Sign("○", "#808080"),
+    "good": Sign("✓", "#2d8956"),
+    "bad": Sign("✕", "#d24b41"),
+    "warning": Sign("▲", "#af6800"),
+    "note": Sign("○", "#797979"),
 }
 
 

@@ -24,7 +24,7 @@ from typing import Any, ClassVar, TypeAlias
 from markupsafe import Markup
 from markupsafe import escape as _escape
 
-from tunebook.palette import TONES
+from tunebook.palette import TONES, VERDICTS
 
 _LINE = "1px solid rgba(128,128,128,0.35)"
 _CELL = "vertical-align:top;padding:2px 12px 2px 0"
@@ -34,14 +34,15 @@ STYLES: Mapping[str, str] = {
     "card": "max-width:960px;font-size:13px;line-height:1.45;margin:2px 0;overflow-wrap:anywhere",
     "head": "margin:0 0 4px",
     "title": "font-weight:600;font-size:15px",
-    "badge": "border-width:1.5px;border-style:solid;border-radius:4px;padding:0 8px;margin:0 8px;font-weight:600",
+    "badge": "border-width:1.5px;border-style:solid;border-radius:4px;padding:0 8px;margin:0 8px;font-weight:600;"
+    "white-space:nowrap",
     "text": "margin:2px 0 4px;text-align:left",
     "list": "margin:2px 0 6px;padding:0 0 0 20px",
     "fold": f"border-top:{_LINE};padding:4px 0",
     "summary": "cursor:pointer",
     "inside": "margin:0 0 0 20px",
     "scroll": "overflow-x:auto",
-    "table": "border-collapse:collapse;table-layout:auto;font-size:12px;margin:2px 0 6px",
+    "table": "border-collapse:collapse;table-layout:auto;font-size:12px;margin:2px 0 6px;overflow-wrap:break-word",
     "caption": "text-align:left;caption-side:top;padding:2px 0;opacity:0.85",
     "row": f"background:none;border-bottom:{_LINE}",
     "cell": f"text-align:left;{_CELL}",
@@ -61,10 +62,13 @@ STYLES: Mapping[str, str] = {
     "excerpt": "white-space:pre-wrap;min-width:15em;max-width:44em",
     "words": "min-width:13em;white-space:normal",
     "link": "text-decoration:underline",
-    "share": "display:inline-block;height:9px;margin:0 0 0 4px;background:#808080;opacity:0.5",
+    "whole": "display:inline-block;width:40px;margin:0 0 0 4px;text-align:left",
+    "share": "display:inline-block;height:9px;background:#808080;opacity:0.5",
 }
+_SIGNS = {**TONES, **VERDICTS}  # what a `tone` may be
 _TYPESET = re.compile(r"[$\\]")
 _COLUMN, _ROW = {"scope": "col"}, {"scope": "row"}
+_SMALL = 120  # pixels of a picture that stands in a cell
 _SHORT_CODE = 40  # a path, an id or a value up to this many characters is not broken in two
 
 
@@ -78,7 +82,7 @@ def escape(value: object) -> Markup:
 @dataclass(frozen=True)
 class Span:
     """A piece of text. role: strong, muted, code, cut (a long id: all of it is there, its start is seen), excerpt
-    (keeps line breaks), words. tone: one of the palette.
+    (keeps line breaks), words. tone: one of the palette's tones or verdicts.
 
     hint: more of it, seen when one points at it.
     """
@@ -95,7 +99,7 @@ class Span:
         if "code" in roles and len(self.text) <= _SHORT_CODE:
             roles.append("short")
         styles = [STYLES[role] for role in roles]
-        styles += [f"color:{TONES[self.tone].colour}"] if self.tone else []
+        styles += [f"color:{_SIGNS[self.tone].colour}"] if self.tone else []
         inner = escape(self.text)
         if self.href.startswith("https://"):  # no other scheme is followed, whoever wrote it
             link = Markup('<a style="{}" href="{}" target="_blank" rel="noopener">{}</a>')
@@ -126,8 +130,10 @@ class Share(Span):
     share: float = 0.0
 
     def html(self) -> Markup:
-        width = f"{STYLES['share']};width:{40 * min(max(self.share, 0), 1):.0f}px"
-        return super().html() + element("span", Markup(""), width) if self.text else Markup("")
+        if not self.text:
+            return Markup("")
+        bar = element("span", Markup(""), f"{STYLES['share']};width:{40 * min(max(self.share, 0), 1):.0f}px")
+        return super().html() + element("span", bar, STYLES["whole"])
 
 
 @dataclass(frozen=True)
@@ -142,11 +148,12 @@ class Picture:
     width: int = 640
 
     def html(self) -> Markup:
-        data = self.image.encode() if isinstance(self.image, str) else self.image
+        data = _standing_alone(self.image).encode() if isinstance(self.image, str) else self.image
         kind = "svg+xml" if isinstance(self.image, str) else "png"
         source = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
         image = Markup('<img style="{}" src="{}" alt="{}" width="{}">')
-        return image.format(STYLES["picture"], source, _escape(self.words), self.width)
+        style = STYLES["picture"] if self.width > _SMALL else ""  # in a cell, a small one would be pressed together
+        return image.format(style, source, _escape(self.words), self.width)
 
     def text(self) -> str:
         return self.words
@@ -155,6 +162,11 @@ class Picture:
 
     def markdown(self) -> str:
         return _plain_markdown(self.words)
+
+
+def _standing_alone(svg: str) -> str:
+    """The drawing as a file of its own, which has to say that it is one."""
+    return svg if "xmlns=" in svg else svg.replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"', 1)
 
 
 # What stands in a sentence or a cell: text, a span, a small picture, or several in a row.
@@ -199,14 +211,14 @@ class Text:
     tone: str = ""
 
     def html(self) -> Markup:
-        sign = Span(f"{TONES[self.tone].sign} ", tone=self.tone).html() if self.tone else Markup("")
+        sign = Span(f"{_SIGNS[self.tone].sign} ", tone=self.tone).html() if self.tone else Markup("")
         return element("p", sign + _html(self.words), STYLES["text"])
 
     def text(self) -> str:
-        return (f"{TONES[self.tone].sign} " if self.tone else "") + _text(self.words)
+        return (f"{_SIGNS[self.tone].sign} " if self.tone else "") + _text(self.words)
 
     def markdown(self) -> str:
-        return (f"{TONES[self.tone].sign} " if self.tone else "") + _markdown(self.words)
+        return (f"{_SIGNS[self.tone].sign} " if self.tone else "") + _markdown(self.words)
 
 
 @dataclass(frozen=True)
@@ -374,7 +386,7 @@ class Card:
 
     @property
     def _verdict(self) -> str:
-        return f"{TONES[self.tone].sign} {self.badge}" if self.tone and self.badge else self.badge
+        return f"{_SIGNS[self.tone].sign} {self.badge}" if self.tone and self.badge else self.badge
 
     def html(self) -> Markup:
         """The card as HTML that stands alone."""
@@ -383,7 +395,7 @@ class Card:
     def _head(self) -> Markup:
         if not (self.title or self.badge):
             return Markup("")
-        colour = f";color:{TONES[self.tone].colour};border-color:{TONES[self.tone].colour}" if self.tone else ""
+        colour = f";color:{_SIGNS[self.tone].colour};border-color:{_SIGNS[self.tone].colour}" if self.tone else ""
         badge = element("span", escape(self._verdict), STYLES["badge"] + colour) if self.badge else Markup("")
         aside = Span(f" {self.aside}", "muted").html() if self.aside else Markup("")
         return element("div", Span(self.title, "title").html() + badge + aside, STYLES["head"])

@@ -173,7 +173,7 @@ def test_the_table_has_a_caption_and_header_cells():
 def test_the_sentence_counts_configurations_not_seeds():
     runs = [a_run("a1", 0.500), a_run("a2", 0.501, seed=2), a_run("a3", 0.499, seed=3), a_run("b", 0.9, rate=1.0)]
 
-    assert "the other configuration is worse with at least 95%" in compare(runs).sentence
+    assert "the other configuration is worse with at least 95 %" in compare(runs).sentence
 
 
 def test_a_result_file_of_several_jobs_is_not_ranked_as_one():

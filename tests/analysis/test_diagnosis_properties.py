@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tunebook.analysis import Results, diagnose
-from tunebook.analysis.curves.diagnosis import VERDICTS
+from tunebook.palette import VERDICTS
 
 COLUMNS = (
     "train_loss",

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tunebook.analysis.sweeps.importance import measure_importance
+from tunebook.analysis.sweeps.importance import importance
+from tunebook.analysis.sweeps.ranking import rank_jobs
 
 
 def sweep(n=20, noise=0.005, seed=0, **columns):
@@ -25,8 +26,12 @@ def sweep(n=20, noise=0.005, seed=0, **columns):
 NAMES = ["n_epochs", "batch_size", "learning_rate_multiplier"]
 
 
+def importance_in(jobs, names):
+    return importance(jobs, names, rank_jobs(jobs.assign(id=range(len(jobs))), names).surface)
+
+
 def test_the_shares_of_an_additive_loss_come_out_and_what_does_nothing_gets_nothing():
-    found = measure_importance(sweep(32), NAMES).frame["importance"]
+    found = importance_in(sweep(32), NAMES).frame["importance"]
 
     assert found["learning_rate_multiplier"] == pytest.approx(0.8, abs=0.06)
     assert found["n_epochs"] == pytest.approx(0.2, abs=0.06)
@@ -35,14 +40,14 @@ def test_the_shares_of_an_additive_loss_come_out_and_what_does_nothing_gets_noth
 
 
 def test_intervals_contain_their_number():
-    frame = measure_importance(sweep(), NAMES).frame
+    frame = importance_in(sweep(), NAMES).frame
 
     assert (frame["low"] <= frame["importance"]).all()
     assert (frame["importance"] <= frame["high"]).all()
 
 
 def test_under_twelve_jobs_there_is_an_effect_but_no_importance():
-    found = measure_importance(sweep(11), NAMES)
+    found = importance_in(sweep(11), NAMES)
 
     assert found.measured == ()
     assert found.frame["effect"].notna().all()
@@ -51,7 +56,7 @@ def test_under_twelve_jobs_there_is_an_effect_but_no_importance():
 
 
 def test_what_was_not_varied_is_called_that():
-    found = measure_importance(sweep().assign(batch_size=8), NAMES)
+    found = importance_in(sweep().assign(batch_size=8), NAMES)
 
     assert found.frame.loc["batch_size", "note"] == "not varied"
     assert np.isnan(found.frame.loc["batch_size", "importance"])
@@ -61,7 +66,7 @@ def test_hyperparameters_that_moved_together_get_no_numbers():
     frame = sweep()
     frame["batch_size"] = 2 ** frame["n_epochs"]
 
-    found = measure_importance(frame, NAMES)
+    found = importance_in(frame, NAMES)
 
     assert found.frame.loc["n_epochs", "note"] == "confounded with batch_size"
     assert found.measured == ("learning_rate_multiplier",)
@@ -74,7 +79,7 @@ def test_an_interaction_is_seen_and_additive_effects_have_none():
     crossed = frame.assign(observed=np.exp(0.4 * rate * (frame["n_epochs"] - 2.5) / 1.5))
 
     def share(jobs):
-        pairs = measure_importance(jobs, NAMES).interactions
+        pairs = importance_in(jobs, NAMES).interactions
         return float(pairs.set_index(["first", "second"])["share"]["n_epochs", "learning_rate_multiplier"])
 
     assert share(crossed) > 0.5
@@ -82,7 +87,7 @@ def test_an_interaction_is_seen_and_additive_effects_have_none():
 
 
 def test_the_effect_names_the_best_value():
-    frame = measure_importance(sweep(32), NAMES).frame
+    frame = importance_in(sweep(32), NAMES).frame
 
     assert frame.loc["learning_rate_multiplier", "best"] == 0.1
     assert frame.loc["learning_rate_multiplier", "effect"] == pytest.approx(np.expm1(0.4), abs=0.06)
@@ -93,14 +98,14 @@ def test_a_category_that_matters_is_found():
     frame["effort"] = ["low", "high"] * 12
     frame["observed"] *= np.where(frame["effort"] == "high", 0.6, 1.0)
 
-    found = measure_importance(frame, [*NAMES, "effort"]).frame
+    found = importance_in(frame, [*NAMES, "effort"]).frame
 
     assert found.index[0] == "effort"
     assert found.loc["effort", "best"] == "high"
 
 
 def test_json_is_plain_and_names_are_escaped():
-    found = measure_importance(sweep().rename(columns={"batch_size": "<script>"}), ["<script>", "n_epochs"])
+    found = importance_in(sweep().rename(columns={"batch_size": "<script>"}), ["<script>", "n_epochs"])
 
     assert found.to_json()["rows"][0]["hyperparameter"] in ("<script>", "n_epochs")
     assert "<script>" not in found._repr_html_()

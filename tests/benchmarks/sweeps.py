@@ -24,9 +24,10 @@ import pandas as pd
 from scipy.stats import kendalltau, qmc
 
 from tunebook.analysis import Results, Run, compare
-from tunebook.analysis.sweeps.importance import measure_importance
-from tunebook.analysis.sweeps.ranking import rank_jobs
+from tunebook.analysis.sweeps.importance import Importance, importance
+from tunebook.analysis.sweeps.ranking import configurations, rank_jobs
 from tunebook.analysis.sweeps.suggestions import suggest_from
+from tunebook.analysis.sweeps.surface import fit_surface
 from tunebook.experiments import read_runs
 
 SPACE = {
@@ -230,6 +231,17 @@ def true_importance(surface: str, seed: int, points: int = 1024) -> np.ndarray:
         mixed[:, axis] = second[:, axis]
         totals.append(((values - losses(mixed)) ** 2).mean() / (2 * values.var()))
     return np.array(totals)
+
+
+def measure_importance(jobs: pd.DataFrame, names: list[str], *, seed: int = 0, **options) -> Importance:
+    """`importance` straight from a frame of jobs, without their ranking."""
+    y = np.log(jobs["observed"].to_numpy(float))
+    scales, points, member = configurations(jobs, names)
+    counts = np.bincount(member).astype(float)
+    means = np.bincount(member, y) / counts
+    within = (float(((y - means[member]) ** 2).sum()), len(y) - len(counts))
+    surface = fit_surface(scales, points, means, counts=counts, within=within, seed=seed)
+    return importance(jobs, names, surface, seed=seed, **options)
 
 
 def by_surface(frame: pd.DataFrame, seed: int) -> np.ndarray:

@@ -78,10 +78,8 @@ class Lab:
     def __init__(self, home: Path) -> None:
         self.home, self.folder, self.state = home, home / "notebooks", home / "service"
         self.folder.mkdir()
-        settings = home / "settings" / "@jupyterlab" / "apputils-extension"
-        settings.mkdir(parents=True)
-        quiet = {"fetchNews": "false", "checkForUpdates": False}
-        (settings / "notification.jupyterlab-settings").write_text(json.dumps(quiet))
+        self._set("apputils-extension", "notification", {"fetchNews": "false", "checkForUpdates": False})
+        self._set("notebook-extension", "tracker", {"windowingMode": "none"})  # what is out of sight is there as well
         self.environment = os.environ | {
             "TUNEBOOK_STATE": str(self.state),
             "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
@@ -93,6 +91,11 @@ class Lab:
             "OPENBLAS_NUM_THREADS": "1",
         }
         self.environment.pop("AZURE_OPENAI_ENDPOINT", None)
+
+    def _set(self, extension: str, plugin: str, settings: Mapping[str, object]) -> None:
+        folder = self.home / "settings" / "@jupyterlab" / extension
+        folder.mkdir(parents=True)
+        (folder / f"{plugin}.jupyterlab-settings").write_text(json.dumps(settings))
 
     def __enter__(self) -> Lab:
         command = [sys.executable, "-m", self.module, "--no-browser", "--allow-root", "--ip=127.0.0.1", "--port=0"]

@@ -73,7 +73,7 @@ def test_a_job_is_filled_in_created_watched_to_the_end_and_kept_in_the_saved_not
     refresh = page.locator("button:has-text('Refresh')")
     before = refresh.bounding_box()
     page.wait_for_selector(".widget-html .tb-chip:has-text('Succeeded')", timeout=60_000)
-    page.wait_for_selector(".widget-html b:has-text('recommended')")
+    page.wait_for_selector(".widget-html td:has-text('recommended')")
     after = refresh.bounding_box()
     assert abs(after["y"] - before["y"]) < 40, "the buttons moved while the job was watched"
     notebook.shoot("finished_light")
@@ -89,7 +89,7 @@ def test_a_job_is_filled_in_created_watched_to_the_end_and_kept_in_the_saved_not
     lab.shut_down_kernels(page)
     page.goto("about:blank")
     notebook = lab.open(page, "form.ipynb")
-    page.wait_for_selector(".tb-chip:has-text('Succeeded'):visible")
+    page.wait_for_selector("span:text-is('✓ Succeeded'):visible")
     page.wait_for_timeout(3000)
     notebook.shoot("reopened_without_kernel")
     assert not page.locator("text=model not found").is_visible()

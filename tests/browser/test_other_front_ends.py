@@ -32,8 +32,8 @@ def create_pause_resume_cancel(page) -> None:
     long.locator("button:has-text('Yes, cancel the job')").click()
     long.locator(chip("Cancelled")).wait_for()
     page.locator(".tb-live:has(.tb-title:has-text('short-one'))").locator(chip("Succeeded")).wait_for()  # by itself
-    page.wait_for_selector("tr:has-text('short-one') .tb-chip:has-text('Succeeded'):visible")
-    page.wait_for_selector("tr:has-text('long-one') .tb-chip:has-text('Cancelled'):visible")
+    page.wait_for_selector("tr:has-text('short-one'):has-text('Succeeded'):visible")
+    page.wait_for_selector("tr:has-text('long-one'):has-text('Cancelled'):visible")
     page.get_by_label("connect to").select_option("the embedded service on this machine")
     page.wait_for_selector("button:has-text('Connect'):enabled")
 
@@ -57,7 +57,7 @@ def test_notebook_7_shows_each_widget_live_and_keeps_its_picture(browser, page, 
         seven.shut_down_kernels(page)
         page.goto("about:blank")
         notebook = seven.open(page, "all.ipynb")
-        page.wait_for_selector(".tb-chip:has-text('Cancelled'):visible")
+        page.wait_for_selector("span:has-text('■'):has-text('Cancelled'):visible")
         assert not page.locator("text=model not found").is_visible()
 
 

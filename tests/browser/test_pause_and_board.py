@@ -51,8 +51,8 @@ for n_epochs in (1, 2, 4):
     lab.write("board.ipynb", SETUP, make, "board = tb.widgets.board(ws)\nboard", "tb.widgets.connect_form()")
     notebook = lab.open(page, "board.ipynb")
     notebook.run_all()
-    page.wait_for_selector("tr:has-text('sweep-4') .tb-chip:has-text('Succeeded'):visible", timeout=60_000)
-    page.wait_for_selector("tr:has-text('sweep-1') .tb-chip:has-text('Succeeded'):visible")
+    page.wait_for_selector("tr:has-text('sweep-4'):has-text('Succeeded'):visible", timeout=60_000)
+    page.wait_for_selector("tr:has-text('sweep-1'):has-text('Succeeded'):visible")
 
     page.get_by_label("find").fill("sweep")
     page.wait_for_selector("caption:has-text('3 of'):visible")

@@ -112,6 +112,6 @@ def test_a_logarithmic_scale_is_named() -> None:
 def test_a_sparkline_says_its_numbers() -> None:
     spark = svg.sparkline(np.array([1.0, 0.5]), np.array([1.2, 0.7]))
 
-    assert "training loss 1 to 0.5, validation loss 1.2 to 0.7" in spark
-    ElementTree.fromstring(spark)  # noqa: S314 - made above
-    assert svg.sparkline(np.array([1.0]), np.array([])) == ""
+    assert "training loss 1 to 0.5, validation loss 1.2 to 0.7" in spark.words
+    ElementTree.fromstring(spark.image)  # noqa: S314 - made above
+    assert svg.sparkline(np.array([1.0]), np.array([])) is None

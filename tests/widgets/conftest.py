@@ -149,8 +149,8 @@ def at_once(work: Any) -> None:
 
 
 def texts(widget: Any) -> str:
-    """All HTML shown anywhere inside a widget."""
-    own = widget.value if isinstance(widget, ipywidgets.HTML) else ""
+    """All HTML shown anywhere inside a widget, with its dollars as one reads them."""
+    own = widget.value.replace("<span>$</span>", "$") if isinstance(widget, ipywidgets.HTML) else ""
     return own + "".join(texts(child) for child in getattr(widget, "children", ()))
 
 

@@ -56,7 +56,7 @@ def test_everything_from_outside_is_escaped() -> None:
     evil = "<script>x</script>\"'"
     row = row_of(name=evil, job_id=evil, model=evil, resource=evil, problem=evil, settings=evil, reason=evil)
 
-    html = board_view.table_html([row], total=1, now=T0, several=True)
+    html = board_view.table([row], total=1, now=T0, several=True).html()
 
     assert "<script" not in html
 
@@ -130,7 +130,7 @@ def test_a_board_of_several_resources_names_the_resource_in_each_row(workspace) 
 
     assert {row.resource for row in both.rows} == {"contoso", "fabrikam"}
     both.draw()
-    assert '<span class="tb-muted">fabrikam</span>' in both._table.value
+    assert "> fabrikam<" in both._table.value
 
 
 def test_a_job_gone_from_the_service_leaves_the_table(board, workspace) -> None:
@@ -143,7 +143,7 @@ def test_an_exception_in_a_callback_is_shown(board, monkeypatch) -> None:
     def broken(*_, **__):
         raise RuntimeError("cannot <draw>")
 
-    monkeypatch.setattr(board_view, "table_html", broken)
+    monkeypatch.setattr(board_view, "table", broken)
 
     board.find.value = "x"
 

@@ -9,7 +9,7 @@ import pytest
 from tunebook.experiments.stock.clearing import Deletion
 from tunebook.experiments.stock.stocktaking import build_inventory
 from tunebook.service import JobRequest, connect
-from tunebook.widgets.clearing_panel import CleanupPanel, deletions_html, items_html, plan_html, summary_html
+from tunebook.widgets.clearing_panel import CleanupPanel, deletion_lines, items_table, plan_parts, summary, summary_html
 
 from .conftest import at_once, texts
 
@@ -160,8 +160,13 @@ def test_names_from_outside_are_escaped() -> None:
     found = inventory(EVIL)
     gone = Deletion("now", EVIL, "file", EVIL, EVIL, "failed", EVIL)
 
-    parts = [summary_html(found), items_html(found.items), plan_html(found.plan(found.items)), deletions_html([gone])]
-    html = "".join(parts)
+    parts = [
+        items_table(found.items, 1),
+        *plan_parts(found.plan(found.items)),
+        *summary(found),
+        *deletion_lines([gone]),
+    ]
+    html = summary_html(found) + "".join(part.html() for part in parts)
 
     assert "<script>" not in html
     assert "&lt;script&gt;" in html

@@ -37,7 +37,7 @@ def tones(state: FormState, field: str) -> set[str]:
         ("n_epochs", "0", "bad"),
         ("n_epochs", "3", ""),
         ("batch_size", "1.5", "bad"),
-        ("learning_rate_multiplier", "3", "wait"),
+        ("learning_rate_multiplier", "3", "warning"),
         ("learning_rate_multiplier", "0.1", ""),
         ("learning_rate_multiplier", "-1", "bad"),
         ("seed", "seven", "bad"),
@@ -52,7 +52,7 @@ def tones(state: FormState, field: str) -> set[str]:
 def test_a_field_is_judged_while_it_is_typed(field, text, tone) -> None:
     state = state_of(**{field: text})
 
-    assert max(tones(state, field), key=["", "wait", "bad"].index) == tone
+    assert max(tones(state, field), key=["", "warning", "bad"].index) == tone
     assert state.ready == (tone != "bad")
 
 
@@ -88,7 +88,7 @@ def test_no_validation_file_is_a_warning_and_for_reinforcement_an_error() -> Non
     plain = state_of(validation=FileChoice())
     reinforcement = state_of(model="o4-mini", method="reinforcement", grader="{}", validation=FileChoice())
 
-    assert (plain.ready, tones(plain, "validation")) == (True, {"wait"})
+    assert (plain.ready, tones(plain, "validation")) == (True, {"warning"})
     assert not reinforcement.ready
 
 

@@ -50,10 +50,12 @@ def test_everything_from_outside_is_escaped_everywhere() -> None:
         problem=evil,
     )
 
-    html = parts_of(snapshot, notes=[evil]).static(evil)
+    card = live_view.card(snapshot, resource=evil, now=T0 + 101.0, notes=[evil], again=evil)
+    living = parts_of(snapshot, notes=[evil])
 
-    assert "<script" not in html
-    assert html.count("&lt;script&gt;") >= 6
+    for html in (card.html(), living.status + living.checkpoints + living.events):
+        assert "<script" not in html
+        assert html.count("&lt;script&gt;") >= 6
 
 
 def test_each_part_is_well_formed() -> None:
@@ -65,16 +67,35 @@ def test_each_part_is_well_formed() -> None:
 
 
 def test_a_long_event_log_is_cut_and_says_so() -> None:
-    html = live_view.events_html(events_of(10_000, 10_000), now=T0)
+    table = live_view.events_table(events_of(10_000, 10_000), now=T0)
 
-    assert html.count("<li>") == live_view.SHOWN_EVENTS + 1
-    assert "9,962 earlier events" in html
+    assert len(table.rows) == live_view.SHOWN_EVENTS + 1
+    assert "9,962 earlier events" in table.text()
+
+
+def test_the_card_shows_the_newest_events_and_folds_the_others() -> None:
+    shown, folded = live_view.folded_events(events_of(20, 20), now=T0)
+
+    assert [message for _, message in shown.rows][:2] == [
+        "Step 20: training loss=1.0000",
+        "Step 19: training loss=1.0500",
+    ]
+    assert len(shown.rows) == live_view.UNFOLDED_EVENTS
+    assert "Job enqueued." in folded.text()
+
+
+def test_the_card_holds_the_curves_as_a_picture_that_needs_no_page_around_it() -> None:
+    picture_of_curves = live_view.chart_picture(picture(steps=12), None)
+
+    ElementTree.fromstring(picture_of_curves.image)  # noqa: S314 - made above
+    assert "currentColor" not in picture_of_curves.image
+    assert "Training: from 1.956 to 1.611" in picture_of_curves.words
 
 
 def test_progress_is_told_in_steps_epochs_and_percent() -> None:
     said = live_view.steps_said(picture(steps=15, total=30))
 
-    assert said == ["50%", "step 15 of 30", "epoch 1.5 of 3"]
+    assert said == ["50 %", "step 15 of 30", "epoch 1.5 of 3"]
 
 
 def test_progress_is_not_made_up_when_the_total_is_unknown() -> None:
@@ -97,7 +118,7 @@ def test_a_service_clock_ahead_of_this_one_is_said_and_gives_no_negative_times()
 def test_an_estimate_of_the_end_becomes_time_left() -> None:
     said = live_view.times(picture(job={"estimated_finish": T0 + 401}), now=T0 + 101.0)
 
-    assert "about 5 min 0 s left by the service's estimate" in said
+    assert "about 5 min left by the service's estimate" in said
 
 
 def test_a_stale_picture_says_how_old_it_is_and_that_the_job_goes_on() -> None:
@@ -139,7 +160,7 @@ def test_the_curves_are_drawn_again_only_when_something_but_time_has_changed(mon
 
 
 def test_the_plain_text_says_the_same_without_markup() -> None:
-    plain = parts_of(picture(steps=15)).plain
+    plain = live_view.plain_text(picture(steps=15), None, "contoso")
 
     assert plain.splitlines()[1] == "Running: Training."
     assert "step 15 of 30" in plain

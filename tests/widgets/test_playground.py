@@ -10,7 +10,7 @@ import pytest
 from tunebook.errors import RequestError
 from tunebook.service import JobRequest
 from tunebook.widgets.side_by_side import Playground, playground, training_system
-from tunebook.widgets.trials import Reply, Settings, Turn, cases_of, code, log_html, reply_html, turn_html
+from tunebook.widgets.trials import Reply, Settings, Turn, cases_of, code, log_table, reply_html, turn_card
 
 from .conftest import at_once, texts
 
@@ -69,7 +69,7 @@ def test_a_seed_that_is_no_number_is_said_before_anything_is_sent(play) -> None:
     play.ask_button.click()
 
     assert play.turns == []
-    assert "seed &#x27;lucky&#x27; is not a whole number" in texts(play.widget)
+    assert "seed &#39;lucky&#39; is not a whole number" in texts(play.widget)
 
 
 def test_an_answer_called_right_becomes_a_case(play, pair) -> None:
@@ -215,7 +215,10 @@ EVIL = "<script>alert(1)</script>"
 EVIL_TURN = Turn(EVIL, EVIL, SHORT, (Reply(EVIL, EVIL, "failed", error=EVIL),), expected=EVIL)
 
 
-@pytest.mark.parametrize("html", [turn_html(EVIL_TURN), log_html([EVIL_TURN]), reply_html(EVIL_TURN.replies[0])])
+@pytest.mark.parametrize(
+    "html",
+    [turn_card(EVIL_TURN).html(), log_table([EVIL_TURN]).html(), reply_html(EVIL_TURN.replies[0])],
+)
 def test_prompts_answers_and_errors_are_escaped(html) -> None:
     assert "<script>" not in html
     assert "&lt;script&gt;" in html

@@ -58,10 +58,10 @@ def test_watch_blocked_printed_lines_and_left_one_picture(saved, tuned) -> None:
     assert tuned[0] in printed
     assert "succeeded" in printed
     assert shown(saved, 1, "text/html").count("Succeeded") == 1
-    assert "<svg" in shown(saved, 1, "text/html")
+    assert "<img" in shown(saved, 1, "text/html")
 
 
-@pytest.mark.parametrize(("cell", "words"), [(2, "suffix=&#x27;again&#x27;"), (3, "Succeeded"), (4, "Connected")])
+@pytest.mark.parametrize(("cell", "words"), [(2, "suffix=&#39;again&#39;"), (3, "Succeeded"), (4, "Connected")])
 def test_each_widget_leaves_a_static_picture(saved, cell, words) -> None:
     assert words in shown(saved, cell, "text/html")
     assert shown(saved, cell, "text/plain").strip()

@@ -47,7 +47,7 @@ def test_the_picture_left_behind_is_html_and_text(workspace) -> None:
 
     assert "Succeeded" in bundle["text/html"]
     assert "Succeeded" in bundle["text/plain"]
-    assert "<svg" in bundle["text/html"]
+    assert "<img" in bundle["text/html"]
 
 
 def test_in_the_background_the_caller_is_not_held(workspace) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,8 @@ from tunebook.analysis.reading import (
     read_table,
 )
 from tunebook.errors import ResultsError
+from tunebook.show import Card, Items, Shown, Table
+from tunebook.words import number
 
 _FIRST = ("step", "part", *CANONICAL[1:])
 # "Step 300/300: training loss=0.15, validation loss=0.27, full validation loss=0.40"; numbers may be 3.8E-06.
@@ -31,7 +32,7 @@ _PAIR = re.compile(r"([A-Za-z][A-Za-z _]*?)\s*=\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[e
 
 
 @dataclass(frozen=True, eq=False)
-class Results:
+class Results(Shown):
     """The measurements of one training run.
 
     `frame` has one row a step, ascending: `step`, `train_loss`, `train_mean_token_accuracy`, `valid_loss`,
@@ -102,17 +103,16 @@ class Results:
         measured = [column for column in CANONICAL if column != "step" and self.has(column)]
         return f"Results({self.name!r}: {_span(self.frame)}; {', '.join(measured) or 'no measurements'})"
 
-    def _repr_html_(self) -> str:
+    def _card(self) -> Card:
         rows = []
         for column in (c for c in CANONICAL if c != "step" and self.has(c)):
             values = self.frame[column].dropna()
-            cells = (f"{len(values):,}", *(f"{v:.4g}" for v in (values.iloc[0], values.min(), values.iloc[-1])))
-            rows.append(f"<tr><th scope='row'>{column}</th>" + "".join(f"<td>{c}</td>" for c in cells) + "</tr>")
-        notes = "".join(f"<li>{escape(note)}</li>" for note in self.notes)
-        head = "".join(f"<th scope='col'>{h}</th>" for h in ("", "measured", "first", "lowest", "last"))
-        return (
-            f"<table><caption>{escape(self.name)}: {_span(self.frame)}</caption><thead><tr>{head}</tr></thead>"
-            f"<tbody>{''.join(rows)}</tbody></table>" + (f"<ul>{notes}</ul>" if notes else "")
+            shown = (values.iloc[0], values.min(), values.iloc[-1])
+            rows.append((column, f"{len(values):,}", *map(number, shown)))
+        head = ("", "measured", "first", "lowest", "last")
+        return Card(
+            Table(head, rows, f"{self.name}: {_span(self.frame)}", numeric=(1, 2, 3, 4), labelled=True),
+            Items(self.notes) if self.notes else None,
         )
 
 
@@ -133,34 +133,37 @@ def load_results(source: Any, *, name: str | None = None, max_rows: int = MAX_RO
         return source
     if isinstance(source, pd.DataFrame):
         return Results.from_frame(source, name or "frame")
-    if isinstance(source, str | Path) and not (isinstance(source, str) and "\n" in source):
-        path = Path(source)
-        name = name or path.name
-        try:
-            size = path.stat().st_size
-            if size > MAX_BYTES:
-                raise ResultsError(f"{path.name} has {size / 1e9:.1f} GB; a result file has one short row a step.")
-            data = path.read_bytes()
-        except OSError as error:
-            raise ResultsError(f"{path}: cannot be opened ({error.strerror or error}).") from None
-    elif isinstance(source, str):
-        data = source.encode()
-    elif isinstance(source, bytes | bytearray | memoryview):
-        data = bytes(source)
-    elif hasattr(source, "read"):
-        content = source.read()
-        data = content.encode() if isinstance(content, str) else bytes(content)
-        name = name or Path(str(getattr(source, "name", "results"))).name
-    elif hasattr(source, "results"):
+    if hasattr(source, "results") and not hasattr(source, "read"):
         results = source.results() if callable(source.results) else source.results
         if results is None:
             raise ResultsError(f"{source!r} has no results yet; ask again when it has trained a step.")
         return load_results(results, name=name, max_rows=max_rows)
-    else:
-        raise ResultsError(f"Cannot read results from {type(source).__name__}: give a path, bytes or a job.")
-    name = name or "results"
+    data, own_name = _contents(source)
+    name = name or own_name
     columns, notes = read_table(data, name, max_rows=max_rows)
     return _tidy(columns, notes, name)
+
+
+def _contents(source: Any) -> tuple[bytes, str]:
+    """The bytes of a file, text or buffer, and what it is called."""
+    if isinstance(source, Path) or (isinstance(source, str) and "\n" not in source):
+        path = Path(source)
+        try:
+            size = path.stat().st_size
+            if size > MAX_BYTES:
+                raise ResultsError(f"{path.name} has {size / 1e9:.1f} GB; a result file has one short row a step.")
+            return path.read_bytes(), path.name
+        except OSError as error:
+            raise ResultsError(f"{path}: cannot be opened ({error.strerror or error}).") from None
+    if isinstance(source, str):
+        return source.encode(), "results"
+    if isinstance(source, bytes | bytearray | memoryview):
+        return bytes(source), "results"
+    if hasattr(source, "read"):
+        content = source.read()
+        data = content.encode() if isinstance(content, str) else bytes(content)
+        return data, Path(str(getattr(source, "name", "results"))).name
+    raise ResultsError(f"Cannot read results from {type(source).__name__}: give a path, bytes or a job.")
 
 
 def _tidy(columns: Columns, notes: list[str], name: str) -> Results:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from html import escape
 from typing import Any
 
 from tunebook.analysis.results import Results
+from tunebook.show import Card, Shown, facts
+from tunebook.words import count, setting
 
 # Status is an open vocabulary: what is not one of these is still going.
 TERMINAL = frozenset({"succeeded", "failed", "cancelled"})
@@ -18,7 +19,7 @@ USUAL = ("n_epochs", "batch_size", "learning_rate_multiplier")
 
 
 @dataclass(frozen=True, eq=False)
-class Run:
+class Run(Shown):
     """A fine-tuning job and its results.
 
     `job` is the job object as the service sent it (JSON), `checkpoints` and `events` likewise; `results` is None when
@@ -119,27 +120,24 @@ class Run:
         steps = f"{len(self.results)} steps" if self.results is not None else "no results"
         return f"Run({self.id!r}, {self.model!r}, {self.status or 'status unknown'}, {steps})"
 
-    def _repr_html_(self) -> str:
-        settings = ", ".join(
-            f"{k} {'chosen by the service' if v is None else v}" for k, v in self.hyperparameters.items()
+    def _card(self) -> Card:
+        settings = (f"{k} {'chosen by the service' if v is None else v}" for k, v in self.hyperparameters.items())
+        return Card(
+            facts(
+                [
+                    ("model", self.model),
+                    ("status", self.status),
+                    ("suffix", self.suffix or ""),
+                    ("method", self.method),
+                    ("hyperparameters", ", ".join(settings)),
+                    ("seed", setting(self.seed)),
+                    ("trained tokens", count(self.trained_tokens)),
+                    ("results", repr(self.results) if self.results is not None else "none"),
+                    ("checkpoints", count(len(self.checkpoints))),
+                ],
+                f"Run {self.id}",
+            )
         )
-        facts = {
-            "model": self.model,
-            "status": self.status,
-            "suffix": self.suffix,
-            "method": self.method,
-            "hyperparameters": settings,
-            "seed": self.seed,
-            "trained tokens": None if self.trained_tokens is None else f"{self.trained_tokens:,}",
-            "results": repr(self.results) if self.results is not None else "none",
-            "checkpoints": len(self.checkpoints),
-        }
-        rows = "".join(
-            f"<tr><th scope='row'>{escape(k)}</th><td>{escape(str(v))}</td></tr>"
-            for k, v in facts.items()
-            if v not in (None, "")
-        )
-        return f"<table><caption>Run {escape(self.id)}</caption><tbody>{rows}</tbody></table>"
 
 
 def _told(name: str, value: Any) -> bool:

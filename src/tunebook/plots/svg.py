@@ -60,8 +60,12 @@ def inline(chart: Chart, *, width: int = 600, height: int = 250, legend: bool = 
 
 def picture(chart: Chart, *, width: int = 640, height: int = 280, empty: str = "") -> Picture:
     """The chart as a picture that no front end strips."""
-    drawn = _alone(inline(chart, width=width, height=height, empty=empty))
-    return Picture(drawn.replace(_INK, _GREY), chart.alt or empty or chart.note, width)
+    drawn = inline(chart, width=width, height=height, empty=empty)
+    return _pictured(drawn, chart.alt or empty or chart.note, width)
+
+
+def _pictured(svg: str, said: str, width: int) -> Picture:
+    return Picture(_alone(svg).replace(_INK, _GREY), said, width)
 
 
 def file(chart: Chart, *, width: int = 860, height: int = 360) -> str:
@@ -71,9 +75,9 @@ def file(chart: Chart, *, width: int = 860, height: int = 360) -> str:
     return f'<?xml version="1.0" encoding="utf-8"?>\n{head}>{ink}{rest}\n'
 
 
-def sample(line: Line, *, width: int = 34, height: int = 14) -> str:
+def sample(line: Line, *, width: int = 34, height: int = 14) -> Picture:
     """A line's look for a key beside the chart."""
-    return _small(_sample(line, 1.0, height / 2, width - 2.0), width, height)
+    return _pictured(_small(_sample(line, 1.0, height / 2, width - 2.0), width, height), "", width)
 
 
 def key() -> list[tuple[str, str]]:
@@ -92,11 +96,11 @@ def key() -> list[tuple[str, str]]:
     return [(said, _small(drawn, 28, 12)) for said, drawn in entries]
 
 
-def sparkline(train: np.ndarray, valid: np.ndarray, *, width: int = 110, height: int = 24) -> str:
+def sparkline(train: np.ndarray, valid: np.ndarray, *, width: int = 110, height: int = 24) -> Picture | None:
     """Training and validation loss of one job as a picture the size of a word."""
     pairs = [(look, y) for look, y in zip(palette.CURVES.values(), (train, valid), strict=False) if len(y) > 1]
     if not pairs:
-        return ""
+        return None
     log = all((y > 0).all() for _, y in pairs)  # the end of a falling curve is what tells jobs apart
     bent = [np.log(y) if log else y for _, y in pairs]
     low, high = np.quantile(np.concatenate(bent), [0.0, 0.98])
@@ -112,9 +116,7 @@ def sparkline(train: np.ndarray, valid: np.ndarray, *, width: int = 110, height:
         y = np.asarray(thin(np.arange(len(y)), y, 40)[1])
         down = 2 + (1 - (np.clip(y, low, high) - low) / spread) * (height - 4)
         drawn.append(_polyline(_pairs(np.linspace(2, width - 2, len(y)), down), look.colour, 1.4, look.style))
-    title = f"<title>{_text(said)}</title>"
-    head = f'<svg width="{width}" height="{height}" role="img" aria-label="{escape(said)}" fill="none">'
-    return f"{head}{title}{''.join(drawn)}</svg>"
+    return _pictured(_small("".join(drawn), width, height), said, width)
 
 
 def thin(x: Sequence[float] | np.ndarray, y: Sequence[float] | np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:

@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from html import escape as quote
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import ipywidgets
 
 from tunebook.experiments.stock.clearing import LOG, Cleared, Deletion, clear
 from tunebook.experiments.stock.inventory import ORDER, Inventory, Item, Plan, cost, gauge_text, size, standing
 from tunebook.experiments.stock.stocktaking import take_inventory
+from tunebook.show import Card, Part, Span, Table, Text, escape, facts
 from tunebook.widgets.clicks import Clicks, in_thread
-from tunebook.widgets.markup import esc, note, table
-from tunebook.widgets.outputs import Shown, all_widgets, free_from_cell, mode, show_picture, static_picture, widget_view
-from tunebook.widgets.pieces import button, described, place, put
-from tunebook.widgets.style import style_tag
+from tunebook.widgets.outputs import free_from_cell
+from tunebook.widgets.panel import Panel
+from tunebook.widgets.pieces import button, described, note, place, put, rendered
 
 if TYPE_CHECKING:
     from tunebook.service import Workspace
 
 _ALL, _UNUSED, _DELETABLE = "everything", "what seems unused", "what can be deleted now"
 _MOST_ROWS = 200
-_CSS = """<style>
-.tb table.tb-table td.tb-stored{white-space:normal;overflow-wrap:anywhere;vertical-align:top;min-width:70px}
-.tb table.tb-table td.tb-stored:first-child{white-space:nowrap}
-.tb table.tb-table td.tb-num{vertical-align:top}
-.tb .tb-gauges{display:grid;grid-template-columns:max-content 120px max-content;gap:0 12px;color:var(--tb-muted)}
-.tb .tb-gauges meter{width:120px;align-self:center}
-</style>"""
 
 
 def cleanup(workspace: Workspace, *, log: str | Path | None = LOG) -> CleanupPanel:
@@ -44,7 +38,7 @@ def cleanup(workspace: Workspace, *, log: str | Path | None = LOG) -> CleanupPan
     return CleanupPanel(workspace, log=Path(log) if log is not None else None)
 
 
-class CleanupPanel:
+class CleanupPanel(Panel):
     """The panel. `inventory` is what was read last, `plan` what the selection amounts to, `cleared` what was done."""
 
     def __init__(
@@ -55,6 +49,7 @@ class CleanupPanel:
         read: Callable[[Workspace], Inventory] = take_inventory,
         spawn: Callable[[Callable[[], None]], None] = in_thread,
     ) -> None:
+        super().__init__()
         self.workspace = workspace
         self.inventory: Inventory | None = None
         self.cleared: Cleared | None = None
@@ -67,8 +62,8 @@ class CleanupPanel:
     # ---- widgets
 
     def _make_widgets(self) -> None:
-        self._style, self._title = ipywidgets.HTML(), ipywidgets.HTML()
-        self._summary, self._table, self._plan = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
+        self._title, self._summary = ipywidgets.HTML(), ipywidgets.HTML()
+        self._table, self._plan = ipywidgets.HTML(), ipywidgets.HTML()
         self._message, self._question, self._done = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
         self.show_only = ipywidgets.Dropdown(description="show", options=[_ALL, _UNUSED, _DELETABLE])
         self.find = ipywidgets.Text(description="find", placeholder="name, id, kind")
@@ -83,7 +78,6 @@ class CleanupPanel:
     # ---- layout
 
     def _make_layout(self) -> None:
-        place(self._style, display="none")
         for control, width in ((self.show_only, "300px"), (self.find, "280px")):
             described(control, "50px")
             place(control, width=width, margin="2px 12px 2px 0")
@@ -102,16 +96,17 @@ class CleanupPanel:
         for row in (*rows, self._asking):
             place(row, flex_flow="row wrap", align_items="center")
         place(self._asking, display="none")
-        parts = [self._style, self._title, self._summary, rows[0], frame, self.select, rows[1], self._plan]
-        self.widget = ipywidgets.VBox([*parts, self._asking, self._message, self._done])
-        place(self.widget, max_width="980px", overflow="hidden")
-        self._shown = Shown(self.widget)
-        self._style.value = style_tag() + _CSS + self._shown.hiding_style
+        parts = [self._title, self._summary, rows[0], frame, self.select, rows[1], self._plan]
+        self._frame([*parts, self._asking, self._message, self._done], max_width="980px")
         put(
             self._title,
             f'<div class="tb-head"><span class="tb-title">Clean up</span>'
-            f'<span class="tb-muted">{esc(self.workspace.name)}, {esc(self.workspace.endpoint)}</span></div>',
+            f'<span class="tb-muted">{escape(self._where)}</span></div>',
         )
+
+    @property
+    def _where(self) -> str:
+        return f"{self.workspace.name}, {self.workspace.endpoint}"
 
     # ---- connections
 
@@ -159,7 +154,7 @@ class CleanupPanel:
     def _load(self) -> str:
         self.inventory = self._read(self.workspace)
         self._offer()
-        self._shown.keep(*self._static())
+        self._keep()
         return ""
 
     # ---- showing and selecting
@@ -186,7 +181,7 @@ class CleanupPanel:
             return
         rows = self._rows()
         put(self._summary, summary_html(self.inventory))
-        put(self._table, items_html(rows[:_MOST_ROWS], len(self.inventory.items)))
+        put(self._table, rendered(items_table(rows[:_MOST_ROWS], len(self.inventory.items))))
         kept = tuple(key for key in self.select.value if key in {row.key for row in rows})
         self._settling = True
         try:
@@ -207,7 +202,7 @@ class CleanupPanel:
         if self._settling:
             return
         self._ask(False)
-        put(self._plan, plan_html(self.plan) if self.selected else "")
+        put(self._plan, rendered(*plan_parts(self.plan)) if self.selected else "")
         self._busy(self._clicks.active)
 
     # ---- deleting
@@ -216,7 +211,7 @@ class CleanupPanel:
         number = len(self.plan.steps)
         what = "this" if number == 1 else f"these {number} things"
         question = f"Delete {what} at {self.workspace.name} for good? This cannot be undone."
-        put(self._question, f"<b>{esc(question)}</b>" if asking else "")
+        put(self._question, f"<b>{escape(question)}</b>" if asking else "")
         place(self._asking, display="flex" if asking else "none")
 
     def _delete_pressed(self) -> None:
@@ -226,49 +221,37 @@ class CleanupPanel:
 
         def told(deletion: Deletion) -> None:
             done.append(deletion)
-            put(self._done, deletions_html(done))
+            put(self._done, rendered(*deletion_lines(done)))
 
         def work() -> str:
             self.cleared = clear(self.workspace, plan, dry_run=False, log=self._log, told=told)
             self.inventory = self._read(self.workspace)
             self._offer()
-            self._shown.keep(*self._static())
+            self._keep()
             return self.cleared.sentence
 
         self._clicks.do(f"Deleting {len(plan.steps)} …", work)
 
     # ---- display
 
-    def show(self) -> None:
-        """Display the panel in the notebook cell that runs now; unattended, read once and left as a picture."""
-        if mode() != "notebook":
-            if self.inventory is None:
-                self.inventory = self._read(self.workspace)
-            show_picture(*self._static())
-            return
-        self._shown.show(*self._static())
+    def _read_once(self) -> None:
+        if self.inventory is None:
+            self.inventory = self._read(self.workspace)
+
+    def _begin(self) -> None:
         if self.inventory is None:
             self.load()
 
-    def close(self) -> None:
-        """Free the widgets; the saved picture stays."""
-        for widget in all_widgets(self.widget):
-            widget.close()
-
-    def _static(self) -> tuple[str, str]:
-        words = f"Clean-up of {self.workspace.name}. Run the cell again to select and delete."
-        if self.inventory is None:
-            return note(words), words
-        html = _CSS + note(words) + summary_html(self.inventory) + items_html(self.inventory.items[:_MOST_ROWS])
-        done = deletions_html(self.cleared.deletions) if self.cleared else ""
-        plain = [words, repr(self.inventory), *([repr(self.cleared)] if self.cleared else [])]
-        return html + done, "\n".join(plain)
-
-    def _ipython_display_(self) -> None:
-        self.show()
-
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        return static_picture(*self._static()) | widget_view(self.widget)
+    def _static(self) -> tuple[Card, str]:
+        sentence = f"Clean-up of {self.workspace.name}. Run the cell again to select and delete."
+        parts: list[Part] = [Text(sentence)]
+        if self.inventory is not None:
+            shown = self.inventory.items[:_MOST_ROWS]
+            parts += [*summary(self.inventory), items_table(shown, len(self.inventory.items))]
+        if self.cleared is not None:
+            parts += deletion_lines(self.cleared.deletions)
+        plain = [sentence, *(repr(record) for record in (self.inventory, self.cleared) if record is not None)]
+        return Card(*parts, title="Clean up", aside=self._where), "\n".join(plain)
 
     def __repr__(self) -> str:
         there = self.inventory.sentence if self.inventory else "not read yet"
@@ -284,41 +267,49 @@ def _label(item: Item) -> str:
 def summary_html(inventory: Inventory) -> str:
     """What there is and costs, the gauges of the quotas, and what to know."""
     gauges = "".join(
-        f'<span>{esc(name)}</span><meter min="0" max="{most}" value="{used}" aria-label="{esc(name)}"></meter>'
-        f"<span>{gauge_text(name, used, most)}</span>"
+        f'<span>{escape(name)}</span><meter min="0" max="{most}" value="{used}" aria-label="{quote(name)}"></meter>'
+        f"<span>{escape(gauge_text(name, used, most))}</span>"
         for name, (used, most) in inventory.gauges.items()
     )
-    notes = "".join(note(each, "wait") for each in inventory.notes)
-    return f'<p><b>{esc(inventory.sentence)}</b></p><div class="tb-gauges">{gauges}</div>{notes}'
+    notes = "".join(note(sentence, "warning") for sentence in inventory.notes)
+    return f'<p><b>{escape(inventory.sentence)}</b></p><div class="tb-gauges">{gauges}</div>{notes}'
 
 
-def items_html(items: tuple[Item, ...] | list[Item], total: int | None = None) -> str:
+def summary(inventory: Inventory) -> list[Part]:
+    """The same for the saved picture, with the quotas in words."""
+    quotas = facts((name, gauge_text(name, used, most)) for name, (used, most) in inventory.gauges.items())
+    return [Text(Span(inventory.sentence, "strong")), quotas, *(Text(note, "warning") for note in inventory.notes)]
+
+
+def items_table(items: Sequence[Item], total: int) -> Table:
     """One row an item, in the order in which things are deleted."""
     rows = [
-        (item.kind, esc(item.name), esc(item.detail), size(item), cost(item), f"{_sign(item)} {esc(standing(item))}")
+        (item.kind, Span(item.name, "words"), Span(item.detail, "words"), size(item), cost(item),
+         f"{_sign(item)} {standing(item)}")
         for item in items
-    ]
-    shown = f"{len(items)} of {total} shown" if total is not None and total > len(items) else f"{len(items)}"
+    ]  # fmt: skip
+    shown = f"{len(items)} of {total} shown" if total > len(items) else f"{len(items)}"
     head = ["kind", "name", "what", "size", "an hour", "how it stands"]
-    made = table(f"What is there: {shown}", head, rows, numbers=(3, 4))
-    return made.replace("<td>", '<td class="tb-stored">')
+    return Table(head, rows, f"What is there: {shown}", numeric=(3, 4))
 
 
 def _sign(item: Item) -> str:
-    return "✕" if item.needed_by else "△" if item.first else "○" if item.unused else "·"
+    return "✕" if item.needed_by else "▲" if item.first else "○" if item.unused else "·"
 
 
-def plan_html(plan: Plan) -> str:
+def plan_parts(plan: Plan) -> list[Part]:
     """The preview: the steps in order, and what stays with the reason."""
-    steps = [(str(n), step.kind, esc(step.name), esc(step.id)) for n, step in enumerate(plan.steps, 1)]
-    kept = "".join(note(f"{each.item.kind} {each.item.name} stays: {each.reason}", "wait") for each in plan.refused)
-    shown = table("To be deleted, in this order", ["", "kind", "name", "id"], steps) if steps else ""
-    return f"<p>{esc(plan.sentence)}</p>{shown}{kept}"
+    rows = [(str(n), step.kind, step.name, Span(step.id, "code")) for n, step in enumerate(plan.steps, 1)]
+    steps = [Table(["", "kind", "name", "id"], rows, "To be deleted, in this order")] if rows else []
+    stays = [Text(f"{kept.item.kind} {kept.item.name} stays: {kept.reason}", "warning") for kept in plan.refused]
+    return [Text(plan.sentence), *steps, *stays]
 
 
-def deletions_html(deletions: list[Deletion] | tuple[Deletion, ...]) -> str:
+def deletion_lines(deletions: Sequence[Deletion]) -> list[Text]:
     """What became of each step so far."""
-    rank = {kind: place for place, kind in enumerate(ORDER)}
-    lines = sorted(deletions, key=lambda each: rank.get(each.kind, len(rank)))
+    rank: dict[str, int] = {kind: place for place, kind in enumerate(ORDER)}
     tones = {"deleted": "good", "failed": "bad"}
-    return "".join(note(str(each)[2:], tones.get(each.outcome, "wait")) for each in lines)
+    return [
+        Text(str(deletion)[2:], tones.get(deletion.outcome, "warning"))
+        for deletion in sorted(deletions, key=lambda deletion: rank.get(deletion.kind, len(rank)))
+    ]

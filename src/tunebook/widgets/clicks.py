@@ -11,12 +11,12 @@ from collections.abc import Callable
 from typing import Any
 
 from tunebook.errors import TunebookError
-from tunebook.widgets.markup import notice
+from tunebook.widgets.pieces import notice, wrap
 
 _log = logging.getLogger(__name__)
 
 
-def said(error: BaseException) -> str:
+def sentence_of(error: BaseException) -> str:
     """An error as a sentence for a person: what went wrong and what can be done. Never a traceback, never a key."""
     if isinstance(error, TunebookError):
         return str(error)
@@ -86,7 +86,7 @@ class Clicks:
                 return False
             self.active = True
         self._busy(True)
-        self.say(words, "wait")
+        self.say(words, "go")
         self._spawn(lambda: self._run(work))
         return True
 
@@ -106,10 +106,10 @@ class Clicks:
     def fail(self, error: BaseException) -> None:
         """Show an error, and log it with its traceback for those who look."""
         _log.info("shown in a widget: %s", type(error).__name__, exc_info=error)
-        self.say(said(error), "bad")
+        self.say(sentence_of(error), "bad")
 
-    def say(self, text: str, tone: str = "wait") -> None:
-        self._message.value = f'<div class="tb">{notice(text, tone)}</div>'
+    def say(self, text: str, tone: str = "go") -> None:
+        self._message.value = wrap(notice(text, tone))
 
     def clear(self) -> None:
         self._message.value = ""

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 
+from tunebook import words
 from tunebook.service.connection import device_credential
+from tunebook.show import Card, Span, Table, Text, escape
 from tunebook.widgets.clicks import Clicks, in_thread
-from tunebook.widgets.markup import clock, esc, note, table
-from tunebook.widgets.outputs import Shown, all_widgets, static_picture, widget_view
-from tunebook.widgets.pieces import described, place, wrap
-from tunebook.widgets.style import style_tag
+from tunebook.widgets.panel import Panel
+from tunebook.widgets.pieces import described, note, place, put, rendered, wrap
 
 if TYPE_CHECKING:
     from tunebook.service import Workspace
@@ -46,8 +46,10 @@ def full_endpoint(text: str) -> str:
     return f"https://{text}.openai.azure.com" if text and all(c.isalnum() or c == "-" for c in text) else text
 
 
-class ConnectForm:
+class ConnectForm(Panel):
     """Endpoint and way to sign in, as values; `workspaces` maps the names of what is connected to it."""
+
+    _picture_alone_unattended = False
 
     def __init__(
         self,
@@ -57,6 +59,7 @@ class ConnectForm:
         open_workspace: Callable[..., Workspace] | None = None,
         sign_in_by_code: Callable[..., Any] = device_credential,
     ) -> None:
+        super().__init__()
         self.workspaces: dict[str, Workspace] = {}
         self.workspace: Workspace | None = None
         self._environ: Mapping[str, str] = os.environ if environ is None else environ
@@ -74,7 +77,7 @@ class ConnectForm:
         self.button = ipywidgets.Button(
             description="Connect", tooltip="Open the resource and ask it for its newest job", button_style="primary"
         )
-        self._style, self._title, self._advice = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
+        self._title, self._advice = ipywidgets.HTML(), ipywidgets.HTML()
         self._code, self._message, self._list = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
         self._title.value = wrap('<div class="tb-head"><span class="tb-title">Connect to a resource</span></div>')
         self._make_layout()
@@ -93,22 +96,8 @@ class ConnectForm:
         # As far in as the fields are, with their labels before them.
         self._advice.layout.margin = "2px 0 2px 118px"
         place(self.button, width="170px", margin="4px 0 4px 118px")
-        place(self._style, display="none")
-        self.widget = ipywidgets.VBox(
-            [
-                self._style,
-                self._title,
-                *self._fields,
-                self._advice,
-                self.button,
-                self._code,
-                self._message,
-                self._list,
-            ],
-            layout=ipywidgets.Layout(max_width="960px", overflow="hidden"),
-        )
-        self._shown = Shown(self.widget)
-        self._style.value = style_tag() + self._shown.hiding_style
+        after = [self._advice, self.button, self._code, self._message, self._list]
+        self._frame([self._title, *self._fields, *after], max_width="960px")
 
     @property
     def _fields(self) -> tuple[Any, ...]:
@@ -183,44 +172,28 @@ class ConnectForm:
 
     def _show_code(self, address: str, code: str, expires: Any) -> None:
         """Show what to type where; called, on the connecting thread, by the credential that then waits for it."""
-        link = f'<a href="{esc(address)}" target="_blank" rel="noopener noreferrer">{esc(address)}</a>'
-        where = link if address.startswith("https://") else esc(address)
-        until = f" It is good until {clock(expires.timestamp())}." if hasattr(expires, "timestamp") else ""
+        until = f" It is good until {words.clock(expires.timestamp())}." if hasattr(expires, "timestamp") else ""
         self._code.value = wrap(
-            f'<div class="tb-notice tb-wait" role="status">Open {where} and type this code:'
-            f'<div class="tb-code-to-type">{esc(code)}</div>'
+            f'<div class="tb-notice tb-warning" role="status">Open {Span(address, href=address).html()} and type this '
+            f'code:<div class="tb-code-to-type">{escape(code)}</div>'
             f"Then sign in there; this form goes on by itself.{until}</div>"
         )
 
     def _show_list(self) -> None:
-        rows = [
-            (esc(name), esc(w.kind), f'<span class="tb-mono">{esc(w.endpoint)}</span>')
-            for name, w in self.workspaces.items()
-        ]
-        self._list.value = wrap(table("Connected", ("name", "what", "address"), rows))
-        self._shown.keep(*self._static())
+        put(self._list, rendered(self._connected))
+        self._keep()
 
-    def close(self) -> None:
-        """Free the widgets; what is connected stays connected."""
-        for widget in all_widgets(self.widget):
-            widget.close()
+    @property
+    def _connected(self) -> Table | None:
+        rows = [(name, w.kind, Span(w.endpoint, "code")) for name, w in self.workspaces.items()]
+        return Table(("name", "what", "address"), rows, "Connected") if rows else None
 
     # ---- display
 
-    def show(self) -> None:
-        """Display the form in the notebook cell that runs now."""
-        self._shown.show(*self._static())
-
-    def _static(self) -> tuple[str, str]:
-        words = "Connect form. Run the cell again to connect."
+    def _static(self) -> tuple[Card, str]:
+        sentence = "Connect form. Run the cell again to connect."
         names = ", ".join(f"{name} ({w.endpoint})" for name, w in self.workspaces.items()) or "nothing yet"
-        return f"{note(words)}{self._list.value}", f"{words} Connected: {names}."
-
-    def _ipython_display_(self) -> None:
-        self.show()
-
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        return widget_view(self.widget) | static_picture(*self._static())
+        return Card(Text(sentence), self._connected), f"{sentence} Connected: {names}."
 
     def __repr__(self) -> str:
         return f"<ConnectForm: {', '.join(self.workspaces) or 'nothing connected'}>"

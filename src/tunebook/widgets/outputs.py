@@ -1,20 +1,13 @@
-"""Where output goes: which kind of place this is, and a cell output that stays right when the kernel is gone.
-
-A live cell is two outputs. The first is a static picture (text/html and text/plain) behind a display handle: it is
-what a saved, exported or GitHub-rendered notebook shows. The second is the widget. While the widget lives, one CSS
-rule inside it hides the picture; when the notebook is opened without a kernel the widget is not there, the picture
-is, and a rule of the picture hides the front end's "model not found" line.
-"""
+"""Where output goes: which kind of place this is, which cell runs, and how clicks get through while one runs."""
 
 from __future__ import annotations
 
 import os
 import sys
-import uuid
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from tunebook.widgets.style import style_tag
+from tunebook.show import Card
 
 Mode = Literal["notebook", "batch", "script"]
 
@@ -81,56 +74,6 @@ def free_from_cell(root: Any) -> None:
             comm.__dict__.pop("_reply_subshell_id", None)
 
 
-def static_picture(html: str, plain: str) -> dict[str, str]:
-    """The static picture of a widget, as a MIME bundle: what is left when the kernel is gone."""
-    return {"text/html": f'{style_tag()}<div class="tb">{html}</div>', "text/plain": plain}
-
-
-def show_picture(html: str, plain: str) -> None:
-    """Display the static picture alone, where cells run unattended."""
-    from IPython.display import display
-
-    display(static_picture(html, plain), raw=True)
-
-
-def widget_view(widget: Any) -> dict[str, Any]:
-    """The widget itself, as a MIME bundle."""
-    view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
-    return {"application/vnd.jupyter.widget-view+json": view}
-
-
-class Shown:
-    """One live output: a static picture and, while the kernel lives, a widget in its place."""
-
-    def __init__(self, widget: Any) -> None:
-        self.widget = widget
-        self._mark = f"tb-{uuid.uuid4().hex[:10]}"
-        self._handle: Any = None
-        self._last: tuple[str, str] | None = None
-
-    def show(self, html: str, plain: str) -> None:
-        """Display picture and widget in the cell that runs now; an earlier showing keeps its last picture."""
-        from IPython.display import display
-
-        self._last = (html, plain)
-        self._handle = display(self._picture(html, plain), raw=True, display_id=uuid.uuid4().hex)
-        display(widget_view(self.widget) | {"text/plain": ""}, raw=True)
-        free_from_cell(self.widget)
-
-    def keep(self, html: str, plain: str) -> None:
-        """Replace the static picture, if it changed. Safe from any thread: touches its own display handle only."""
-        if self._handle is not None and (html, plain) != self._last:
-            self._last = (html, plain)
-            self._handle.update(self._picture(html, plain), raw=True)
-
-    @property
-    def hiding_style(self) -> str:
-        """The rule that hides the picture; it has to stand in an HTML widget inside `widget`."""
-        return f"<style>.{self._mark}{{display:none}}</style>"
-
-    def _picture(self, html: str, plain: str) -> dict[str, str]:
-        # An output whose widget is missing holds nothing but the front end's words: no element.
-        mine, next_output = f".jp-OutputArea-child:has(.{self._mark})", ".jp-OutputArea-child"
-        orphan = f"{mine}+{next_output} .jp-OutputArea-output.jupyter-widgets:not(:has(*)){{display:none}}"
-        body = f'{style_tag()}<style>{orphan}</style><div class="tb {self._mark}">{html}</div>'
-        return {"text/html": body, "text/plain": plain}
+def picture(card: Card, plain: str) -> dict[str, str]:
+    """What is left when the kernel is gone, as a MIME bundle: a card, and the same as plain text."""
+    return {"text/html": str(card.html()), "text/plain": plain}

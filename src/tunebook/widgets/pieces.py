@@ -1,4 +1,4 @@
-"""The few things every widget here is made with."""
+"""The few things every widget here is made with. What makes HTML escapes what it is given: texts come from outside."""
 
 from __future__ import annotations
 
@@ -6,10 +6,32 @@ from typing import Any
 
 import ipywidgets
 
+from tunebook.palette import TONES
+from tunebook.show import Part, escape
+
 
 def wrap(html: str) -> str:
     """HTML inside the element the style sheet is for; nothing stays nothing."""
     return f'<div class="tb">{html}</div>' if html else ""
+
+
+def rendered(*parts: Part | None) -> str:
+    """Parts of a card as HTML that stands in a widget; those that are None are left out."""
+    return "".join(str(part.html()) for part in parts if part is not None)
+
+
+def notice(text: str, tone: str = "warning") -> str:
+    """A framed sentence. tone: warning (worth knowing), bad (went wrong), good (done), go (under way)."""
+    return f'<div class="tb-notice tb-{tone}">{_sign(tone)}{escape(text)}</div>'
+
+
+def note(text: str, tone: str = "") -> str:
+    """A small line under a field; `tone` as in `notice`, empty for plain advice."""
+    return f'<p class="tb-note tb-{tone or "plain"}">{_sign(tone)}{escape(text)}</p>'
+
+
+def _sign(tone: str) -> str:
+    return f'<span class="tb-sign" aria-hidden="true">{TONES[tone].sign}</span> ' if tone in TONES else ""
 
 
 def put(widget: Any, html: str) -> None:

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 from openai import OpenAIError
 
+from tunebook import words
 from tunebook.errors import RequestError, TunebookError
+from tunebook.show import Card, Code, Text, escape
 from tunebook.widgets import trials
-from tunebook.widgets.clicks import Clicks, in_thread, said
-from tunebook.widgets.markup import esc, note
-from tunebook.widgets.outputs import Shown, all_widgets, free_from_cell, mode, show_picture, static_picture, widget_view
-from tunebook.widgets.pieces import button, described, place, put
-from tunebook.widgets.style import style_tag
+from tunebook.widgets.clicks import Clicks, in_thread, sentence_of
+from tunebook.widgets.outputs import free_from_cell
+from tunebook.widgets.panel import Panel
+from tunebook.widgets.pieces import button, described, note, place, put, rendered
 from tunebook.widgets.trials import Reply, Settings, Turn
 
 if TYPE_CHECKING:
@@ -30,13 +31,6 @@ if TYPE_CHECKING:
 _DRAW_EVERY_S = 0.1  # an answer need not be redrawn faster than it is read
 _SYSTEM_ROWS = 200  # training examples looked at to find the system message
 _MOST_MODELS = 4
-_CSS = """<style>
-.tb .tb-answer{white-space:pre-wrap;overflow-wrap:anywhere;border:1px solid var(--tb-line);border-radius:4px;
-padding:6px 10px;min-height:34px;margin:2px 0 4px;background:var(--tb-soft)}
-.tb .tb-replies{display:flex;flex-wrap:wrap;gap:4px 16px}
-.tb .tb-reply{flex:1 1 280px;min-width:0}
-.tb table.tb-table td.tb-tried{white-space:normal;overflow-wrap:anywhere;vertical-align:top;min-width:60px}
-</style>"""
 
 
 def playground(
@@ -83,7 +77,7 @@ def _names(workspace: Workspace, models: Any) -> list[str]:
     return names
 
 
-class Playground:
+class Playground(Panel):
     """The playground. `turns` is the log of the session; `ask` and `expect` do in code what the buttons do."""
 
     def __init__(
@@ -97,11 +91,12 @@ class Playground:
         clock: Callable[[], float] = time.monotonic,
         spawn: Callable[[Callable[[], None]], None] = in_thread,
     ) -> None:
+        super().__init__()
         self.workspace, self.models = workspace, tuple(models)
         self.turns: list[Turn] = []
         self._log, self._clock, self._spawn = log, clock, spawn
         self._given_system = system
-        self._lock, self._stop = threading.RLock(), threading.Event()
+        self._answers, self._stop = threading.Lock(), threading.Event()
         self._drawn: dict[str, float] = {}
         self._make_widgets(system or "", settings)
         self._make_layout()
@@ -111,7 +106,7 @@ class Playground:
     # ---- widgets
 
     def _make_widgets(self, system: str, settings: Settings) -> None:
-        self._style, self._title = ipywidgets.HTML(), ipywidgets.HTML()
+        self._title = ipywidgets.HTML()
         self.system = ipywidgets.Textarea(description="system message", value=system, rows=2)
         self._system_note = ipywidgets.HTML()
         self.prompt = ipywidgets.Textarea(description="prompt", placeholder="What shall they answer?", rows=4)
@@ -132,7 +127,6 @@ class Playground:
     # ---- layout
 
     def _make_layout(self) -> None:
-        place(self._style, display="none")
         for field in (self.system, self.prompt, self.expected):
             described(field, "110px")
             place(field, width="100%", margin="1px 0")
@@ -160,16 +154,13 @@ class Playground:
         keeping = ipywidgets.VBox([self.expected, self.keep_button])
         copied = ipywidgets.Accordion([self._code], titles=["As code"])
         place(copied, margin="6px 0")
-        parts = [self._style, self._title, self.system, self._system_note, self.prompt, settings, asking, self._message]
-        self.widget = ipywidgets.VBox([*parts, self._columns, keeping, self._log_table, copied])
-        place(self.widget, max_width="980px", overflow="hidden")
-        self._shown = Shown(self.widget)
-        self._style.value = style_tag() + _CSS + self._shown.hiding_style
-        names = ", ".join(f"<b>{esc(model)}</b>" for model in self.models)
+        parts = [self._title, self.system, self._system_note, self.prompt, settings, asking, self._message]
+        self._frame([*parts, self._columns, keeping, self._log_table, copied], max_width="980px")
+        names = ", ".join(f"<b>{escape(model)}</b>" for model in self.models)
         put(
             self._title,
             f'<div class="tb-head"><span class="tb-title">Playground</span>'
-            f'<span class="tb-muted">{names} at {esc(self.workspace.name)}</span></div>',
+            f'<span class="tb-muted">{names} at {escape(self.workspace.name)}</span></div>',
         )
 
     # ---- connections
@@ -247,7 +238,7 @@ class Playground:
         self.expected.value = ""
 
         def tell(reply: Reply) -> None:
-            with self._lock:
+            with self._answers:
                 replies[reply.model] = reply
                 now = self._clock()
                 if reply.state == "answering" and now - self._drawn.get(reply.model, -1) < _DRAW_EVERY_S:
@@ -281,7 +272,7 @@ class Playground:
                         tell(reply)
                 state = "stopped" if reply.state == "stopped" else "done"
             except OpenAIError as error:
-                reply, state = replace(reply, error=said(error)), "failed"
+                reply, state = replace(reply, error=sentence_of(error)), "failed"
             tell(replace(reply, state=state, seconds=self._clock() - began))
 
         return ask
@@ -307,8 +298,7 @@ class Playground:
         self.expect(answer)
         self.expected.value = answer
         made = len(trials.cases_of(self.turns))
-        cases = "1 evaluation case" if made == 1 else f"{made} evaluation cases"
-        self._clicks.say(f"Kept: {cases} so far, given by .cases()", "good")
+        self._clicks.say(f"Kept: {words.plural(made, 'evaluation case')} so far, given by .cases()", "good")
 
     def _write(self, turn: Turn) -> None:
         if self._log is not None:
@@ -320,16 +310,19 @@ class Playground:
     def fill_in_system(self) -> None:
         """Fill in the system message most training examples of the tuned model had, when none is there yet."""
         try:
-            found = training_system(self.workspace, self.models)
+            trained = training_system(self.workspace, self.models)
         except (OpenAIError, TunebookError) as error:
-            put(self._system_note, note(f"What the model was trained with cannot be read: {said(error)}", "wait"))
+            put(
+                self._system_note,
+                note(f"What the model was trained with cannot be read: {sentence_of(error)}", "warning"),
+            )
             return
-        if found is None:
+        if trained is None:
             return
-        text, share, where = found
+        text, share, where = trained
         if not self.system.value:
             self.system.value = text
-        many = "Every example" if share == 1 else f"{share:.0%} of the examples looked at"
+        many = "Every example" if share == 1 else f"{words.percent(share)} of the examples looked at"
         has = "with this system message" if text else "without a system message"
         put(self._system_note, note(f"{many} of {where}, the training file, is {has}: ask as the model was trained."))
 
@@ -340,41 +333,31 @@ class Playground:
             text = trials.code(self.models, self.prompt.value, self.system.value, self.settings)
         except RequestError as error:
             text = f"# {error}"
-        put(self._code, f'<pre class="tb-code">{esc(text)}</pre>')
+        put(self._code, rendered(Code(text)))
 
     def _show_log(self) -> None:
-        put(self._log_table, trials.log_html(self.turns))
+        put(self._log_table, rendered(trials.log_table(self.turns)))
         self._busy(self._clicks.active)
-        self._shown.keep(*self._static())
+        self._keep()
 
-    def show(self) -> None:
-        """Display the playground in the notebook cell that runs now; unattended, a picture of what was tried."""
-        if mode() != "notebook":
-            show_picture(*self._static())
-            return
-        self._shown.show(*self._static())
+    # ---- display
+
+    def _begin(self) -> None:
         if self._given_system is None and not self.system.value:
             self._spawn(self._clicks.guard(self.fill_in_system))
 
     def close(self) -> None:
         """Stop answers and free the widgets; the saved picture stays."""
         self.stop()
-        for widget in all_widgets(self.widget):
-            widget.close()
+        super().close()
 
-    def _static(self) -> tuple[str, str]:
-        words = f"Playground of {', '.join(self.models)} at {self.workspace.name}. Run the cell again to ask."
-        last = trials.turn_html(self.turns[-1]) if self.turns else ""
-        plain = [words]
+    def _static(self) -> tuple[Card, str]:
+        sentence = f"Playground of {', '.join(self.models)} at {self.workspace.name}. Run the cell again to ask."
+        last = trials.turn_card(self.turns[-1]) if self.turns else None
+        plain = [sentence]
         for turn in self.turns:
             plain += [f"> {turn.prompt}", *(f"{reply.model}: {reply.text or reply.error}" for reply in turn.replies)]
-        return f"{_CSS}{note(words)}{last}{trials.log_html(self.turns)}", "\n".join(plain)
-
-    def _ipython_display_(self) -> None:
-        self.show()
-
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        return static_picture(*self._static()) | widget_view(self.widget)
+        return Card(Text(sentence), last, trials.log_table(self.turns), title="Playground"), "\n".join(plain)
 
     def __repr__(self) -> str:
         return f"<Playground of {', '.join(self.models)} at {self.workspace.name}: {len(self.turns)} prompts tried>"

@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from tunebook.analysis.run import TERMINAL
-from tunebook.widgets.markup import esc
+from tunebook.palette import TONES
+from tunebook.show import escape
 
 
 @dataclass(frozen=True)
@@ -52,11 +53,18 @@ def may(action: str, name: str | None) -> bool:
     return not state(name).ended
 
 
-def chip(name: str | None, *, small: bool = False) -> str:
+def chip(name: str | None) -> str:
     """The state as a small framed label: symbol, word, and a tone that only repeats them."""
     shown = state(name)
-    extra = " tb-chip-small" if small else ""
     return (
-        f'<span class="tb-chip{extra} tb-{shown.tone}">'
-        f'<span class="tb-sign" aria-hidden="true">{shown.symbol}</span> {esc(shown.word)}</span>'
+        f'<span class="tb-chip tb-{shown.tone}">'
+        f'<span class="tb-sign" aria-hidden="true">{shown.symbol}</span> {escape(shown.word)}</span>'
     )
+
+
+def badge(name: str | None) -> dict[str, str]:
+    """The state as the badge of a card: its tone, where it is one of a card's, brings its sign along."""
+    shown = state(name)
+    if shown.tone in TONES:
+        return {"badge": shown.word, "tone": shown.tone}
+    return {"badge": f"{shown.symbol} {shown.word}"}

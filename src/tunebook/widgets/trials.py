@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from tunebook.widgets.markup import esc, notice, table
+from tunebook.show import Card, Span, Table, escape, facts
+from tunebook.widgets.pieces import notice
 
 _SHORT = 160  # characters of a prompt or answer in the log's table
 
@@ -99,9 +100,9 @@ def code(models: Sequence[str], prompt: str, system: str, settings: Settings) ->
     return "\n".join(lines)
 
 
-def reply_html(reply: Reply) -> str:
-    """One answer with how it stands."""
-    words = {
+def standing(reply: Reply) -> str:
+    """How far an answer is, in words."""
+    state = {
         "waiting": "… waiting",
         "answering": "… answering",
         "done": f"✓ {reply.seconds:.1f} s",
@@ -109,38 +110,46 @@ def reply_html(reply: Reply) -> str:
         "failed": "✕ failed",
     }[reply.state]
     if reply.state == "done" and reply.first_s is not None:
-        words += f", first words after {reply.first_s:.1f} s"
+        state += f", first words after {reply.first_s:.1f} s"
     if reply.finish_reason == "length":
-        words += ", cut off at max_tokens"
-    text = f'<div class="tb-answer">{esc(reply.text)}</div>' if reply.text or not reply.error else ""
+        state += ", cut off at max_tokens"
+    return state
+
+
+def reply_html(reply: Reply) -> str:
+    """One answer with how it stands, in the living playground."""
+    text = f'<div class="tb-answer">{escape(reply.text)}</div>' if reply.text or not reply.error else ""
     error = notice(reply.error, "bad") if reply.error else ""
-    return f'<h4>{esc(reply.model)} <span class="tb-muted">{esc(words)}</span></h4>{text}{error}'
+    return f'<h4>{escape(reply.model)} <span class="tb-muted">{escape(standing(reply))}</span></h4>{text}{error}'
 
 
-def turn_html(turn: Turn) -> str:
+def turn_card(turn: Turn) -> Card:
     """A whole turn side by side, for the saved picture."""
-    replies = "".join(f'<div class="tb-reply">{reply_html(reply)}</div>' for reply in turn.replies)
-    system = f'<p class="tb-note">System message: {esc(turn.system)}</p>' if turn.system.strip() else ""
-    return f'{system}<div class="tb-answer">{esc(turn.prompt)}</div><div class="tb-replies">{replies}</div>'
+    answers = [Span(reply.text, "excerpt") if reply.text else Span(reply.error, tone="bad") for reply in turn.replies]
+    states = [Span(standing(reply), "muted") for reply in turn.replies]
+    return Card(
+        facts([("system message", Span(turn.system.strip(), "excerpt")), ("prompt", Span(turn.prompt, "excerpt"))]),
+        Table([reply.model for reply in turn.replies], [answers, states]),
+    )
 
 
-def log_html(turns: Sequence[Turn], *, most: int = 12) -> str:
+def log_table(turns: Sequence[Turn], *, most: int = 12) -> Table | None:
     """The newest turns as a table; which have become cases is said in words."""
     if not turns:
-        return ""
+        return None
     models = list(dict.fromkeys(reply.model for turn in turns for reply in turn.replies))
     rows = [
         (
             str(len(turns) - place),
-            esc(shortened(turn.prompt)),
-            *(esc(shortened(turn.answer(model))) for model in models),
-            f"✓ case: {esc(shortened(turn.expected))}" if turn.expected is not None else "",
+            Span(shortened(turn.prompt), "words"),
+            *(Span(shortened(turn.answer(model)), "words") for model in models),
+            Span(f"✓ case: {shortened(turn.expected)}", "words") if turn.expected is not None else "",
         )
         for place, turn in enumerate(reversed(turns[-most:]))
     ]
     made = sum(turn.expected is not None for turn in turns)
     caption = f"Tried so far: {len(turns)}; evaluation cases: {made}"
-    return table(caption, ["", "prompt", *models, "expected"], rows).replace("<td>", '<td class="tb-tried">')
+    return Table(["", "prompt", *models, "expected"], rows, caption)
 
 
 def shortened(text: str) -> str:

@@ -12,12 +12,15 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import ThreadpoolController
 
-from tunebook.analysis.curves import card, wording
+from tunebook import show
+from tunebook.analysis.curves import wording
 from tunebook.analysis.curves.evidence import Evidence, gather
 from tunebook.analysis.results import Results, load_results
 from tunebook.analysis.run import Run
+from tunebook.palette import VERDICTS
+from tunebook.show import Card, Fold, Inline, Items, Shown, Span, Text
+from tunebook.words import number, percent, probability
 
-VERDICTS = ("overfitting", "healthy", "not_converged", "diverged", "inconclusive")
 # Checkpoints the service keeps: one an epoch, the three newest (Azure OpenAI, "Checkpoints").
 _KEPT = 3
 # With more than this share of impossible values (negative losses) the rest is not believed either.
@@ -29,7 +32,7 @@ _ALONE = Lock()
 
 
 @dataclass(frozen=True, eq=False)
-class Diagnosis:
+class Diagnosis(Shown):
     """What the curves of one run say.
 
     `verdict` is one of overfitting, healthy, not_converged, diverged, inconclusive; `p_overfitting` its probability
@@ -93,8 +96,35 @@ class Diagnosis:
     def __repr__(self) -> str:
         return f"Diagnosis({self.name!r}: {wording.title(self.verdict)}. {self.reason})"
 
-    def _repr_html_(self) -> str:
-        return card.html(self)
+    def _card(self) -> Card:
+        rows: list[tuple[str, Inline]] = [("Probability of overfitting", probability(self.p_overfitting))]
+        if self.rise is not None and self.rise_interval is not None:
+            low, high = map(percent, self.rise_interval)
+            rows.append(("Worse than at best by", f"{percent(self.rise)} (90 % interval {low} to {high})"))
+        if self.onset_step is not None and self.onset_interval is not None:
+            low_step, high_step = self.onset_interval
+            sure = f"{low_step:,} to {high_step:,} with about {percent(self.onset_coverage)} certainty"
+            rows.append(("Began", f"{_place(self.onset_step, self.onset_epoch)} ({sure})"))
+        if self.checkpoint is not None:
+            kept = self.checkpoint
+            excess = kept["excess_of_last"]
+            cost = f"; the last one is expected to be {percent(excess)} worse" if excess > 0.0005 else ""
+            where = f"{_place(kept['step'], kept['epoch'])}{cost}"
+            name = kept["name"]
+            rows.append(("Checkpoint to use", (where, ": ", Span(name, "code"))) if name else ("Best step", where))
+        return Card(
+            Text(self.reason),
+            show.facts(rows),
+            Items(self.advice, "What to do") if self.advice else None,
+            Fold("Notes", [Items(self.notes)]) if self.notes else None,
+            badge=wording.title(self.verdict),
+            tone=self.verdict if self.verdict in VERDICTS else "",
+            aside=self.name,
+        )
+
+
+def _place(step: float, epoch: float | None) -> str:
+    return f"step {step:,}" + ("" if epoch is None else f", epoch {number(epoch, 3)}")
 
 
 def diagnose(
@@ -151,9 +181,8 @@ def diagnose(
     verdict, p = _verdict(evidence, confidence, math.log1p(healthy_rise))
     kept = _checkpoint(evidence, checkpoints, per_epoch)
     shown = verdict == "overfitting"
-    facts = wording.Facts.of(
-        evidence, verdict, p, per_epoch, settings | {"n_epochs": n_epochs, "batch_size": batch_size}
-    )
+    known = settings | {"n_epochs": n_epochs, "batch_size": batch_size}
+    facts = wording.Facts(evidence, verdict, p, per_epoch, known)
     return Diagnosis(
         verdict=verdict,
         p_overfitting=None if math.isnan(p) else p,
@@ -168,7 +197,7 @@ def diagnose(
         reason=wording.reason(facts),
         advice=wording.advice(facts),
         curve=_curve(evidence, per_epoch),
-        notes=(*results.notes, *facts.notes),
+        notes=(*results.notes, *wording.notes(evidence, verdict)),
         name=results.name,
         metric=evidence.main.name,
         train_metric=evidence.train.name,
@@ -306,6 +335,3 @@ def _nothing(results: Results, reason: str) -> Diagnosis:
         notes=results.notes,
         name=results.name,
     )
-
-
-__all__ = ["VERDICTS", "Diagnosis", "diagnose"]

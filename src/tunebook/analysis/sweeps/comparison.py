@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
@@ -14,12 +14,12 @@ from tunebook.analysis.curves.diagnosis import Diagnosis
 from tunebook.analysis.curves.many import diagnose_many
 from tunebook.analysis.run import NEEDED, USUAL, Run
 from tunebook.analysis.sweeps.importance import Importance, importance
-from tunebook.analysis.sweeps.ranking import Ranking, noise_sentence, rank_jobs, show_share
+from tunebook.analysis.sweeps.ranking import Ranking, noise_sentence, rank_jobs
 from tunebook.analysis.sweeps.rows import ComparedJob, columns_of, compared_jobs, jobs_table
 from tunebook.analysis.sweeps.score import RunScore, score_run
 from tunebook.money import paid, per_million, tier_of
 from tunebook.show import Card, Shown, Span, Table, Text
-from tunebook.words import plural
+from tunebook.words import percent, plural, probability
 
 # US dollars per million trained tokens: one number, or by base model and training type.
 Price = float | Callable[[str, str], float | None]
@@ -166,12 +166,12 @@ class Comparison(Shown):
         importance = self.importance if len(self.frame) > 1 else None
         return Card(
             Text(Span(self.sentence, "strong")),
-            jobs_table(ranked[:MOST_ROWS], columns_of(ranked), _counted(ranked, "ranked")) if ranked else None,
+            jobs_table(ranked[:MOST_ROWS], columns_of(ranked), _first(ranked, "ranked job")) if ranked else None,
             *(importance.parts() if importance else ()),
             Table(
                 ("Job", "Why"),
                 [(Span(job_id, "code"), Span(reason, "words")) for job_id, reason in left_out[:MOST_ROWS]],
-                _counted(left_out, "left out"),
+                _first(left_out, "job", " left out"),
             )
             if left_out
             else None,
@@ -210,43 +210,23 @@ def compare(
     3  hasty         3      healthy     4
     """
     runs, notes = _distinct(runs)
-    ids = run_ids(runs)
-    made = dict(diagnoses or {})
-    left_out: dict[str, str] = {}
-    scores: dict[str, RunScore] = {}
-    reasons = [_not_ranked(run) for run in runs]
-    open_to = [place for place, reason in enumerate(reasons) if not reason and ids[place] not in made]
-    found_out = diagnose_many([runs[place] for place in open_to], workers=workers, seed=seed)
-    made.update(zip((ids[place] for place in open_to), found_out, strict=True))
-    for job_id, run, reason in zip(ids, runs, reasons, strict=True):
-        if not reason:
-            found = score_run(run, made[job_id])
-            if found is None:
-                reason = "no validation values: without a validation file nothing says how good it is"
-            else:
-                scores[job_id] = found
-        if reason:
-            left_out[job_id] = reason
+    by_id = dict(zip(run_ids(runs), runs, strict=True))
+    reasons = {job_id: _not_ranked(run) for job_id, run in by_id.items()}
+    judged = dict(diagnoses or {})
+    to_judge = [job_id for job_id, reason in reasons.items() if not reason and job_id not in judged]
+    made = diagnose_many([by_id[job_id] for job_id in to_judge], workers=workers, seed=seed)
+    judged |= dict(zip(to_judge, made, strict=True))
+    scores, left_out = _scored(by_id, reasons, judged)
     hyperparameters = _hyperparameters(runs)
-    frame = _facts(runs, ids, hyperparameters, made, scores, per_million if price is None else price)
-    members = _members(dict(zip(ids, runs, strict=True)), scores, files or {})
+    frame = _facts(by_id, hyperparameters, judged, scores, per_million if price is None else price)
+    members = _members(by_id, scores, files or {})
     for together in members.values():
-        left_out.update(_untold(frame, together, hyperparameters))
+        left_out |= _untold(frame, together, hyperparameters)
     groups = _groups(frame[~frame["id"].isin(left_out)], members, hyperparameters, level, noise_sd, seed)
     for group in groups[1:]:
-        left_out.update({job_id: _other_data(group, groups[0]) for job_id in group.ids})
-    frame = _ranked(frame, groups)
-    sources = {scores[job_id].source for group in groups[:1] for job_id in group.ids}
-    if len(sources) > 1:
-        notes.append(
-            "Some jobs have a loss on the whole validation file and some only on batches of it; the latter carry "
-            "the wider error of their smoothed curve."
-        )
-    if groups:
-        notes.append(noise_sentence(groups[0].ranking))
-    notes += [told for run in runs for part, told in run.problems.items() if part not in NEEDED]
+        left_out |= dict.fromkeys(group.ids, _other_data(group, groups[0]))
     return Comparison(
-        frame=frame,
+        frame=_ranked(frame, groups),
         winner=groups[0].winner if groups else None,
         sentence=_sentence(groups, left_out, len(runs)),
         indistinguishable=groups[0].ranking.indistinguishable if groups else (),
@@ -254,15 +234,43 @@ def compare(
         left_out=left_out,
         importance=groups[0].importance if groups else None,
         runs=runs,
-        diagnoses=made,
+        diagnoses=judged,
         hyperparameters=hyperparameters,
-        notes=tuple(notes),
+        notes=(*notes, *_notes(groups, scores, runs)),
     )
 
 
-def _counted(rows: Sequence[object], which: str) -> str:
+def _scored(
+    runs: Mapping[str, Run], reasons: Mapping[str, str], diagnoses: Mapping[str, Diagnosis]
+) -> tuple[dict[str, RunScore], dict[str, str]]:
+    """Each job's score, or the reason that it has none."""
+    scores, left_out = {}, {}
+    for job_id, run in runs.items():
+        score = None if reasons[job_id] else score_run(run, diagnoses[job_id])
+        if score is not None:
+            scores[job_id] = score
+        else:
+            unmeasured = "no validation values: without a validation file nothing says how good it is"
+            left_out[job_id] = reasons[job_id] or unmeasured
+    return scores, left_out
+
+
+def _notes(groups: tuple[Group, ...], scores: Mapping[str, RunScore], runs: tuple[Run, ...]) -> Iterator[str]:
+    """What limits the ranking of the first group, and what of the runs could not be read."""
+    if groups and len({scores[job_id].source for job_id in groups[0].ids}) > 1:
+        yield (
+            "Some jobs have a loss on the whole validation file and some only on batches of it; the latter carry "
+            "the wider error of their smoothed curve."
+        )
+    if groups:
+        yield noise_sentence(groups[0].ranking)
+    for run in runs:
+        yield from (problem for part, problem in run.problems.items() if part not in NEEDED)
+
+
+def _first(rows: Sequence[object], what: str, how: str = "") -> str:
     more = f", the first {MOST_ROWS} of them shown" if len(rows) > MOST_ROWS else ""
-    return f"{plural(len(rows), 'job')} {which}{more}"
+    return f"{plural(len(rows), what)}{how}{more}"
 
 
 def run_ids(runs: Iterable[Run]) -> tuple[str, ...]:
@@ -310,8 +318,7 @@ def _hyperparameters(runs: Iterable[Run]) -> tuple[str, ...]:
 
 
 def _facts(
-    runs: tuple[Run, ...],
-    ids: tuple[str, ...],
+    runs: Mapping[str, Run],
     hyperparameters: tuple[str, ...],
     diagnoses: Mapping[str, Diagnosis],
     scores: Mapping[str, RunScore],
@@ -319,7 +326,7 @@ def _facts(
 ) -> pd.DataFrame:
     """One row a job, before any comparison."""
     rows = []
-    for job_id, run in zip(ids, runs, strict=True):
+    for job_id, run in runs.items():
         diagnosis, score = diagnoses.get(job_id), scores.get(job_id)
         settings = run.hyperparameters
         rows.append(
@@ -474,7 +481,7 @@ def _group_sentence(ranking: Ranking, frame: pd.DataFrame) -> str:
     name = frame.loc[ranking.winner, "suffix"]
     who = f"{ranking.winner} ({name})" if isinstance(name, str) and name else ranking.winner
     measure = "validation loss" if ranking.measure.name == "loss" else "validation reward"
-    value = f"{best['loss']:#.4g} ({ranking.level:.0%} interval {best['loss_low']:#.4g}–{best['loss_high']:#.4g})"
+    value = f"{best['loss']:#.4g} ({percent(ranking.level)} interval {best['loss_low']:#.4g}–{best['loss_high']:#.4g})"
     others = len(ranking.frame) - 1
     if not others:
         return f"Only {who} can be ranked: {measure} {value}."
@@ -485,13 +492,13 @@ def _group_sentence(ranking: Ranking, frame: pd.DataFrame) -> str:
     if configuration.loc[ranking.winner] in set(configuration[ranking.frame["indistinguishable"]]):
         alike -= 1  # its own seeds
     rivals = configuration.nunique() - 1
-    sure = f"{0.5 + ranking.level / 2:.0%}"
+    sure = percent(0.5 + ranking.level / 2)
     rest = (
         f"{_each(rivals)} is worse with at least {sure} probability"
         if not alike
         else f"{alike} of the {rivals} other configurations cannot be told apart from it"
     )
-    chance = show_share(float(ranking.frame["p_best"].iloc[0]))
+    chance = probability(ranking.frame["p_best"].iloc[0])
     return f"{who} is the best guess: {measure} {value}, best with probability {chance}; {rest}."
 
 

@@ -18,8 +18,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import qmc
 
-from tunebook.analysis.sweeps.ranking import configurations
-from tunebook.analysis.sweeps.surface import Array, Scale, Surface, fit_surface
+from tunebook.analysis.sweeps.surface import Array, Scale, Surface
 from tunebook.show import Card, Inline, Share, Shown, Table, Text
 from tunebook.words import percent, plural, setting
 
@@ -219,17 +218,3 @@ def _confounding(surface: Surface, limit: float) -> dict[str, str]:
                 found.setdefault(left, []).append(right)
                 found.setdefault(right, []).append(left)
     return {name: f"confounded with {', '.join(others)}" for name, others in found.items()}
-
-
-def measure_importance(
-    jobs: pd.DataFrame, hyperparameters: Sequence[str], *, values: str = "observed", seed: int = 0, **options: Any
-) -> Importance:
-    """`importance` straight from a frame of jobs: column `values` holds positive losses."""
-    y = np.log(jobs[values].to_numpy(float))
-    names = [name for name in hyperparameters if jobs[name].notna().all()]
-    scales, points, member = configurations(jobs, names)
-    counts = np.bincount(member).astype(float)
-    means = np.bincount(member, y) / counts
-    within = (float(((y - means[member]) ** 2).sum()), len(y) - len(counts))
-    surface = fit_surface(scales, points, means, counts=counts, within=within, seed=seed)
-    return importance(jobs, hyperparameters, surface, seed=seed, **options)

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from tunebook.analysis.sweeps.surface import NOISE_PRIOR, Array, Scale, Surface, fit_surface, scale_for
+from tunebook.words import percent
 
 NoiseSource = Literal["replicates", "surface", "assumed"]
 
@@ -200,7 +201,7 @@ def show_share(probability: float) -> str:
 
 def noise_sentence(ranking: Ranking) -> str:
     """What is known of the luck of a seed, and which differences it hides; one sentence."""
-    share, limit = f"{ranking.noise_sd:.1%}", f"{ranking.resolution:.1%}"
+    share, limit = percent(ranking.noise_sd, 1), percent(ranking.resolution, 1)
     if len(ranking.frame) == 1:
         return "One job alone says nothing of the luck of its seed."
     if ranking.noise_source == "replicates":
@@ -216,6 +217,7 @@ def noise_sentence(ranking: Ranking) -> str:
         )
     return (
         f"No configuration was run with enough seeds and the jobs are too few to guess the luck of a seed; it is "
-        f"unknown. Were it the usual {NOISE_PRIOR[0]:.0%}, differences below {np.expm1(2 * NOISE_PRIOR[0]):.0%} "
+        f"unknown. Were it the usual {percent(NOISE_PRIOR[0], 0)}, differences below "
+        f"{percent(np.expm1(2 * NOISE_PRIOR[0]), 0)} "
         f"could not be judged; {repeat}."
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -87,7 +87,7 @@ class ComparedJob:
     @property
     def distance(self) -> str:
         """How far behind the best of its group: a loss in percent of the best's, a reward as the difference."""
-        if self.behind is None or self.standing == "best":
+        if not self.behind or self.standing == "best":
             return ""
         return f"+{words.percent(self.behind, 1)}" if self.measure == "loss" else f"−{words.number(self.behind)}"
 
@@ -113,59 +113,74 @@ class ComparedJob:
         return ", ".join(f"{name} {words.setting(value)}" for name, value in self.settings.items() if value is not None)
 
 
-@dataclass(frozen=True)
-class Column:
-    """One column of a comparison's table, in every view.
+R = TypeVar("R")
 
-    name: of the field. heading: `{measure}` in it becomes Loss or Reward, `{level}` the coverage of the intervals.
-    cell: how it is said. value: what rows are sorted by, and None where a job has nothing to show there (by default
-    the field called `name`); a column in which no job has anything is left out. sort: what sorting by it is called, ""
-    where nobody would; highest_first: what is wanted first.
+
+@dataclass(frozen=True)
+class Column(Generic[R]):
+    """One column of a table of records, in every view.
+
+    name: of the record's field. heading: over it; in a comparison's, `{measure}` becomes Loss or Reward and `{level}`
+    the coverage of the intervals. cell: how a record's value is said. value: what rows are sorted by, by default the
+    field called `name`; None or "" where there is nothing to show. sort: what sorting by it is called, "" where nobody
+    would; highest_first: what is wanted first.
     """
 
     name: str
     heading: str
-    cell: Callable[[ComparedJob], Inline]
+    cell: Callable[[R], Inline]
     numeric: bool = True
     sort: str = ""
     highest_first: bool = False
-    value: Callable[[ComparedJob], Any] | None = None
+    value: Callable[[R], Any] | None = None
 
-    def value_of(self, job: ComparedJob) -> Any:
-        return getattr(job, self.name) if self.value is None else self.value(job)
+    def value_of(self, row: R) -> Any:
+        return getattr(row, self.name) if self.value is None else self.value(row)
 
 
-def _job_cell(job: ComparedJob) -> Inline:
-    name = Span(job.id, "code cut", hint=job.id)
-    return (Span(str(job.suffix), "strong"), " ", name) if job.suffix else name
+def jobs_table(rows: Sequence[R], columns: Sequence[Column[R]], caption: str = "") -> Table:
+    """`rows` as a table of `columns`."""
+    return Table(
+        [column.heading for column in columns],
+        [[column.cell(row) for column in columns] for row in rows],
+        caption,
+        numeric=[at for at, column in enumerate(columns) if column.numeric],
+    )
+
+
+def job_cell(job: ComparedJob) -> tuple[str | Span, ...]:
+    """What the job is called: its suffix, where it has one, and its id."""
+    return (*((Span(job.suffix, "strong"), " ") if job.suffix else ()), Span(job.id, "code cut", hint=job.id))
 
 
 def _verdict_cell(job: ComparedJob) -> Inline:
-    return Span(job.verdict_words, tone=str(job.verdict)) if job.verdict in VERDICTS else job.verdict_words
+    return Span(job.verdict_words, "short", tone=str(job.verdict)) if job.verdict in VERDICTS else job.verdict_words
 
 
-WHO = (
+def _rank_cell(job: ComparedJob) -> Inline:
+    return Span(f"{STANDING_SIGNS[job.standing]}{job.place}", "short")
+
+
+def _chance_cell(job: ComparedJob) -> Inline:
+    return Share(words.probability(job.p_best), share=job.p_best or 0.0)
+
+
+WHO: tuple[Column[ComparedJob], ...] = (
     Column("group", "Group", lambda job: job.group or "", numeric=False),
-    Column("rank", "Rank", lambda job: f"{STANDING_SIGNS[job.standing]}{job.place}", numeric=False, sort="rank"),
-    Column("id", "Job", _job_cell, numeric=False, sort="job"),
+    Column("rank", "Rank", _rank_cell, numeric=False, sort="rank"),
+    Column("id", "Job", job_cell, numeric=False, sort="job"),
 )
 # The hyperparameters that differ stand between these and the columns above.
-COLUMNS: tuple[Column, ...] = (
+COLUMNS: tuple[Column[ComparedJob], ...] = (
     Column("seed", "Seed", lambda job: words.setting(job.seed), sort="seed"),
-    Column("loss", "{measure}", lambda job: words.aligned(job.loss)[0], sort="expected {measure}"),
+    Column("loss", "{measure}", lambda job: words.aligned(job.loss)[0], sort="expected"),
     Column("loss_low", "{level} interval", lambda job: job.interval),
     Column("behind", "Behind best", lambda job: job.distance),
-    Column(
-        "p_best",
-        "P(best)",
-        lambda job: Share(words.probability(job.p_best), share=job.p_best or 0.0),
-        sort="chance to be best",
-        highest_first=True,
-    ),
-    Column("observed", "Own value", lambda job: words.number(job.observed), sort="own value"),
-    Column("accuracy", "Accuracy", lambda job: words.percent(job.accuracy, 1), sort="accuracy", highest_first=True),
+    Column("p_best", "P(best)", _chance_cell, sort="chance to be best", highest_first=True),
     Column("verdict", "Verdict", _verdict_cell, numeric=False, sort="verdict"),
     Column("step", "Step to use", lambda job: words.count(job.step)),
+    Column("observed", "Own value", lambda job: words.number(job.observed), sort="own value"),
+    Column("accuracy", "Accuracy", lambda job: words.percent(job.accuracy, 1), sort="accuracy", highest_first=True),
     Column("trained_tokens", "Tokens", lambda job: words.count(job.trained_tokens), sort="tokens", highest_first=True),
     Column("cost_usd", "Cost", lambda job: words.money(job.cost_usd), sort="cost", highest_first=True),
 )
@@ -225,29 +240,35 @@ def varied_settings(jobs: Sequence[ComparedJob]) -> tuple[str, ...]:
     return tuple(name for name in names if len({words.setting(job.settings[name]) for job in jobs}) > 1)
 
 
-def columns_of(jobs: Sequence[ComparedJob]) -> tuple[Column, ...]:
+def columns_of(jobs: Sequence[ComparedJob]) -> tuple[Column[ComparedJob], ...]:
     """The columns that `jobs` have something to show in, with the hyperparameters that differ between them."""
     if not jobs:
         return ()
-    several = len({job.group for job in jobs if job.group}) > 1
-    who = [_of(column, jobs) for column in WHO if column.name != "group" or several]
     settings = [_setting_column(name, jobs) for name in varied_settings(jobs)]
-    rest = [_of(column, jobs) for column in COLUMNS if not all(words.missing(column.value_of(job)) for job in jobs)]
-    return (*who, *settings, *rest)
+    return (
+        *(_of(c, jobs) for c in WHO if _shown(c, jobs)),
+        *settings,
+        *(_of(c, jobs) for c in COLUMNS if _shown(c, jobs)),
+    )
 
 
-def _of(column: Column, jobs: Sequence[ComparedJob]) -> Column:
+def _shown(column: Column[ComparedJob], jobs: Sequence[ComparedJob]) -> bool:
+    """Whether any job has a value there; a group or a seed is shown where more than one occurs."""
+    values = {value for job in jobs if not words.missing(value := column.value_of(job))}
+    return len(values) > (1 if column.name in ("group", "seed") else 0)
+
+
+def _of(column: Column[ComparedJob], jobs: Sequence[ComparedJob]) -> Column[ComparedJob]:
     """The column for what these jobs are compared by: of a reward the highest is wanted first."""
     measure, level = jobs[0].measure, words.percent(jobs[0].level)
     return replace(
         column,
         heading=column.heading.format(measure=measure.capitalize(), level=level),
-        sort=column.sort.format(measure=measure),
         highest_first=column.highest_first or (measure == "reward" and column.name in ("loss", "observed")),
     )
 
 
-def _setting_column(name: str, jobs: Sequence[ComparedJob]) -> Column:
+def _setting_column(name: str, jobs: Sequence[ComparedJob]) -> Column[ComparedJob]:
     told = [value for job in jobs if (value := job.settings[name]) is not None]
     return Column(
         name,
@@ -256,16 +277,6 @@ def _setting_column(name: str, jobs: Sequence[ComparedJob]) -> Column:
         numeric=all(isinstance(value, int | float) and not isinstance(value, bool) for value in told),
         sort=name,
         value=lambda job: job.settings[name],
-    )
-
-
-def jobs_table(jobs: Sequence[ComparedJob], columns: Sequence[Column], caption: str = "") -> Table:
-    """`jobs` laid out in `columns`."""
-    return Table(
-        [column.heading for column in columns],
-        [[column.cell(job) for column in columns] for job in jobs],
-        caption,
-        numeric=[at for at, column in enumerate(columns) if column.numeric],
     )
 
 

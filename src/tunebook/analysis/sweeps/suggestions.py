@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from itertools import islice, product
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,21 +15,21 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtr
 
-from tunebook.analysis.sweeps.importance import show_value
 from tunebook.analysis.sweeps.ranking import Measure
 from tunebook.analysis.sweeps.surface import Array, Scale, Surface, condition, fit_surface, scale_for
 from tunebook.errors import RequestError
+from tunebook.show import Card, Share, Shown, Table, Text
+from tunebook.words import aligned, between, probability, setting
 
 if TYPE_CHECKING:
     from tunebook.analysis.sweeps.comparison import Comparison
 
 # More combinations than this are sampled: the surface is smooth, so neighbours say the same.
 MOST_CANDIDATES = 2000
-_CELL = "padding:.15em .6em;text-align:left;white-space:nowrap"
 
 
 @dataclass(frozen=True)
-class Suggestions:
+class Suggestions(Shown):
     """Settings to try next, most promising first; iterate to get plain dictionaries.
 
     `frame` has one row a suggestion: the hyperparameters, `expected` (loss, or reward), `low`, `high` (90 % interval
@@ -52,27 +51,20 @@ class Suggestions:
         return self.settings[place]
 
     def __repr__(self) -> str:
-        lines = [", ".join(f"{name} {show_value(value)}" for name, value in row.items()) for row in self.settings]
+        lines = [", ".join(f"{name} {setting(value)}" for name, value in row.items()) for row in self.settings]
         return f"Suggestions({len(self)}: {'; '.join(lines)})"
 
-    def _repr_html_(self) -> str:
+    def _card(self) -> Card:
         names = list(self.settings[0]) if self.settings else []
-        titles = (*names, "Expected (90 %)", "Chance to beat the best")
-        head = "".join(f'<th scope="col" style="{_CELL}">{escape(title)}</th>' for title in titles)
         rows = []
         for settings, row in zip(self.settings, self.frame.to_dict("records"), strict=True):
-            cells = [f'<td style="{_CELL}">{escape(show_value(value))}</td>' for value in settings.values()]
-            told = np.isfinite(row["expected"])
-            value = f"{row['expected']:#.4g} <small>{row['low']:#.4g}–{row['high']:#.4g}</small>" if told else ""
-            chance = f"{row['chance']:.0%}" if told else ""
-            cells += [f'<td style="{_CELL}">{text}</td>' for text in (value, chance)]
-            rows.append(f"<tr>{''.join(cells)}</tr>")
-        notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)
-        return (
-            '<table style="border-collapse:collapse;color:inherit;font-size:inherit">'
-            f'<caption style="text-align:left;color:inherit">To try next: {len(self)}</caption>'
-            f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>{notes}"
-        )
+            expected, low, high = aligned(row["expected"], row["low"], row["high"])
+            chance = Share(probability(row["chance"]), share=row["chance"]) if expected else ""
+            rows.append((*map(setting, settings.values()), expected, between(low, high), chance))
+        head = (*names, "Expected", "90 % interval", "Chance to beat the best")
+        numeric = range(len(names), len(head))
+        table = Table(head, rows, f"To try next: {len(self)}", numeric=numeric)
+        return Card(table, *(Text(note) for note in self.notes))
 
 
 def suggest(comparison: Comparison, space: Mapping[str, Any], n: int = 3, *, seed: int = 0) -> Suggestions:

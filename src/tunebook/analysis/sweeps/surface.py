@@ -31,6 +31,8 @@ Array = NDArray[np.floating[Any]]
 LOG_SCALED = log_scaled() | {"learning_rate"}
 # A positive number that spans this factor within a sweep was chosen by factors.
 LOG_FACTOR = 8.0
+# A span below this fraction of the values is that of their rounding: no box can be made of it.
+ROUNDING = 1e-9
 
 # Log-normal priors (median, sd of the log). Unit box for lengths; log loss for the rest.
 LENGTH_PRIOR = (1.2, 0.9)  # 95 %: 0.2-7 box widths; beyond about 3 the hyperparameter does nothing
@@ -87,13 +89,16 @@ def scale_for(name: str, values: Sequence[Any]) -> Scale:
     """The scale of one hyperparameter from the values tried.
 
     Text and booleans are categories; positive numbers are logarithmic when the hyperparameter is one that is
-    swept by factors (`LOG_SCALED`) or when the values span a factor of 8; other numbers are linear.
+    swept by factors (`LOG_SCALED`) or when the values span a factor of 8; other numbers are linear. Numbers that only
+    rounding sets apart are one value.
     """
     if any(isinstance(value, str | bool) for value in values):
         levels = tuple(sorted(set(values), key=str))
         return Scale(name, "category", 0.0, float(len(levels) - 1), levels)
     numbers = tuple(sorted({float(value) for value in values}))
     low, high = (numbers[0], numbers[-1]) if numbers else (0.0, 0.0)
+    if high - low <= ROUNDING * max(abs(low), abs(high)):
+        numbers, high = numbers[:1], low
     by_factors = low > 0 and (name in LOG_SCALED or high / low >= LOG_FACTOR)
     return Scale(name, "log" if by_factors else "linear", low, high, numbers)
 

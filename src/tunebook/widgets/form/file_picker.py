@@ -9,10 +9,10 @@ from typing import Any
 
 import ipywidgets
 
-from tunebook.widgets.clicks import in_thread, said
+from tunebook import words
+from tunebook.widgets.clicks import in_thread, sentence_of
 from tunebook.widgets.form.fields import DESCRIBED
 from tunebook.widgets.form.values import FileChoice
-from tunebook.widgets.markup import clock, count, size
 from tunebook.widgets.pieces import described, place
 
 _NONE, _LOCAL = "", "local"
@@ -82,7 +82,9 @@ class FilePicker:
         files = [f for f in self._files if wanted in f"{f.filename} {f.id}".lower()]
         first = "loading the list …" if self._loading else "none" if not self._required else "choose …"
         options = [(first, _NONE), ("a local file …", _LOCAL)]
-        options += [(f"{f.filename} ({size(f.bytes)}, {clock(f.created_at, now=0)}) {f.id}", f.id) for f in files]
+        options += [
+            (f"{f.filename} ({words.size(f.bytes)}, {words.clock(f.created_at, now=0)}) {f.id}", f.id) for f in files
+        ]
         left = len(options) - _MOST_OFFERED
         options = options[:_MOST_OFFERED]
         if left > 0:
@@ -138,7 +140,7 @@ class FilePicker:
     def _describe(self, file_id: str) -> None:
         file = next((f for f in self._files if f.id == file_id), None)
         if file is not None:
-            label = f"{file.filename}, {size(file.bytes)}, {file.status}"
+            label = f"{file.filename}, {words.size(file.bytes)}, {file.status}"
             wrong = (f"The service could not process this file: {file.status}.",) if file.status == "error" else ()
             self._become(replace(self.choice, label=label, size_bytes=file.bytes, errors=wrong))
 
@@ -167,7 +169,7 @@ class FilePicker:
         try:
             checked = check(picked, self._model())
         except Exception as error:
-            checked = replace(picked, checking=False, errors=(said(error),))
+            checked = replace(picked, checking=False, errors=(sentence_of(error),))
         if self.choice is picked:  # nothing else was chosen meanwhile
             self._become(checked)
 
@@ -204,7 +206,7 @@ def check(picked: FileChoice, model: str) -> FileChoice:
 
     dataset = read_dataset(picked.source) if isinstance(picked.source, str | Path) else picked.source
     report = dataset.check(model=model)
-    label = f"{dataset.name}: {count(report.examples)} examples, {count(report.tokens)} tokens"
+    label = f"{dataset.name}: {words.count(report.examples)} examples, {words.count(report.tokens)} tokens"
     return replace(
         picked,
         label=label,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 
 from tunebook.catalogue import Catalogue, load_catalogue
+from tunebook.show import Card, Code, Fold, Text, escape
 from tunebook.widgets.clicks import Clicks, in_thread
 from tunebook.widgets.form.fields import DESCRIBED, METHOD_ROWS, grouped, make_fields, row
 from tunebook.widgets.form.file_picker import FilePicker, local_files
@@ -19,10 +19,9 @@ from tunebook.widgets.form.state import FormState, resolve
 from tunebook.widgets.form.values import PRICE, FormValues, typed, values_of_job
 from tunebook.widgets.live.cell import LiveCell
 from tunebook.widgets.live.watcher import Follow, replace_watchers
-from tunebook.widgets.markup import esc, note, notice
-from tunebook.widgets.outputs import Shown, all_widgets, cell_and_count, free_from_cell, static_picture, widget_view
-from tunebook.widgets.pieces import button, described, place, put, wrap
-from tunebook.widgets.style import style_tag
+from tunebook.widgets.outputs import cell_and_count, free_from_cell
+from tunebook.widgets.panel import Panel
+from tunebook.widgets.pieces import button, described, note, place, put, rendered, wrap
 
 if TYPE_CHECKING:
     from tunebook.service import Job, JobRequest, Workspace
@@ -70,8 +69,10 @@ def job_form(
     return JobForm(workspace, start, files, ask_above_usd=ask_above_usd)
 
 
-class JobForm:
+class JobForm(Panel):
     """The form. `state` follows from its fields; `request` is what Create would send, `job` what it made."""
+
+    _picture_alone_unattended = False
 
     def __init__(
         self,
@@ -85,6 +86,7 @@ class JobForm:
         follow: Follow | None = None,
         spawn: Callable[[Callable[[], None]], None] = in_thread,
     ) -> None:
+        super().__init__()
         self.workspace = workspace
         self.catalogue = catalogue or load_catalogue()
         self.job: Job | None = None
@@ -92,7 +94,6 @@ class JobForm:
         self._ask_above, self._today, self._follow, self._spawn = ask_above_usd, today, follow, spawn
         self._open_question: str | None = None
         self._agreed: str | None = None  # the question that was answered with yes
-        self._lock = threading.RLock()
         self._settling = True  # no reaction to fields while they are being filled in code
         self._cell: tuple[str | None, int | None] = (None, None)
         self._make_widgets(values or FormValues())
@@ -122,7 +123,7 @@ class JobForm:
             )
             for name in ("training", "validation")
         }
-        self._style, self._title = ipywidgets.HTML(), ipywidgets.HTML()
+        self._title = ipywidgets.HTML()
         self._notes = {name: ipywidgets.HTML() for name in (*self.fields, *self._pickers)}
         self.start_from = StartFrom(self._start, self._clicks.guard)
         self._estimate, self._question, self._waits = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
@@ -141,7 +142,6 @@ class JobForm:
         for html in (self._title, self._estimate, self._message, self._question, self._waits, *self._code.values()):
             place(html, margin="0", width="auto")
         place(self._estimate, margin="8px 0 0", width="auto")
-        place(self._style, display="none")
         self._rows = {name: row(widget, self._notes[name]) for name, widget in self.fields.items()}
         for name, picker in self._pickers.items():
             self._rows[name] = row(picker.widget, self._notes[name])
@@ -156,17 +156,12 @@ class JobForm:
         self._form = ipywidgets.VBox([*sections, self._estimate, self._creating, self._asking, tabs])
         self._after = ipywidgets.VBox([])
         place(self._after, margin="0", width="auto")
-        self.widget = ipywidgets.VBox(
-            [self._style, self._title, self._form, self._message, self._after],
-            layout=ipywidgets.Layout(max_width="960px", overflow="hidden"),
-        )
+        self._frame([self._title, self._form, self._message, self._after], max_width="960px")
         self.widget.add_class("tb-form")
-        self._shown = Shown(self.widget)
-        self._style.value = style_tag() + self._shown.hiding_style
         where = f"{self.workspace.name}, {self.workspace.endpoint}"
         self._title.value = wrap(
             f'<div class="tb-head"><span class="tb-title">New fine-tuning job</span>'
-            f'<span class="tb-muted">at {esc(where)}</span></div>'
+            f'<span class="tb-muted">at {escape(where)}</span></div>'
         )
 
     # ---- connections
@@ -267,7 +262,7 @@ class JobForm:
     def _show_code(self, state: FormState) -> None:
         none = note("The request stands here once the fields marked ✕\ufe0e can be read.")
         for name, code in (("Python", state.python), ("curl", state.curl), ("JSON", state.body)):
-            put(self._code[name], f'<pre class="tb-code">{esc(code)}</pre>' if code else none)
+            put(self._code[name], rendered(Code(code)) if code else none)
 
     def _waiting_for(self, state: FormState) -> str:
         names = [self.fields[n].description if n in self.fields else f"{n} file" for n in state.missing]
@@ -328,7 +323,7 @@ class JobForm:
     def _ask(self, question: str | None) -> None:
         """Put the question in the place of "Create"; None takes it back."""
         self._open_question = question
-        self._question.value = wrap(f"<b>{esc(question)}</b>") if question else ""
+        self._question.value = wrap(f"<b>{escape(question)}</b>") if question else ""
         self._asking.layout.display = "flex" if question else "none"
         self._creating.layout.display = "none" if question else "flex"
 
@@ -352,10 +347,7 @@ class JobForm:
     def _become_live(self, request: JobRequest, examples: int | None) -> None:
         """The form turns into the live cell of its job; what was asked stays readable above it."""
         assert self.job is not None  # noqa: S101
-        asked = wrap(
-            f"<details><summary>Request sent to {esc(self.workspace.name)}</summary>"
-            f'<pre class="tb-code">{esc(request.to_python())}</pre></details>'
-        )
+        asked = Fold(f"Request sent to {self.workspace.name}", [Code(request.to_python())])
         self.live = LiveCell(
             self.workspace,
             self.job.id,
@@ -363,9 +355,9 @@ class JobForm:
             n_train=examples,
             follow=self._follow,
             spawn=self._spawn,
-            keep=lambda html, plain: self._shown.keep(asked + html, plain),
+            keep=lambda card, plain: self._keep_picture(Card(asked, card), plain),
         )
-        self._title.value = asked
+        self._title.value = wrap(rendered(asked))
         self._after.children = (self.live.widget,)
         self._form.layout.display = "none"
         self.live.start(cell=self._cell[0], count=self._cell[1])
@@ -374,8 +366,7 @@ class JobForm:
         """Free the widgets and stop watching. A job that was created goes on; the saved picture stays."""
         if self.live is not None:
             self.live.close()
-        for widget in all_widgets(self.widget):
-            widget.close()
+        super().close()
 
     # ---- display
 
@@ -384,23 +375,19 @@ class JobForm:
         self._cell = cell_and_count()
         if self.live is None:
             replace_watchers(*self._cell, ())  # of the job that an earlier run of this cell has made
-        self._shown.show(*self._static())
+        super().show()
+
+    def _begin(self) -> None:
         if self.job is None:
             self.load()
 
-    def _static(self) -> tuple[str, str]:
+    def _static(self) -> tuple[Card, str]:
         """A form cannot be filled in without a kernel: its picture is the request it stood for."""
         if self.live is not None:
             return self.live._static()
         code = self.state.python
-        words = f"Job form at {self.workspace.name}. Run the cell again to fill it in; until then it stood for:"
-        return f'{notice(words)}<pre class="tb-code">{esc(code)}</pre>', f"{words}\n{code}"
-
-    def _ipython_display_(self) -> None:
-        self.show()
-
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        return widget_view(self.widget) | static_picture(*self._static())
+        sentence = f"Job form at {self.workspace.name}. Run the cell again to fill it in; until then it stood for:"
+        return Card(Text(sentence), Code(code)), f"{sentence}\n{code}"
 
     def __repr__(self) -> str:
         made = f"made {self.job.id}" if self.job else "not sent"

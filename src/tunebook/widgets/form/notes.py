@@ -22,13 +22,15 @@ def note_model(values: FormValues, model: Model | None, facts: Catalogue, today:
     if model.retires is not None:
         days = (model.retires - today).days
         if days < 0:
-            notes.append(Note(f"Retired on {model.retires}: the service may refuse it.", "wait"))
+            notes.append(Note(f"Retired on {model.retires}: the service may refuse it.", "warning"))
         elif days <= RETIRES_SOON_DAYS:
-            notes.append(Note(f"Retires on {model.retires}, in {days} days; what is tuned from it goes too.", "wait"))
+            notes.append(
+                Note(f"Retires on {model.retires}, in {days} days; what is tuned from it goes too.", "warning")
+            )
     standard = values["training_type"] in ("", DEFAULT_TIER)
     if values.region and standard and not offered_in(model, values.region):
         where = ", ".join(model.regions) or "no region"
-        notes.append(Note(f"Standard training of it is offered in {where}, not in {values.region}.", "wait"))
+        notes.append(Note(f"Standard training of it is offered in {where}, not in {values.region}.", "warning"))
 
 
 def offered_in(model: Model, region: str) -> bool:
@@ -41,7 +43,7 @@ def note_problems(problems: Iterable[RequestProblem], notes: dict[str, list[Note
     for problem in problems:
         refused = any(note.tone == "bad" for note in notes.get(problem.field, ()))
         if problem.field not in ("training_file", "validation_file") and not refused:
-            notes[problem.field].append(Note(problem.message, "bad" if problem.severity == "error" else "wait"))
+            notes[problem.field].append(Note(problem.message, "bad" if problem.severity == "error" else "warning"))
 
 
 def note_tier(values: FormValues, facts: Catalogue, notes: list[Note]) -> None:
@@ -51,7 +53,7 @@ def note_tier(values: FormValues, facts: Catalogue, notes: list[Note]) -> None:
     left = "" if values["training_type"] else f"Left to the service, which means {DEFAULT_TIER}. "
     notes.append(Note(f"{left}{tier.residency} {tier.price_hint} {tier.caution}"))
     if tier.id == "Developer" and values["method"] == "reinforcement":
-        notes.append(Note("Reinforcement in the Developer tier is offered for few models.", "wait"))
+        notes.append(Note("Reinforcement in the Developer tier is offered for few models.", "warning"))
 
 
 def note_files(values: FormValues, facts: Catalogue, notes: dict[str, list[Note]]) -> None:
@@ -68,7 +70,7 @@ def _reading(choice: FileChoice, method: str) -> Iterator[Note]:
     if choice.method and choice.method != method and not choice.errors:
         yield Note(f"Its examples are made for {choice.method}; the method is {method}.", "bad")
     yield from (Note(text, "bad") for text in choice.errors[:3])
-    yield from (Note(text, "wait") for text in choice.warnings[:2])
+    yield from (Note(text, "warning") for text in choice.warnings[:2])
     hidden = max(0, len(choice.errors) - 3) + max(0, len(choice.warnings) - 2)
     if hidden:
         yield Note(f"… and {hidden} more: tb.read_dataset(…).check()")
@@ -81,16 +83,16 @@ def _training(train: FileChoice, facts: Catalogue) -> Iterator[Note]:
     elif train.examples is not None and train.examples < least and not train.errors:
         yield Note(f"{train.examples} examples; the service needs at least {least}.", "bad")
     elif train.examples is not None and train.examples < advised:
-        yield Note(f"{train.examples} examples; {advised} or more are advised.", "wait")
+        yield Note(f"{train.examples} examples; {advised} or more are advised.", "warning")
 
 
 def _validation(valid: FileChoice, train: FileChoice, method: str) -> Iterator[Note]:
     if not valid.given:
         needed = method in settings()["validation_file"].needed_by
         text = "Reinforcement needs one." if needed else "Without one, overfitting cannot be seen."
-        yield Note(text, "bad" if needed else "wait")
+        yield Note(text, "bad" if needed else "warning")
     elif valid.file_id and valid.file_id == train.file_id:
-        yield Note("This is the training file: it would show no overfitting.", "wait")
+        yield Note("This is the training file: it would show no overfitting.", "warning")
 
 
 def note_advice(values: FormValues, facts: Catalogue, notes: dict[str, list[Note]]) -> None:

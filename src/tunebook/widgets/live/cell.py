@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 
-from tunebook.widgets.clicks import Clicks, in_thread
+from tunebook.show import Card, Text
+from tunebook.widgets.clicks import Clicks, in_thread, sentence_of
 from tunebook.widgets.live import view as live_view
 from tunebook.widgets.live.watcher import Follow, Watcher, replace_watchers
-from tunebook.widgets.markup import esc, field, note
-from tunebook.widgets.outputs import Shown, all_widgets, cell_and_count, free_from_cell, static_picture, widget_view
-from tunebook.widgets.pieces import button, place, put, wrap
+from tunebook.widgets.outputs import cell_and_count, free_from_cell
+from tunebook.widgets.panel import Panel
+from tunebook.widgets.pieces import button, note, place, put, rendered, wrap
 from tunebook.widgets.states import may
-from tunebook.widgets.style import style_tag
 
 if TYPE_CHECKING:
     from tunebook.analysis import Diagnosis
@@ -26,12 +26,14 @@ _KEEP_EVERY_S = 30.0  # how old the saved picture may be while nothing but the c
 _DIAGNOSIS_SHARE = 20  # a diagnosis may take at most one part in this many of the watching thread's time
 
 
-class LiveCell:
+class LiveCell(Panel):
     """One job, live: state, progress, curves, verdict so far, checkpoints, events, and buttons to steer it.
 
     Made by `watch` and by the form. `snapshot` is the last picture; `close()` ends the watching, never the job. All
     calls to the service are made on threads; `show_snapshot` is the only writer of what is seen.
     """
+
+    _picture_alone_unattended = False
 
     def __init__(
         self,
@@ -43,40 +45,37 @@ class LiveCell:
         follow: Follow | None = None,
         clock: Callable[[], float] = time.time,
         spawn: Callable[[Callable[[], None]], None] = in_thread,
-        keep: Callable[[str, str], None] | None = None,
+        keep: Callable[[Card, str], None] | None = None,
     ) -> None:
+        super().__init__()
         self.workspace, self.job_id = workspace, job_id
         self.snapshot: JobSnapshot | None = None
         self.diagnosis: Diagnosis | None = None
         self.ended = threading.Event()  # set when watching is over: the job ended, or the cell was closed
-        self.problem: str | None = None
+        self.problem: BaseException | None = None  # what ended the watching
         self._notes, self._follow, self._clock = tuple(notes), follow, clock
-        self._lock = threading.RLock()
         self._watcher: Watcher | None = None
-        self._closed = False
         self._judged: tuple[Any, ...] | None = None
         self._judge_again_at = 0.0
         self._kept: tuple[Any, ...] = ()
         self._kept_at = 0.0
         self._seen: tuple[JobSnapshot, Diagnosis | None, live_view.Parts] | None = None
-        self._n_train = n_train
+        self._n_train, self._keep_in_form = n_train, keep
         self._shown_in: int | None = None
         self._until: str | None = None  # the state a click led to, whose message goes when the job moves on
         self._make_widgets()
         self._make_layout()
-        self._keep_picture = keep or self._shown.keep  # inside a form, the form's picture is the one to keep
         self._connect(spawn)
 
     # ---- widgets
 
     def _make_widgets(self) -> None:
-        self._style = ipywidgets.HTML()
-        self._status = ipywidgets.HTML(wrap(f'<div class="tb-line">Reading {esc(self.job_id)} …</div>'))
+        self._status = ipywidgets.HTML(wrap(rendered(Text(f"Reading {self.job_id} …"))))
         size = live_view.CHART_SIZE
         self._chart = ipywidgets.HTML(wrap(f'<div style="height:{size[1]}px"></div>'))
         self._side = ipywidgets.HTML()
         self._checkpoints = ipywidgets.HTML()
-        self._events = ipywidgets.HTML(wrap(live_view.events_html((), now=0)))
+        self._events = ipywidgets.HTML(wrap(rendered(live_view.events_table((), now=0))))
         self._events_heading = ipywidgets.HTML(wrap("<h4>Events, newest first</h4>"))
         self._message = ipywidgets.HTML()
         self.pause_button = button("Pause", "Save a checkpoint and pause; nothing is billed while paused")
@@ -104,7 +103,7 @@ class LiveCell:
         columns = ipywidgets.Layout(flex_flow="row wrap", align_items="flex-start", margin="8px 0 0", grid_gap="0 20px")
         place(self._chart, flex="1 1 420px", min_width="280px", max_width="640px", margin="0")
         place(self._side, flex="1 1 230px", min_width="220px", min_height="300px", margin="0")
-        for part in (self._style, self._status, self._checkpoints, self._events_heading, self._message):
+        for part in (self._status, self._checkpoints, self._events_heading, self._message):
             place(part, margin="0", width="auto")
         place(self._checkpoints, min_height="128px")  # three rows: what comes later moves nothing
         # The list scrolls inside its widget: new content leaves the place someone reads where it is.
@@ -116,7 +115,6 @@ class LiveCell:
             overflow="auto",
             border_top="1px solid rgba(128,128,128,.3)",
         )
-        self._style.layout.display = "none"
         row = ipywidgets.Layout(flex_flow="row wrap", align_items="center", margin="4px 0 0 0")
         steering = [self.pause_button, self.resume_button, self.cancel_button, self.deploy_button, self.refresh_button]
         question = ipywidgets.HTML(wrap("Cancel this job for good? What was trained until now is billed."))
@@ -127,25 +125,11 @@ class LiveCell:
         for hidden in (self._asking, self._deploying):
             place(hidden, display="none", flex_flow="row wrap", align_items="center", grid_gap="0 8px")
         self._curves = ipywidgets.HBox([self._chart, self._side], layout=columns)
-        self.widget = ipywidgets.VBox(
-            [
-                self._style,
-                self._status,
-                self._curves,
-                self._checkpoints,
-                self._events_heading,
-                self._events,
-                ipywidgets.HBox(steering, layout=row),
-                self._asking,
-                self._deploying,
-                self._message,
-            ],
-            layout=ipywidgets.Layout(max_width="960px", overflow="hidden"),
-        )
+        buttons = ipywidgets.HBox(steering, layout=row)
+        parts = [self._status, self._curves, self._checkpoints, self._events_heading, self._events]
+        self._frame([*parts, buttons, self._asking, self._deploying, self._message], max_width="960px")
         self.widget.add_class("tb-live")
         self._side.add_class("tb-live-side")
-        self._shown = Shown(self.widget)
-        self._style.value = style_tag() + self._shown.hiding_style
         self._set_buttons()
 
     # ---- connections
@@ -224,7 +208,7 @@ class LiveCell:
                 return
             self.snapshot, self.problem = snapshot, None
             self._judge(snapshot)
-            seen = self._parts()
+            seen = self._parts(snapshot)
             for widget, html in (
                 (self._status, seen.status),
                 (self._chart, seen.chart),
@@ -242,22 +226,19 @@ class LiveCell:
             if not self._clicks.active:
                 self._set_buttons()
             free_from_cell(self.widget)
-            self._keep(snapshot, seen)
+            self._keep_now_and_then(snapshot)
             if snapshot.ended:
                 self.ended.set()
 
-    def _parts(self) -> live_view.Parts:
-        assert self.snapshot is not None  # noqa: S101 - callers hold a snapshot
-        seen = live_view.parts(
-            self.snapshot,
-            diagnosis=self.diagnosis,
-            resource=self.workspace.name,
-            now=self._clock(),
-            notes=self._notes,
-            before=self._seen,
-        )
-        self._seen = (self.snapshot, self.diagnosis, seen)
+    def _parts(self, snapshot: JobSnapshot) -> live_view.Parts:
+        seen = live_view.parts(snapshot, diagnosis=self.diagnosis, before=self._seen, **self._told)
+        self._seen = (snapshot, self.diagnosis, seen)
         return seen
+
+    @property
+    def _told(self) -> dict[str, Any]:
+        """What view and picture are told beside the snapshot and its diagnosis."""
+        return {"resource": self.workspace.name, "now": self._clock(), "notes": self._notes}
 
     def _judge(self, snapshot: JobSnapshot) -> None:
         """Diagnose anew when there are new validation values, as often as its own cost allows."""
@@ -278,42 +259,36 @@ class LiveCell:
 
     def _offer_checkpoints(self, snapshot: JobSnapshot) -> None:
         offered = tuple(
-            (f"step {field(c, 'step_number')}: {name}", name)
+            (f"step {live_view.field(c, 'step_number')}: {name}", name)
             for c in snapshot.checkpoints
-            if (name := field(c, "fine_tuned_model_checkpoint"))
+            if (name := live_view.field(c, "fine_tuned_model_checkpoint"))
         )
         if offered != tuple(self.checkpoint_choice.options):
-            best = field(getattr(self.diagnosis, "checkpoint", None), "name")
+            best = live_view.field(getattr(self.diagnosis, "checkpoint", None), "name")
             self.checkpoint_choice.options = offered
             names = [name for _, name in offered]
             if names:
                 self.checkpoint_choice.value = best if best in names else names[-1]
 
-    def _keep(self, snapshot: JobSnapshot, seen: live_view.Parts) -> None:
+    def _keep_now_and_then(self, snapshot: JobSnapshot) -> None:
         what = (snapshot.status, len(snapshot.checkpoints), snapshot.problem, snapshot.ended)
         now = self._clock()
         if what != self._kept or now - self._kept_at >= _KEEP_EVERY_S:
             self._kept, self._kept_at = what, now
-            self._keep_picture(seen.static(self._code()), seen.plain)
+            self._keep()
 
     def show_problem(self, error: BaseException) -> None:
         """Say why watching stopped; the last picture stays, and Refresh starts again."""
         with self._lock:
             if self._closed:
                 return
+            self.problem = error
             self._clicks.fail(error)
-            self.problem = self._message.value
             self._message.value += wrap(note("Watching has stopped; the job has not. Refresh tries again."))
-            if self.snapshot is not None:
-                seen = self._parts()
-                self._keep_picture(self.problem + seen.static(self._code()), seen.plain)
-            else:
-                self._status.value = wrap(f'<div class="tb-line">{esc(self.job_id)} could not be read.</div>')
-                self._keep_picture(self.problem, f"{self.job_id} could not be read.")
+            if self.snapshot is None:
+                self._status.value = wrap(rendered(Text(f"{self.job_id} could not be read.")))
+            self._keep()
             self.ended.set()
-
-    def _code(self) -> str:
-        return f"tb.watch('{self.job_id}')"
 
     # ---- watching
 
@@ -361,37 +336,41 @@ class LiveCell:
             if self._closed:
                 return
             if self.snapshot is not None:
-                seen = self._parts()
-                self._keep_picture(seen.static(self._code()), seen.plain)
+                self._keep()
             self._closed = True
         if self._watcher is not None:
             self._watcher.stop()
         self.ended.set()
-        for widget in all_widgets(self.widget):
-            widget.close()
+        super().close()
 
     # ---- display
 
     def show(self) -> None:
         """Display the cell in the notebook cell that runs now."""
         self._shown_in = cell_and_count()[1]
-        with self._lock:  # a picture that came while this one is being displayed would have no display to go to
-            self._shown.show(*self._static())
+        super().show()
 
-    def _static(self) -> tuple[str, str]:
+    def _static(self) -> tuple[Card, str]:
+        problem = Text(sentence_of(self.problem), "bad") if self.problem is not None else None
         if self.snapshot is None:
-            plain = f"Watching {self.job_id} at {self.workspace.name}: no picture yet."
-            return f'<div class="tb-line">{esc(plain)}</div>', plain
-        seen = self._parts()
-        return seen.static(self._code()), seen.plain
+            state = "could not be read." if problem else f"at {self.workspace.name}: no picture yet."
+            return Card(problem, Text(f"{self.job_id} {state}")), f"{self.job_id} {state}"
+        again = f"tb.watch('{self.job_id}')"
+        card = live_view.card(self.snapshot, diagnosis=self.diagnosis, again=again, **self._told)
+        plain = live_view.plain_text(self.snapshot, self.diagnosis, self.workspace.name)
+        return (Card(problem, card) if problem else card), plain
+
+    def _keep(self) -> None:
+        """Inside a form, the form's picture is the one to keep."""
+        if self._keep_in_form is not None:
+            self._keep_in_form(*self._static())
+        else:
+            super()._keep()
 
     def _ipython_display_(self) -> None:
         """Shown once per execution: `watch` has shown it when the cell's last line is the call itself."""
         if self._shown_in is None or self._shown_in != cell_and_count()[1]:
             self.show()
-
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        return static_picture(*self._static()) | ({} if self._closed else widget_view(self.widget))
 
     def __repr__(self) -> str:
         status = self.snapshot.line() if self.snapshot else "not read yet"

@@ -1,24 +1,29 @@
-"""The live cell as HTML: each part a function of one JobSnapshot, the diagnosis so far, and the time.
+"""What the live cell shows of one JobSnapshot, the diagnosis so far, and the time: living parts, and a still card.
 
-The parts are separate strings because each is a widget of its own: only what changed is sent, and a list someone
-scrolls is not redrawn because a clock moved.
+The living parts are separate strings because each is a widget of its own: only what changed is sent, and a list
+someone scrolls is not redrawn because a clock moved. The card is what stays when the kernel is gone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from tunebook import words
+from tunebook.palette import VERDICTS
 from tunebook.plots import curves, svg
-from tunebook.widgets.markup import clock, count, duration, esc, field, note, notice, number, table
-from tunebook.widgets.states import chip, state
+from tunebook.show import Card, Fold, Inline, Part, Picture, Span, Table, Text, escape
+from tunebook.widgets.pieces import notice, rendered
+from tunebook.widgets.states import badge, chip, state
 
 if TYPE_CHECKING:
     from tunebook.analysis import Diagnosis
+    from tunebook.plots.chart import Chart
     from tunebook.service import JobSnapshot
 
 SHOWN_EVENTS = 40
+UNFOLDED_EVENTS = 5  # in the still card, where the list does not scroll
 # Two machines' clocks within this many seconds of each other are called equal.
 SKEW_S = 120
 CHART_SIZE = (600, 280)
@@ -26,27 +31,20 @@ CHART_SIZE = (600, 280)
 
 @dataclass(frozen=True)
 class Parts:
-    """The live cell, ready to show. `plain` is the same in text, for terminals and diffs.
-
-    chart, side and checkpoints are empty for a job that ended before its first step.
-    """
+    """The living cell as HTML. chart, side and checkpoints are empty for a job that ended before its first step."""
 
     status: str
     chart: str
     side: str
     checkpoints: str
     events: str
-    plain: str
 
-    def static(self, code: str) -> str:
-        """All parts in one picture, and the line that brings the live cell back."""
-        again = note(f"Saved picture. {code} shows the job live again.")
-        curves = f'<div class="tb-chart">{self.chart}</div><div class="tb-side">{self.side}</div>'
-        columns = f'<div class="tb-columns">{curves}</div>' if self.chart else ""
-        return (
-            f"{self.status}{columns}{self.checkpoints}"
-            f'<h4>Events, newest first</h4><div class="tb-events-box" tabindex="0">{self.events}</div>{again}'
-        )
+
+def field(record: Any, name: str, default: Any = None) -> Any:
+    """One field of a record that may be an SDK object, a mapping, or None."""
+    if isinstance(record, Mapping):
+        return record.get(name, default)
+    return getattr(record, name, default)
 
 
 def parts(
@@ -64,17 +62,52 @@ def parts(
     """
     status = status_html(snapshot, resource=resource, now=now, notes=notes)
     if before is not None and before[1] is diagnosis and _same_curves(before[0], snapshot):
-        return replace(before[2], status=status, plain=plain_text(snapshot, diagnosis, resource))
-    # A job that ended before its first step has no curves and never will.
-    trained = snapshot.results is not None or bool(snapshot.checkpoints) or not snapshot.ended
+        return replace(before[2], status=status)
+    trained = _trained(snapshot)
     return Parts(
         status=status,
         chart=chart_html(snapshot, diagnosis) if trained else "",
-        side=side_html(snapshot, diagnosis) if trained else "",
-        checkpoints=checkpoints_html(snapshot, diagnosis) if trained else "",
-        events=events_html(snapshot.events, now=now),
-        plain=plain_text(snapshot, diagnosis, resource),
+        side=rendered(*verdict(diagnosis, ended=snapshot.ended), newest(snapshot)) if trained else "",
+        checkpoints=rendered(checkpoints(snapshot, diagnosis)) if trained else "",
+        events=rendered(events_table(snapshot.events, now=now)),
     )
+
+
+def card(
+    snapshot: JobSnapshot,
+    *,
+    diagnosis: Diagnosis | None = None,
+    resource: str,
+    now: float,
+    notes: Iterable[str] = (),
+    again: str,
+) -> Card:
+    """The same as a card that stands alone; `again` is the line of code that brings the live cell back."""
+    trained: Sequence[Part | None] = ()
+    if _trained(snapshot):
+        trained = (
+            chart_picture(snapshot, diagnosis),
+            *verdict(diagnosis, ended=snapshot.ended),
+            newest(snapshot),
+            checkpoints(snapshot, diagnosis),
+        )
+    return Card(
+        Text(snapshot.status_text),
+        Text(Span("; ".join(standing(snapshot, now)), "muted")),
+        *(Text(sentence, tone) for sentence, tone in troubles(snapshot, now)),
+        *(Text(sentence, "warning") for sentence in notes),
+        *trained,
+        *folded_events(snapshot.events, now=now),
+        Text(Span(f"Saved picture. {again} shows the job live again.", "muted")),
+        title=title(snapshot),
+        aside=", ".join(filter(None, (snapshot.job_id, resource, snapshot.job.get("model")))),
+        **badge(snapshot.status),
+    )
+
+
+def _trained(snapshot: JobSnapshot) -> bool:
+    """Whether there are curves or may be: a job that ended before its first step has none and never will."""
+    return snapshot.results is not None or bool(snapshot.checkpoints) or not snapshot.ended
 
 
 def _same_curves(before: JobSnapshot, now: JobSnapshot) -> bool:
@@ -85,6 +118,12 @@ def _same_curves(before: JobSnapshot, now: JobSnapshot) -> bool:
         and len(before.checkpoints) == len(now.checkpoints)
         and (before.status, before.total_steps) == (now.status, now.total_steps)
     )
+
+
+def title(snapshot: JobSnapshot) -> str:
+    """What the job is called: its suffix, or its model."""
+    job = snapshot.job
+    return str(job.get("suffix") or job.get("user_provided_suffix") or job.get("model") or snapshot.job_id)
 
 
 def progress(snapshot: JobSnapshot) -> float | None:
@@ -98,142 +137,151 @@ def progress(snapshot: JobSnapshot) -> float | None:
 
 def times(snapshot: JobSnapshot, now: float) -> list[str]:
     """What can be said about time, never negative: how long it has run, when it may end, if the clocks disagree."""
-    created, finished, estimate = snapshot.created_at, snapshot.finished_at, snapshot.estimated_finish
-    said = []
+    created, finished = snapshot.created_at, snapshot.finished_at
     newest = max([field(event, "created_at") or 0 for event in snapshot.events[-1:]] + [created or 0])
     skewed = newest - now > SKEW_S
+    lines = []
     if snapshot.ended and created and finished:
-        said.append(f"took {duration(finished - created)}")
-        said.append(f"ended {clock(finished, now=now)}")
+        lines += [f"took {words.duration(finished - created)}", f"ended {words.clock(finished, now=now)}"]
     elif created:
-        said.append(f"created {clock(created, now=now)}")
-        if not skewed:
-            said.append(f"{duration(now - created)} ago")
-    if not snapshot.ended and estimate and not skewed:
-        if estimate > now:
-            said.append(f"about {duration(estimate - now)} left by the service's estimate")
-        elif snapshot.status == "running":
-            said.append("past the service's estimated end, which is rough")
+        lines.append(f"created {words.clock(created, now=now)}")
+        lines += [] if skewed else [f"{words.duration(now - created)} ago"]
     if skewed:
-        said.append(f"the service's clock is {duration(newest - now)} ahead of this machine's")
-    return said
+        return [*lines, f"the service's clock is {words.duration(newest - now)} ahead of this machine's"]
+    return [*lines, *_time_left(snapshot, now)]
+
+
+def _time_left(snapshot: JobSnapshot, now: float) -> list[str]:
+    estimate = snapshot.estimated_finish
+    if snapshot.ended or not estimate:
+        return []
+    if estimate > now:
+        return [f"about {words.duration(estimate - now)} left by the service's estimate"]
+    return ["past the service's estimated end, which is rough"] if snapshot.status == "running" else []
 
 
 def queue_place(events: Iterable[Any]) -> str | None:
     """The newest message about the queue, while nothing newer says that the job has started."""
-    found = None
+    place = None
     for event in events:
         message = str(field(event, "message") or "")
         low = message.lower()
         if "queue" in low or "enqueued" in low or "waiting for" in low:
-            found = message
+            place = message
         elif "started" in low or "completed" in low or low.startswith("step "):
-            found = None
-    return found
+            place = None
+    return place
+
+
+def standing(snapshot: JobSnapshot, now: float) -> list[str]:
+    """How far the job is and since when, when it was read, and its place in the queue."""
+    lines = [*steps_said(snapshot), *times(snapshot, now), f"read {words.clock(snapshot.read_at, now=now)}"]
+    if snapshot.status in ("pending", "queued", "created") and (place := queue_place(snapshot.events)):
+        lines.append(place)
+    return lines
 
 
 def status_html(snapshot: JobSnapshot, *, resource: str, now: float, notes: Iterable[str] = ()) -> str:
     """Name, state, the sentence that explains it, progress, and time; then whatever is wrong."""
-    job = snapshot.job
-    title = job.get("suffix") or job.get("user_provided_suffix") or job.get("model") or snapshot.job_id
     head = (
-        f'<div class="tb-head">{chip(snapshot.status)}<span class="tb-title">{esc(title)}</span>'
-        f'<span class="tb-mono">{esc(snapshot.job_id)}</span>'
-        f'<span class="tb-muted tb-push">{esc(resource)}, {esc(job.get("model") or "")}</span></div>'
+        f'<div class="tb-head">{chip(snapshot.status)}<span class="tb-title">{escape(title(snapshot))}</span>'
+        f'<span class="tb-mono">{escape(snapshot.job_id)}</span>'
+        f'<span class="tb-muted tb-push">{escape(resource)}, {escape(snapshot.job.get("model") or "")}</span></div>'
     )
     lines = [
         head,
-        f'<div class="tb-line" role="status" aria-live="polite">{esc(snapshot.status_text)}</div>',
+        f'<div class="tb-line" role="status" aria-live="polite">{escape(snapshot.status_text)}</div>',
         bar(snapshot),
+        '<div class="tb-under">' + "".join(f"<span>{escape(s)}</span>" for s in standing(snapshot, now)) + "</div>",
+        *(notice(sentence, tone) for sentence, tone in troubles(snapshot, now)),
+        *(notice(sentence) for sentence in notes),
     ]
-    under = [*steps_said(snapshot), *times(snapshot, now), f"read {clock(snapshot.read_at, now=now)}"]
-    if snapshot.status in ("pending", "queued", "created") and (place := queue_place(snapshot.events)):
-        under.append(place)
-    lines.append('<div class="tb-under">' + "".join(f"<span>{esc(text)}</span>" for text in under) + "</div>")
-    lines += [notice(text, tone) for text, tone in troubles(snapshot, now)]
-    lines += [notice(text) for text in notes]
     return "".join(lines)
 
 
 def steps_said(snapshot: JobSnapshot) -> list[str]:
     """Progress in words: percent, step of steps, epoch of epochs; tokens once they are known."""
-    said = []
+    lines = []
     done = progress(snapshot)
     if done is not None:
-        said.append(f"{done:.0%}")
+        lines.append(words.percent(done, 0))
     if snapshot.step is not None:
-        said.append(
-            f"step {count(snapshot.step)}" + (f" of {count(snapshot.total_steps)}" if snapshot.total_steps else "")
-        )
+        total = f" of {words.count(snapshot.total_steps)}" if snapshot.total_steps else ""
+        lines.append(f"step {words.count(snapshot.step)}{total}")
     if snapshot.epoch is not None and snapshot.n_epochs:
-        said.append(f"epoch {snapshot.epoch:.1f} of {snapshot.n_epochs}")
+        lines.append(f"epoch {snapshot.epoch:.1f} of {snapshot.n_epochs}")
     if snapshot.trained_tokens:
-        said.append(f"{count(snapshot.trained_tokens)} tokens billed")
-    return said
+        lines.append(f"{words.count(snapshot.trained_tokens)} tokens billed")
+    return lines
 
 
 def troubles(snapshot: JobSnapshot, now: float) -> list[tuple[str, str]]:
     """(sentence, tone) for each thing that is wrong: a failed job, a picture that is old."""
-    found = []
+    problems = []
     if snapshot.error:
-        found.append((f"The service says: {snapshot.error}", "bad"))
+        problems.append((f"The service says: {snapshot.error}", "bad"))
     elif snapshot.status == "failed":
-        found.append(("The service gives no reason. The events below may.", "bad"))
+        problems.append(("The service gives no reason. The events below may.", "bad"))
     if snapshot.stale_since is not None or snapshot.problem:
         since = snapshot.stale_since or snapshot.read_at
         why = (snapshot.problem or "the service cannot be reached").rstrip(".")
-        found.append((
-            f"{why[:1].upper()}{why[1:]}. This picture is {duration(now - snapshot.read_at)} old (trouble since "
-            f"{clock(since, now=now)}). The job goes on without this cell; trying again.", "wait",
+        problems.append((
+            f"{why[:1].upper()}{why[1:]}. This picture is {words.duration(now - snapshot.read_at)} old (trouble since "
+            f"{words.clock(since, now=now)}). The job goes on without this cell; trying again.", "warning",
         ))  # fmt: skip
-    return found
+    return problems
 
 
 def bar(snapshot: JobSnapshot) -> str:
     """The progress bar, with a hair line at the end of each epoch; empty while progress is unknown."""
     done = progress(snapshot)
     share = 100 * (done or 0.0)
-    kind = {"succeeded": " tb-done", "failed": " tb-stopped", "cancelled": " tb-stopped"}.get(snapshot.status, "")
+    kind = {"succeeded": "good", "failed": "rest", "cancelled": "rest"}.get(snapshot.status, "go")
     epochs = snapshot.n_epochs or 1
     hairs = "".join(f'<b style="left:{100 * i / epochs:.2f}%"></b>' for i in range(1, epochs)) if epochs <= 50 else ""
     now_at = f' aria-valuenow="{share:.0f}"' if done is not None else ""
     return (
-        f'<div class="tb-bar{kind}" role="progressbar" aria-label="training progress" aria-valuemin="0" '
+        f'<div class="tb-bar tb-{kind}" role="progressbar" aria-label="training progress" aria-valuemin="0" '
         f'aria-valuemax="100"{now_at}><i style="width:{share:.2f}%"></i>{hairs}</div>'
     )
 
 
 def chart_html(snapshot: JobSnapshot, diagnosis: Diagnosis | None) -> str:
     """The loss chart; a frame of the same size before there is a first value."""
+    width, height = CHART_SIZE
+    return svg.inline(_chart(snapshot, diagnosis), width=width, height=height, empty=_no_curve(snapshot))
+
+
+def chart_picture(snapshot: JobSnapshot, diagnosis: Diagnosis | None) -> Picture | Text:
+    """The loss chart as a picture that stands alone; before there is a first value, words."""
+    drawn = _chart(snapshot, diagnosis)
+    if not drawn.lines:
+        return Text(Span(_no_curve(snapshot), "muted"))
+    return svg.picture(drawn, width=CHART_SIZE[0], height=CHART_SIZE[1])
+
+
+def _chart(snapshot: JobSnapshot, diagnosis: Diagnosis | None) -> Chart:
     frame = snapshot.results.frame if snapshot.results is not None else None
-    drawn = curves.loss_chart(frame, diagnosis=diagnosis, total_steps=snapshot.total_steps, n_epochs=snapshot.n_epochs)
-    empty = "No step was reported." if snapshot.ended else "The curves begin with the first training step."
-    return svg.inline(drawn, width=CHART_SIZE[0], height=CHART_SIZE[1], empty=empty)
+    steps, epochs = snapshot.total_steps, snapshot.n_epochs
+    return curves.loss_chart(frame, diagnosis=diagnosis, total_steps=steps, n_epochs=epochs)
 
 
-def side_html(snapshot: JobSnapshot, diagnosis: Diagnosis | None) -> str:
-    """The verdict so far with its one sentence, and the newest numbers."""
-    return verdict_html(diagnosis, ended=snapshot.ended) + newest_html(snapshot)
+def _no_curve(snapshot: JobSnapshot) -> str:
+    return "No step was reported." if snapshot.ended else "The curves begin with the first training step."
 
 
-def verdict_html(diagnosis: Diagnosis | None, *, ended: bool) -> str:
+def verdict(diagnosis: Diagnosis | None, *, ended: bool) -> list[Text]:
     """What the curves say up to now, in the words of the analysis."""
     from tunebook.analysis.curves import wording
 
-    heading = "Verdict" if ended else "Verdict so far"
+    heading = Span("Verdict: " if ended else "Verdict so far: ", "muted")
     if diagnosis is None:
-        return f"<h4>{heading}</h4>" + note("None yet: it needs validation values from several steps.")
-    tone = {"overfitting": "wait", "healthy": "good", "diverged": "bad", "not_converged": "go"}.get(
-        diagnosis.verdict, "rest"
-    )
-    sign = wording.SYMBOLS.get(diagnosis.verdict, "?")
-    said = (
-        f'<div class="tb-{tone}"><span class="tb-sign" aria-hidden="true">{sign}</span> '
-        f"<b>{esc(wording.title(diagnosis.verdict))}</b></div>{note(diagnosis.reason)}"
-    )
-    if ended and diagnosis.advice:
-        said += note(diagnosis.advice[0])
-    return f"<h4>{heading}</h4>{said}"
+        return [Text((heading, "none yet; it needs validation values from several steps."))]
+    sign = VERDICTS[diagnosis.verdict].sign if diagnosis.verdict in VERDICTS else "?"
+    tone = diagnosis.verdict if diagnosis.verdict in VERDICTS else ""
+    judged = Span(f"{sign} {wording.title(diagnosis.verdict)}", "strong", tone)
+    advice = diagnosis.advice[:1] if ended else ()
+    return [Text((heading, judged)), Text(diagnosis.reason), *map(Text, advice)]
 
 
 _NEWEST = (
@@ -248,68 +296,76 @@ _NEWEST = (
 )
 
 
-def newest_html(snapshot: JobSnapshot) -> str:
+def newest(snapshot: JobSnapshot) -> Table | None:
     """The last measured value of each curve with its step, and the lowest (of rewards: the highest)."""
-    if snapshot.results is None:
-        return ""
+    frame = snapshot.results.frame if snapshot.results is not None else None
     rows = []
     for label, column in _NEWEST:
-        steps, values = curves.measured(snapshot.results.frame, column)
+        steps, values = curves.measured(frame, column)
         if len(values):
             best = int(values.argmin() if "loss" in column else values.argmax())
-            rows.append((esc(label), number(float(values[-1])), number(float(values[best])), count(steps[best])))
-    return table("Newest values", ("", "last", "best", "best at step"), rows, numbers=(1, 2, 3)) if rows else ""
+            rows.append((label, words.number(values[-1]), words.number(values[best]), words.count(steps[best])))
+    head = ("newest values", "last", "best", "best at step")
+    return Table(head, rows, numeric=(1, 2, 3), labelled=True) if rows else None
 
 
-def checkpoints_html(snapshot: JobSnapshot, diagnosis: Diagnosis | None = None) -> str:
+def checkpoints(snapshot: JobSnapshot, diagnosis: Diagnosis | None = None) -> Table | Text:
     """The checkpoints kept, newest last; the one the diagnosis recommends is marked in words."""
     best = field(getattr(diagnosis, "checkpoint", None), "step")
-    rows = []
+    rows: list[tuple[Inline, ...]] = []
     for checkpoint in snapshot.checkpoints:
         step = int(field(checkpoint, "step_number") or 0)
         metrics = field(checkpoint, "metrics") or {}
         loss = field(metrics, "full_valid_loss")
         loss = field(metrics, "valid_loss") if loss is None else loss
         accuracy = field(metrics, "full_valid_mean_token_accuracy")
-        name = f'<span class="tb-mono">{esc(field(checkpoint, "fine_tuned_model_checkpoint") or "–")}</span>'
-        mark = "<b>recommended</b>" if step == best else ""
-        rows.append((count(step), number(loss), number(accuracy), mark, name))
+        name = Span(str(field(checkpoint, "fine_tuned_model_checkpoint") or "–"), "code")
+        mark = Span("recommended" if step == best else "", "strong")
+        rows.append((words.count(step), words.number(loss), words.number(accuracy), mark, name))
     if not rows:
-        when = "None was kept." if snapshot.ended else "They appear at the end of each epoch."
-        return f"<h4>Checkpoints</h4>{note(when + ' The service keeps the newest few.')}"
-    head = ("step", "loss", "accuracy", "", "model to deploy")
-    return table("Checkpoints, with their validation; the service keeps the newest few", head, rows, numbers=(0, 1, 2))
+        when = "none was kept." if snapshot.ended else "they appear at the end of each epoch."
+        return Text((Span("Checkpoints: ", "muted"), f"{when} The service keeps the newest few."))
+    caption = "Checkpoints, with their validation; the service keeps the newest few"
+    return Table(("step", "loss", "accuracy", "", "model to deploy"), rows, caption, numeric=(0, 1, 2))
 
 
-def events_html(events: tuple[Any, ...], *, now: float) -> str:
-    """The newest events first; a long log is cut, and says so."""
-    items = []
+def _event_rows(events: Sequence[Any], now: float) -> list[tuple[Inline, Inline]]:
+    """(time, message) of each event, the newest first; a long log is cut, and says so."""
+    rows: list[tuple[Inline, Inline]] = []
     for event in reversed(events[-SHOWN_EVENTS:]):
         level = str(field(event, "level") or "info")
-        sign = "✕ error: " if level == "error" else "△ warning: " if level.startswith("warn") else ""
-        when = clock(field(event, "created_at"), now=now)
-        items.append(f"<li><time>{esc(when)}</time><span>{sign}{esc(field(event, 'message') or '')}</span></li>")
-    left = len(events) - SHOWN_EVENTS
-    if left > 0:
-        items.append(f"<li><span class='tb-muted'>… {count(left)} earlier events: job.events()</span></li>")
-    if not items:
-        items.append("<li><span class='tb-muted'>No events yet.</span></li>")
-    return f'<ul class="tb-events" aria-label="events, newest first">{"".join(items)}</ul>'
+        sign = "✕ error: " if level == "error" else "▲ warning: " if level.startswith("warn") else ""
+        rows.append((words.clock(field(event, "created_at"), now=now), f"{sign}{field(event, 'message') or ''}"))
+    if (left := len(events) - SHOWN_EVENTS) > 0:
+        rows.append(("", Span(f"… {words.plural(left, 'earlier event')}: job.events()", "muted")))
+    return rows or [("", Span("No events yet.", "muted"))]
+
+
+def events_table(events: Sequence[Any], *, now: float) -> Table:
+    """The newest events first."""
+    return Table(("", ""), _event_rows(events, now), labelled=True)
+
+
+def folded_events(events: Sequence[Any], *, now: float) -> list[Part]:
+    """The newest few events in sight, the others folded."""
+    rows = _event_rows(events, now)
+    seen, rest = rows[:UNFOLDED_EVENTS], rows[UNFOLDED_EVENTS:]
+    shown = Table(("", ""), seen, "Events, newest first", labelled=True)
+    return [shown, Fold("Earlier events", [Table(("", ""), rest, labelled=True)])] if rest else [shown]
 
 
 def plain_text(snapshot: JobSnapshot, diagnosis: Diagnosis | None, resource: str) -> str:
     """The cell in a few lines of text."""
     job: Mapping[str, Any] = snapshot.job
     lines = [f"{snapshot.job_id} at {resource} ({job.get('model') or 'unknown model'})"]
-    shown = state(snapshot.status).word
-    lines.append(f"{shown}: {snapshot.status_text}")
-    if said := steps_said(snapshot):
-        lines.append(", ".join(said))
+    lines.append(f"{state(snapshot.status).word}: {snapshot.status_text}")
+    if progress_words := steps_said(snapshot):
+        lines.append(", ".join(progress_words))
     if snapshot.last_losses:
-        lines.append(", ".join(f"{name} {number(value)}" for name, value in snapshot.last_losses.items()))
+        lines.append(", ".join(f"{name} {words.number(value)}" for name, value in snapshot.last_losses.items()))
     if diagnosis is not None:
         from tunebook.analysis.curves import wording
 
         lines.append(f"{wording.title(diagnosis.verdict)}: {diagnosis.reason}")
-    lines += [text for text, _ in troubles(snapshot, snapshot.read_at)]
+    lines += [sentence for sentence, _ in troubles(snapshot, snapshot.read_at)]
     return "\n".join(lines)

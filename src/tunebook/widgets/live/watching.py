@@ -6,9 +6,10 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from tunebook.show import Card, Text
 from tunebook.widgets.live import view as live_view
 from tunebook.widgets.live.watcher import Follow, follower
-from tunebook.widgets.outputs import cell_and_count, mode, static_picture
+from tunebook.widgets.outputs import cell_and_count, mode, picture
 
 if TYPE_CHECKING:
     from tunebook.service import Job, JobSnapshot, Workspace
@@ -18,9 +19,9 @@ if TYPE_CHECKING:
 class Picture:
     """The last state of a watched job, as a value: what `watch` returns where there is no live cell."""
 
-    def __init__(self, snapshot: JobSnapshot | None, html: str, plain: str) -> None:
+    def __init__(self, snapshot: JobSnapshot | None, card: Card, plain: str) -> None:
         self.snapshot = snapshot
-        self._html, self._plain = html, plain
+        self._card, self._plain = card, plain
         self._shown_in: int | None = None
 
     def show(self) -> None:
@@ -35,7 +36,7 @@ class Picture:
             self.show()
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        return static_picture(self._html, self._plain)
+        return picture(self._card, self._plain)
 
     def __repr__(self) -> str:
         return self._plain
@@ -61,7 +62,7 @@ def watch(
     ftjob-... at ...
     ... succeeded, step 6/6, train loss ..., valid loss ...
     """
-    workspace, job_id = _found(job, workspace)
+    workspace, job_id = _place_of(job, workspace)
     where = mode()
     if background or (background is None and where == "notebook"):
         from tunebook.widgets.live.cell import LiveCell
@@ -72,10 +73,10 @@ def watch(
         if where != "script":
             cell.show()
         return cell
-    picture = _print_lines(workspace, job_id, say, follow)
+    last = _print_lines(workspace, job_id, say, follow)
     if where != "script":
-        picture.show()
-    return picture
+        last.show()
+    return last
 
 
 def milestone(snapshot: JobSnapshot) -> tuple[Any, ...]:
@@ -103,15 +104,17 @@ def _print_lines(workspace: Workspace, job_id: str, say: Callable[[str], object]
     except KeyboardInterrupt:
         say(f"Stopped watching; {job_id} goes on. tb.watch('{job_id}') watches it again.")
     if last is None:
-        return Picture(None, "", f"{job_id} at {workspace.name}: not read.")
+        plain = f"{job_id} at {workspace.name}: not read."
+        return Picture(None, Card(Text(plain)), plain)
     from tunebook.analysis import diagnose
 
     diagnosis = diagnose(last) if last.results else None
-    seen = live_view.parts(last, diagnosis=diagnosis, resource=workspace.name, now=last.read_at)
-    return Picture(last, seen.static(f"tb.watch('{job_id}')"), seen.plain)
+    again = f"tb.watch('{job_id}')"
+    card = live_view.card(last, diagnosis=diagnosis, resource=workspace.name, now=last.read_at, again=again)
+    return Picture(last, card, live_view.plain_text(last, diagnosis, workspace.name))
 
 
-def _found(job: Job | str, workspace: Workspace | None) -> tuple[Workspace, str]:
+def _place_of(job: Job | str, workspace: Workspace | None) -> tuple[Workspace, str]:
     if isinstance(job, str):
         if workspace is None:
             from tunebook.service import connect

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from tunebook.widgets.clicks import said
+from tunebook.widgets.clicks import sentence_of
 
 if TYPE_CHECKING:
     from tunebook.service import Job, JobSnapshot, Workspace
@@ -114,7 +114,7 @@ def _moved(workspace: Workspace, going: list[str], entries: Mapping[str, Entry],
                 known = {job_id: seen[job_id]} if seen[job_id].events else {}
                 moved |= look(workspace, [job_id], known, now=now)
             except OpenAIError as error:
-                failed[job_id] = Entry(replace(seen[job_id], read_at=now), said(error))
+                failed[job_id] = Entry(replace(seen[job_id], read_at=now), sentence_of(error))
         return {i: Entry(s, complete=s.ended) for i, s in moved.items()} | failed
     return {i: Entry(s, complete=s.ended) for i, s in moved.items()}
 
@@ -129,7 +129,7 @@ def _completed(workspace: Workspace, entry: Entry) -> Entry:
     try:
         results = load_results(workspace.files.content(files[0]), name=entry.snapshot.job_id)
     except Exception as error:  # a file deleted or unreadable is said in its row
-        return replace(entry, complete=True, problem=f"Results: {said(error)}")
+        return replace(entry, complete=True, problem=f"Results: {sentence_of(error)}")
     return Entry(replace(entry.snapshot, results=results), complete=True)
 
 
@@ -137,4 +137,4 @@ def _stale(entry: Entry, error: BaseException, now: float) -> Entry:
     if entry.snapshot.ended:
         return entry
     since = entry.snapshot.stale_since or now
-    return replace(entry, snapshot=replace(entry.snapshot, stale_since=since), problem=said(error))
+    return replace(entry, snapshot=replace(entry.snapshot, stale_since=since), problem=sentence_of(error))

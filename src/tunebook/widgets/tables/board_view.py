@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tunebook import words
 from tunebook.money import paid, per_million, tier_of
+from tunebook.palette import TONES, VERDICTS
 from tunebook.plots.curves import measured
 from tunebook.plots.svg import sparkline
+from tunebook.show import Inline, Picture, Share, Span, Table, Text
 from tunebook.widgets.live.view import progress
-from tunebook.widgets.markup import amount, clock, count, esc, note, number
-from tunebook.widgets.states import chip, state
+from tunebook.widgets.states import state
 
 if TYPE_CHECKING:
     from tunebook.analysis import Diagnosis
@@ -42,7 +44,7 @@ class Row:
     reason: str
     cost_usd: float
     tokens: int | None
-    spark: str
+    spark: Picture | None
     settings: str
     problem: str
 
@@ -105,7 +107,8 @@ def _settings(snapshot: JobSnapshot) -> str:
 def _verdict_words(verdict: str) -> str:
     from tunebook.analysis.curves import wording
 
-    return f"{wording.SYMBOLS.get(verdict, '?')} {wording.title(verdict)}" if verdict else "–"
+    sign = VERDICTS[verdict].sign if verdict in VERDICTS else "?"
+    return f"{sign} {wording.title(verdict)}" if verdict else ""
 
 
 # What can be sorted by, with the direction that is wanted first. NaN and "" always come last.
@@ -124,12 +127,12 @@ def arrange(
     rows: Iterable[Row], *, find: str = "", show: str = ALL, sort: str = "newest", turn: bool = False
 ) -> list[Row]:
     """The rows to show, in order. find: words that must all occur somewhere in the row; turn: reverse the order."""
-    words = find.lower().split()
+    asked = find.lower().split()
     kept = [
         row
         for row in rows
         if (show == ALL or (show == GOING and not state(row.status).ended) or show == row.status)
-        and all(word in f"{row.name} {row.job_id} {row.model} {row.resource} {row.verdict}".lower() for word in words)
+        and all(word in f"{row.name} {row.job_id} {row.model} {row.resource} {row.verdict}".lower() for word in asked)
     ]
     value, descending = SORTS[sort]
     missing = [row for row in kept if _missing(value(row))]
@@ -142,46 +145,41 @@ def _missing(value: Any) -> bool:
 
 
 HEAD = ("job", "state", "progress", "loss curve", "validation loss", "verdict", "tokens", "cost", "settings", "created")
-_NUMBERS = {4, 6, 7}
 
 
-def table_html(rows: Sequence[Row], *, total: int, now: float, several: bool = False) -> str:
+def table(rows: Sequence[Row], *, total: int, now: float, several: bool = False) -> Table | Text:
     """The rows as one table. total: jobs known before filtering; several: name the resource in each row."""
-    align = [' class="tb-num"' if i in _NUMBERS else "" for i in range(len(HEAD))]
-    head = "".join(f'<th scope="col"{a}>{h}</th>' for h, a in zip(HEAD, align, strict=True))
-    body = "".join(row_html(row, now=now, several=several) for row in rows)
     if not total:
-        return note("No jobs here yet. tb.job_form(ws) makes the first one.")
-    counted = f"{total} job{'' if total == 1 else 's'}"
+        return Text("No jobs here yet. tb.job_form(ws) makes the first one.")
+    counted = words.plural(total, "job")
     shown = f"{len(rows)} of {counted}" if len(rows) != total else counted
-    empty = "" if rows else '<tr><td colspan="10" class="tb-muted">No job fits what is asked for.</td></tr>'
-    return (
-        f'<table class="tb-table tb-board"><caption>{shown}; solid training, dashed validation loss</caption>'
-        f"<thead><tr>{head}</tr></thead><tbody>{body}{empty}</tbody></table>"
-    )
+    if not rows:
+        return Text(f"{shown}: no job fits what is asked for.")
+    cells = [_cells(row, now=now, several=several) for row in rows]
+    return Table(HEAD, cells, f"{shown}; solid training, dashed validation loss", numeric=(4, 6, 7), labelled=True)
 
 
-def row_html(row: Row, *, now: float, several: bool = False) -> str:
+def _cells(row: Row, *, now: float, several: bool) -> tuple[Inline, ...]:
     """One table row; the name heads it for screen readers."""
-    where = f' <span class="tb-muted">{esc(row.resource)}</span>' if several else ""
-    title = f"<b>{esc(row.name)}</b> " if row.name else ""
-    done = "" if math.isnan(row.progress) else f"{row.progress:.0%}"
-    bar = (
-        ""
-        if math.isnan(row.progress)
-        else f'<div class="tb-mini"><i style="width:{100 * row.progress:.0f}%"></i></div>'
-    )
-    problem = f'<br><span class="tb-note">{esc(row.problem[:120])}</span>' if row.problem else ""
-    cost = "–" if math.isnan(row.cost_usd) else amount(row.cost_usd)
-    short = row.job_id if len(row.job_id) <= 16 else f"{row.job_id[:14]}…"
+    job = [
+        *([Span(row.name, "strong words")] if row.name else []),
+        Span(row.job_id, "code cut", hint=row.job_id),
+        Span(f" {row.resource}" if several else "", "muted"),
+        *([Span(row.problem[:120], "words muted")] if row.problem else []),
+    ]
+    shown = state(row.status)
+    tone = {"wait": "warning"}.get(shown.tone, shown.tone)
     return (
-        f'<tr><th scope="row">{title}<span class="tb-mono" title="{esc(row.job_id)}">{esc(short)}</span>'
-        f"{where}{problem}</th>"
-        f"<td>{chip(row.status, small=True)}</td><td>{bar}{done}</td><td>{row.spark}</td>"
-        f'<td class="tb-num">{number(row.loss)}</td>'
-        f'<td title="{esc(row.reason)}">{esc(_verdict_words(row.verdict))}</td>'
-        f'<td class="tb-num">{count(row.tokens)}</td><td class="tb-num">{cost}</td>'
-        f"<td>{esc(row.settings)}</td><td>{clock(row.created_at, now=now)}</td></tr>"
+        job,
+        Span(f"{shown.symbol} {shown.word}", "short", tone if tone in TONES else ""),
+        Share(words.percent(row.progress, 0), share=row.progress),
+        row.spark or "",
+        words.number(row.loss),
+        Span(_verdict_words(row.verdict), "short", row.verdict if row.verdict in VERDICTS else "", hint=row.reason),
+        words.count(row.tokens),
+        words.money(row.cost_usd),
+        row.settings,
+        words.clock(row.created_at, now=now),
     )
 
 
@@ -195,7 +193,7 @@ def plain_table(rows: Sequence[Row]) -> str:
     """The board in text, for terminals and diffs."""
     lines = [f"{'job':<40} {'state':<10} {'done':>5} {'loss':>8}  verdict"]
     for row in rows:
-        done = "" if math.isnan(row.progress) else f"{row.progress:.0%}"
+        done = words.percent(row.progress, 0)
         title = f"{row.name} {row.job_id}".strip()[:40]
-        lines.append(f"{title:<40} {row.status:<10} {done:>5} {number(row.loss):>8}  {row.verdict}")
+        lines.append(f"{title:<40} {row.status:<10} {done:>5} {words.number(row.loss) or '–':>8}  {row.verdict}")
     return "\n".join(lines)

@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 import pandas as pd
 
+from tunebook.show import Card, Span, Text
 from tunebook.widgets.clicks import Clicks
-from tunebook.widgets.live import chart
-from tunebook.widgets.markup import esc, note
-from tunebook.widgets.outputs import Shown, all_widgets, free_from_cell, mode, show_picture, static_picture, widget_view
-from tunebook.widgets.pieces import place, put
-from tunebook.widgets.style import style_tag
-from tunebook.widgets.tables.comparison_view import arrange, choices, plain_table, shows, sorts, table_html
-from tunebook.widgets.tables.pick_table import PickTable
+from tunebook.widgets.outputs import free_from_cell
+from tunebook.widgets.panel import Panel
+from tunebook.widgets.pieces import note, place, put, rendered
+from tunebook.widgets.tables.comparison_view import arrange, choices, plain_table, shows, sorts, table
+from tunebook.widgets.tables.pick_table import PickTable, overlay_html
 
 if TYPE_CHECKING:
     from tunebook.analysis import Comparison, Run
@@ -39,15 +38,15 @@ def comparison_table(comparison: Comparison) -> ComparisonTable:
     return ComparisonTable(comparison)
 
 
-class ComparisonTable:
+class ComparisonTable(Panel):
     """The table. `rows` is what is shown, in order; `picked` the ids of the chosen jobs, `runs` their runs."""
 
     def __init__(self, comparison: Comparison) -> None:
         from tunebook.analysis.sweeps.comparison import run_ids
 
+        super().__init__()
         self.comparison = comparison
         self._runs: Mapping[str, Run] = dict(zip(run_ids(comparison.runs), comparison.runs, strict=True))
-        self._closed = False
         self._make_widgets()
         self._make_layout()
         self._connect()
@@ -56,7 +55,7 @@ class ComparisonTable:
     # ---- widgets
 
     def _make_widgets(self) -> None:
-        self._style, self._chart, self._message = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
+        self._chart, self._message = ipywidgets.HTML(), ipywidgets.HTML()
         self._look = PickTable(
             placeholder="id, suffix, verdict, n_epochs=2",
             shows=shows(self.comparison),
@@ -71,15 +70,9 @@ class ComparisonTable:
     # ---- layout
 
     def _make_layout(self) -> None:
-        place(self._style, display="none")
         for part in (self._chart, self._message):
             place(part, margin="0", width="auto")
-        self.widget = ipywidgets.VBox(
-            [self._style, self._look.filters(), self._look.frame, self.pick, self._chart, self._message],
-            layout=ipywidgets.Layout(overflow="hidden"),
-        )
-        self._shown = Shown(self.widget)
-        self._style.value = style_tag() + self._shown.hiding_style
+        self._frame([self._look.filters(), self._look.frame, self.pick, self._chart, self._message])
 
     # ---- connections
 
@@ -109,19 +102,11 @@ class ComparisonTable:
         if self._closed:
             return
         rows = self.rows
-        html = self._html(rows)
-        put(self._table, html)
+        put(self._table, rendered(Text(self.comparison.sentence), table(self.comparison, rows)))
         if self._look.offer(choices(self.comparison, rows)):
             self._overlay()
         free_from_cell(self.widget)
-        self._shown.keep(self._still(html), plain_table(self.comparison, rows))
-
-    def _html(self, rows: pd.DataFrame) -> str:
-        sentence = f'<p class="tb-line">{esc(self.comparison.sentence)}</p>'
-        return sentence + table_html(self.comparison, rows)
-
-    def _still(self, html: str) -> str:
-        return f"{html}{note('Saved picture. comparison_table(comparison) sorts, filters and draws curves again.')}"
+        self._keep()
 
     def _overlay(self) -> None:
         labels = {job_id: label for label, job_id in self.pick.options}
@@ -131,34 +116,17 @@ class ComparisonTable:
             if run.results is not None
         }
         frames = dict(list(results.items())[:_MOST_CURVES])
-        drawn = chart.overlay_html(frames, empty="No curves for what is picked.")
+        drawn = overlay_html(frames, empty="No curves for what is picked.")
         more = note(f"The first {len(frames)} of {len(results)} are drawn.") if len(results) > len(frames) else ""
         put(self._chart, drawn + more if self.picked else "")
 
     # ---- display
 
-    def show(self) -> None:
-        """Display the table in the notebook cell that runs now; unattended, its picture."""
-        if mode() == "notebook":
-            self._shown.show(*self._static())
-            return
-        show_picture(*self._static())
-
-    def close(self) -> None:
-        """Free the widgets; the saved picture stays."""
-        self._closed = True
-        for widget in all_widgets(self.widget):
-            widget.close()
-
-    def _static(self) -> tuple[str, str]:
+    def _static(self) -> tuple[Card, str]:
         rows = self.rows
-        return self._still(self._html(rows)), plain_table(self.comparison, rows)
-
-    def _ipython_display_(self) -> None:
-        self.show()
-
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        return static_picture(*self._static()) | ({} if self._closed else widget_view(self.widget))
+        again = "Saved picture. comparison_table(comparison) sorts, filters and draws curves again."
+        parts = Text(self.comparison.sentence), table(self.comparison, rows), Text(Span(again, "muted"))
+        return Card(*parts), plain_table(self.comparison, rows)
 
     def __repr__(self) -> str:
         return f"<ComparisonTable of {len(self.comparison.frame)} jobs>"

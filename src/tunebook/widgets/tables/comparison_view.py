@@ -6,15 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from tunebook import words
 from tunebook.analysis.curves import wording
-from tunebook.analysis.sweeps.comparison_html import job_html, missing, show_money, standing_mark
+from tunebook.analysis.sweeps.comparison_html import standing_mark
 from tunebook.analysis.sweeps.importance import show_value
-from tunebook.analysis.sweeps.ranking import show_share
-from tunebook.widgets.markup import count, esc, number
+from tunebook.palette import VERDICTS
+from tunebook.show import Inline, Span, Table, Text
+from tunebook.words import missing
 
 if TYPE_CHECKING:
     from tunebook.analysis import Comparison
 
+_LONGEST_ID = 16
 ALL, RANKED, BEST, LEFT_OUT = "all jobs", "ranked jobs", "the best and what may be as good", "jobs left out"
 
 # What can be sorted by: the words for it -> (column, whether the highest is wanted first). Unknown values come last.
@@ -35,7 +38,7 @@ _SORTS = {
 def sorts(comparison: Comparison) -> dict[str, tuple[str, bool]]:
     """What the rows can be sorted by; what no job has a value for is not offered."""
     frame = comparison.frame
-    known = {words: how for words, how in _SORTS.items() if how[0] in frame and frame[how[0]].notna().any()}
+    known = {name: how for name, how in _SORTS.items() if how[0] in frame and frame[how[0]].notna().any()}
     return (known or {"job": ("id", False)}) | {name: (name, False) for name in varied(comparison)}
 
 
@@ -98,8 +101,8 @@ def _fits(row: dict[Any, Any], word: str, comparison: Comparison) -> bool:
     return any(word in str(text).lower() for text in texts if text)
 
 
-def table_html(comparison: Comparison, rows: pd.DataFrame) -> str:
-    """The rows as one table, all text escaped; what is not ranked says why."""
+def table(comparison: Comparison, rows: pd.DataFrame) -> Table | Text:
+    """The rows as one table; what is not ranked says why."""
     names, frame = varied(comparison), comparison.frame
     priced = len(frame) > 0 and bool(frame["cost_usd"].notna().any())
     several = len(comparison.groups) > 1
@@ -107,55 +110,55 @@ def table_html(comparison: Comparison, rows: pd.DataFrame) -> str:
     head = ["rank", "job", *(["group"] if several else []), *names, "seed", value, "behind", "P(best)", "accuracy"]
     head += ["verdict", "tokens", *(["cost"] if priced else [])]
     numeric = {"seed", value, "behind", "P(best)", "accuracy", "tokens", "cost", *names}
-    align = [' class="tb-num"' if title in numeric else "" for title in head]
-    heads = "".join(f'<th scope="col"{a}>{esc(title)}</th>' for title, a in zip(head, align, strict=True))
-    body = "".join(
-        _row(row, align, _cells(row, comparison, names, several=several, priced=priced), comparison)
-        for row in rows.to_dict("records")
-    )
-    told = f"{len(rows)} of {len(frame)} jobs" if len(rows) != len(frame) else f"{len(frame)} jobs"
-    empty = "" if len(rows) else f'<tr><td colspan="{len(head)}" class="tb-muted">No job fits what is asked.</td></tr>'
+    cells = [_cells(row, comparison, names, several=several, priced=priced) for row in rows.to_dict("records")]
+    shown = f"{len(rows)} of {len(frame)} jobs" if len(rows) != len(frame) else words.plural(len(frame), "job")
+    columns = [at for at, title in enumerate(head) if title in numeric]
+    if not cells:
+        return Text(f"{shown}: no job fits what is asked.")
+    return Table(head, cells, f"{shown}; ★ best guess, ≈ not told apart from it", numeric=columns)
+
+
+def _job(row: dict[Any, Any], comparison: Comparison) -> Inline:
+    job_id = str(row["id"])
+    short = job_id if len(job_id) <= _LONGEST_ID else f"{job_id[: _LONGEST_ID - 2]}…"
+    reason = comparison.left_out.get(job_id, "")
     return (
-        f'<table class="tb-table tb-board"><caption>{told}; ★ best guess, ≈ not told apart from it</caption>'
-        f"<thead><tr>{heads}</tr></thead><tbody>{body}{empty}</tbody></table>"
+        Span(f"{row['suffix']} " if row["suffix"] else "", "strong"),
+        Span(short, "code", hint=job_id),
+        *([Span(reason[:160], "words muted")] if reason else []),
     )
 
 
-def _row(row: dict[Any, Any], align: list[str], cells: list[str], comparison: Comparison) -> str:
-    reason = comparison.left_out.get(row["id"], "")
-    why = f'<br><span class="tb-note">{esc(reason[:160])}</span>' if reason else ""
-    job = f'<th scope="row">{job_html(str(row["id"]), row["suffix"])}{why}</th>'
-    first, *rest = (f"<td{a}>{cell}</td>" for cell, a in zip(cells, [align[0], *align[2:]], strict=True))
-    return f"<tr>{first}{job}{''.join(rest)}</tr>"
-
-
-def _cells(row: dict[Any, Any], comparison: Comparison, names: list[str], *, several: bool, priced: bool) -> list[str]:
-    """Every cell of a row but the job's own, as safe HTML."""
+def _cells(
+    row: dict[Any, Any], comparison: Comparison, names: list[str], *, several: bool, priced: bool
+) -> tuple[Inline, ...]:
     ranked = not missing(row["rank"])
-    value = f"{row['loss']:#.4g} <small>{row['loss_low']:#.4g}–{row['loss_high']:#.4g}</small>" if ranked else "–"
+    interval = Span(f" {row['loss_low']:#.4g}–{row['loss_high']:#.4g}" if ranked else "", "muted")
     verdict = row["verdict"] if isinstance(row["verdict"], str) else ""
-    return [
+    sign = VERDICTS[verdict].sign if verdict in VERDICTS else "?"
+    behind = ranked and row["id"] != comparison.winner
+    return (
         _standing(row, comparison),
-        *([esc("" if missing(row["group"]) else row["group"])] if several else []),
-        *(esc("–" if missing(row[name]) else show_value(row[name])) for name in names),
-        esc("–" if missing(row["seed"]) else show_value(row["seed"]).removesuffix(".0")),
-        value,
-        f"{row['behind']:+.1%}" if ranked and row["id"] != comparison.winner else "",
-        esc(show_share(row["p_best"])) if ranked else "",
-        "–" if missing(row["accuracy"]) else f"{row['accuracy']:.1%}",
-        esc(f"{wording.SYMBOLS.get(verdict, '?')} {wording.title(verdict)}" if verdict else "–"),
-        count(row["trained_tokens"]),
-        *([esc(show_money(row["cost_usd"])) or "–"] if priced else []),
-    ]
+        _job(row, comparison),
+        *(["" if missing(row["group"]) else str(row["group"])] if several else []),
+        *("" if missing(row[name]) else show_value(row[name]) for name in names),
+        "" if missing(row["seed"]) else show_value(row["seed"]).removesuffix(".0"),
+        (f"{row['loss']:#.4g}", interval) if ranked else "",
+        f"+{words.percent(row['behind'])}" if behind else "",
+        words.probability(row["p_best"]) if ranked else "",
+        words.percent(row["accuracy"], 1),
+        f"{sign} {wording.title(verdict)}" if verdict else "–",
+        words.count(row["trained_tokens"]),
+        *([words.money(row["cost_usd"])] if priced else []),
+    )
 
 
-def _standing(row: dict[Any, Any], comparison: Comparison) -> str:
+def _standing(row: dict[Any, Any], comparison: Comparison) -> Inline:
     if missing(row["rank"]):
         return "–"
     low, high = row["rank_low"], row["rank_high"]
-    return f"{standing_mark(row, comparison.winner)}{row['rank']}" + (
-        f" <small>({low}–{high})</small>" if low != high else ""
-    )
+    place = f"{standing_mark(row, comparison.winner)}{row['rank']}"
+    return (place, Span(f" ({low}–{high})", "muted")) if low != high else place
 
 
 def choices(comparison: Comparison, rows: pd.DataFrame) -> list[tuple[str, str]]:
@@ -175,8 +178,8 @@ def plain_table(comparison: Comparison, rows: pd.DataFrame) -> str:
     lines = [comparison.sentence, f"{'rank':>5} {'job':<30} {comparison.measure:>8} {'P(best)':>8}  verdict"]
     for row in rows.to_dict("records"):
         place = "–" if missing(row["rank"]) else str(row["rank"])
-        chance = "" if missing(row["p_best"]) else show_share(row["p_best"])
-        value = number(row["loss"]) if place != "–" else "–"
+        chance = words.probability(row["p_best"])
+        value = words.number(row["loss"]) if place != "–" else "–"
         said = comparison.left_out.get(row["id"]) or row["verdict"] or ""
         lines.append(f"{place:>5} {row['id']!s:<30} {value:>8} {chance:>8}  {said}")
     return "\n".join(lines)

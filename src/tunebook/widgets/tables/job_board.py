@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -12,26 +11,16 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 
 from tunebook.catalogue import load_catalogue
+from tunebook.show import Card, Span, Table, Text
 from tunebook.widgets.clicks import Clicks, in_thread
-from tunebook.widgets.live import chart
 from tunebook.widgets.live.watcher import Watcher, replace_watchers
-from tunebook.widgets.markup import esc, note
-from tunebook.widgets.outputs import (
-    Shown,
-    all_widgets,
-    cell_and_count,
-    free_from_cell,
-    mode,
-    show_picture,
-    static_picture,
-    widget_view,
-)
-from tunebook.widgets.pieces import button, place, put, wrap
+from tunebook.widgets.outputs import cell_and_count, free_from_cell
+from tunebook.widgets.panel import Panel
+from tunebook.widgets.pieces import button, note, place, put, rendered, wrap
 from tunebook.widgets.states import STATES
-from tunebook.widgets.style import style_tag
 from tunebook.widgets.tables import board_view
 from tunebook.widgets.tables.board_feed import Entry, feed
-from tunebook.widgets.tables.pick_table import PickTable
+from tunebook.widgets.tables.pick_table import PickTable, overlay_html
 
 if TYPE_CHECKING:
     from tunebook.service import Workspace
@@ -61,7 +50,7 @@ def board(*workspaces: Workspace, limit: int = 100) -> Board:
     return Board(workspaces, limit=limit)
 
 
-class Board:
+class Board(Panel):
     """The board. `rows` are what is shown, in order; `picked` the job ids chosen for comparison; `close()` ends it."""
 
     def __init__(
@@ -72,16 +61,16 @@ class Board:
         clock: Callable[[], float] = time.time,
         spawn: Callable[[Callable[[], None]], None] = in_thread,
     ) -> None:
+        super().__init__()
         self.workspaces, self.limit = workspaces, limit
         self.catalogue = load_catalogue()
         self.comparison: Any = None
         self._entries: dict[str, tuple[Workspace, Entry]] = {}
         self._rows: dict[str, tuple[Entry, board_view.Row]] = {}
         self._diagnoses: dict[str, tuple[Any, Any]] = {}
-        self._clock, self._lock = clock, threading.RLock()
+        self._clock = clock
         self._drawn_at = 0.0
         self._watchers: list[Watcher] = []
-        self._closed = False
         self._make_widgets()
         self._make_layout()
         self._connect(spawn)
@@ -89,7 +78,7 @@ class Board:
     # ---- widgets
 
     def _make_widgets(self) -> None:
-        self._style, self._title = ipywidgets.HTML(), ipywidgets.HTML(wrap(self._heading()))
+        self._title = ipywidgets.HTML(wrap(rendered(Card(title="Jobs", aside=self._where))))
         self._chart, self._words, self._message = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
         self._look = PickTable(
             placeholder="name, id, model, verdict",
@@ -109,7 +98,6 @@ class Board:
     # ---- layout
 
     def _make_layout(self) -> None:
-        place(self._style, display="none")
         for part in (self._title, self._chart, self._words, self._message):
             place(part, margin="0", width="auto")
         line = ipywidgets.Layout(flex_flow="row wrap", align_items="center")
@@ -120,21 +108,8 @@ class Board:
         choosing = ipywidgets.HBox([self.compare_button, hint], layout=line)
         self._picking = ipywidgets.VBox([self.pick, choosing])
         place(self._picking, display="none")  # until there are jobs to compare
-        self.widget = ipywidgets.VBox(
-            [
-                self._style,
-                self._title,
-                self._look.filters(self.refresh_button),
-                self._look.frame,
-                self._picking,
-                self._chart,
-                self._words,
-                self._message,
-            ],
-            layout=ipywidgets.Layout(overflow="hidden"),
-        )
-        self._shown = Shown(self.widget)
-        self._style.value = style_tag() + self._shown.hiding_style
+        parts = [self._title, self._look.filters(self.refresh_button), self._look.frame, self._picking]
+        self._frame([*parts, self._chart, self._words, self._message])
 
     # ---- connections
 
@@ -211,23 +186,19 @@ class Board:
                 return
             self._drawn_at = self._clock()
             rows = self.rows
-            html = self._html(rows)
-            put(self._table, html)
+            put(self._table, rendered(self._tabled(rows)))
             self._look.offer([(board_view.choice_label(row), row.key) for row in rows])
             self._picking.layout.display = "" if len(self._rows) > 1 else "none"
             free_from_cell(self.widget)
-            self._shown.keep(f"{self._heading()}{html}{self._again()}", board_view.plain_table(rows))
+            self._keep()
 
-    def _heading(self) -> str:
-        where = ", ".join(esc(w.name) for w in self.workspaces)
-        return f'<div class="tb-head"><span class="tb-title">Jobs</span><span class="tb-muted">at {where}</span></div>'
+    @property
+    def _where(self) -> str:
+        return f"at {', '.join(workspace.name for workspace in self.workspaces)}"
 
-    def _html(self, rows: list[board_view.Row]) -> str:
+    def _tabled(self, rows: list[board_view.Row]) -> Table | Text:
         several = len(self.workspaces) > 1
-        return board_view.table_html(rows, total=len(self._rows), now=self._clock(), several=several)
-
-    def _again(self) -> str:
-        return note("Saved picture. tb.board(ws) shows the jobs live again.")
+        return board_view.table(rows, total=len(self._rows), now=self._clock(), several=several)
 
     def _overlay(self) -> None:
         self._busy(self._clicks.active)
@@ -239,7 +210,7 @@ class Board:
                 row = self._rows[key][1]
                 if entry.snapshot.results is not None:
                     frames[f"{row.name or row.job_id[:14]} {row.settings}".strip()] = entry.snapshot.results.frame
-        drawn = chart.overlay_html(frames, empty="No curves yet for what is picked.") if chosen else ""
+        drawn = overlay_html(frames, empty="No curves yet for what is picked.") if chosen else ""
         self._chart.value = wrap(drawn)
         self._words.value = ""
 
@@ -249,8 +220,11 @@ class Board:
         with self._lock:
             chosen = [self._entries[key][1].snapshot for key in self.pick.value if key in self._entries]
         self.comparison = compare(chosen)
-        left = "".join(note(f"{job_id}: {why}", "wait") for job_id, why in self.comparison.left_out.items())
-        self._words.value = wrap(f"<p>{esc(self.comparison.sentence)}</p>{left}{note('In code: board.comparison')}")
+        left = [Text(f"{job_id}: {why}", "warning") for job_id, why in self.comparison.left_out.items()]
+        put(
+            self._words,
+            rendered(Text(self.comparison.sentence), *left, Text(Span("In code: board.comparison", "muted"))),
+        )
         return None
 
     # ---- watching
@@ -306,19 +280,14 @@ class Board:
             self._closed = True
         for watcher in self._watchers:
             watcher.stop()
-        for widget in all_widgets(self.widget):
-            widget.close()
+        super().close()
 
     # ---- display
 
-    def show(self) -> None:
-        """Display the board in the notebook cell that runs now and begin to read; unattended, read once."""
-        if mode() != "notebook":
-            self.read_once()
-            show_picture(*self._static())
-            return
-        with self._lock:  # as in the live cell: no picture may come in between
-            self._shown.show(*self._static())
+    def _read_once(self) -> None:
+        self.read_once()
+
+    def _begin(self) -> None:
         if not self._watchers:
             self.start()
 
@@ -338,15 +307,10 @@ class Board:
         self.draw()
         return self
 
-    def _static(self) -> tuple[str, str]:
+    def _static(self) -> tuple[Card, str]:
         rows = self.rows
-        return f"{self._heading()}{self._html(rows)}{self._again()}", board_view.plain_table(rows)
-
-    def _ipython_display_(self) -> None:
-        self.show()
-
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        return static_picture(*self._static()) | ({} if self._closed else widget_view(self.widget))
+        again = Text(Span("Saved picture. tb.board(ws) shows the jobs live again.", "muted"))
+        return Card(self._tabled(rows), again, title="Jobs", aside=self._where), board_view.plain_table(rows)
 
     def __repr__(self) -> str:
         return f"<Board of {len(self._rows)} jobs at {', '.join(w.name for w in self.workspaces)}>"

@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import ipywidgets
+import numpy as np
+import pandas as pd
 
-from tunebook.widgets.pieces import described, place
+from tunebook import words
+from tunebook.plots import svg
+from tunebook.plots.curves import overlay_chart
+from tunebook.show import Table
+from tunebook.widgets.pieces import described, place, rendered
+
+
+def overlay_html(frames: Mapping[str, pd.DataFrame], *, empty: str) -> str:
+    """Curves of several jobs over each other and their key in numbers; the words `empty` where there are none."""
+    chart = overlay_chart(frames)
+    rows = []
+    for line in chart.lines:
+        lowest = int(np.argmin(line.y))
+        values = (words.number(line.y[-1]), words.number(line.y[lowest]), words.count(line.x[lowest]))
+        rows.append((svg.sample(line), line.label, *values))
+    caption = f"Overlaid curves: {chart.y_label}, smoothed"
+    key = Table(("", "job", "last", "lowest", "at step"), rows, caption, numeric=(2, 3, 4)) if rows else None
+    return svg.inline(chart, width=860, height=300, empty=empty, legend=False) + rendered(key)
 
 
 class PickTable:
