@@ -1,6 +1,6 @@
 """How fast the data room is, as ratios within one run: `python tests/benchmarks/data.py [--mb 512] [--near]`.
 
-    check    structure and rules of a supervised file / a bare msgspec decoding loop over its lines, one core: <= 2.5
+    check    structure and rules of a supervised file / a bare msgspec decoding loop over its lines, one core: <= 5
     memory   of that check: < 400 MB
     tokens   exact count from the file, reading and decoding included / a bare tokenizer loop, one core: <= 0.65
     near     20,000 x 2,000 texts < 10 s; with --near also 400,000 x 20,000 < 120 s and 2 GB
