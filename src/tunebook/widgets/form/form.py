@@ -242,7 +242,7 @@ class JobForm(Panel):
         self._show_notes(state)
         self._show_code(state)
         put(self._estimate, note(state.estimate.words))
-        put(self._waits, note(self._waiting_for(state), "wait") if state.missing else "")
+        put(self._waits, note(self._waiting_for(state), "warning") if state.missing else "")
         if self._open_question and state.ask != self._open_question:
             self._ask(None)  # it was about another estimate
         if not self._clicks.active:
