@@ -50,15 +50,6 @@ def test_a_long_id_is_cut_for_the_eye_and_whole_for_the_hand():
     assert html.count("ftjob-0123456789") == 2  # in the text and where the pointer rests
 
 
-def test_a_drawing_made_for_a_page_is_completed_to_stand_alone():
-    inside, alone = (
-        Picture("<svg width='1'/>", ""),
-        Picture("<svg xmlns=\"http://www.w3.org/2000/svg\" width='1'/>", ""),
-    )
-
-    assert inside.html() == alone.html()
-
-
 def test_a_share_has_a_bar_as_long_as_it_is_and_none_where_there_is_no_number():
     assert "width:20px" in Share("50 %", share=0.5).html()
     assert Table(("", "p"), [("a", Share(""))], numeric=(1,)).html().count("<span") == 0

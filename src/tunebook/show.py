@@ -133,7 +133,7 @@ class Share(Span):
         if not self.text:
             return Markup("")
         bar = element("span", Markup(""), f"{STYLES['share']};width:{40 * min(max(self.share, 0), 1):.0f}px")
-        return super().html() + element("span", bar, STYLES["whole"])
+        return element("span", super().html() + element("span", bar, STYLES["whole"]), STYLES["short"])
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ class Picture:
     width: int = 640
 
     def html(self) -> Markup:
-        data = _standing_alone(self.image).encode() if isinstance(self.image, str) else self.image
+        data = self.image.encode() if isinstance(self.image, str) else self.image
         kind = "svg+xml" if isinstance(self.image, str) else "png"
         source = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
         image = Markup('<img style="{}" src="{}" alt="{}" width="{}">')
@@ -162,11 +162,6 @@ class Picture:
 
     def markdown(self) -> str:
         return _plain_markdown(self.words)
-
-
-def _standing_alone(svg: str) -> str:
-    """The drawing as a file of its own, which has to say that it is one."""
-    return svg if "xmlns=" in svg else svg.replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"', 1)
 
 
 # What stands in a sentence or a cell: text, a span, a small picture, or several in a row.

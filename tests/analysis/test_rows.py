@@ -1,5 +1,7 @@
 """A comparison's row is one record, and a column of it is one entry of a table that every view lays out."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
@@ -43,9 +45,19 @@ def test_only_columns_that_have_something_to_show_are_laid_out(comparison):
     assert not {"group", "seed", "batch_size", "accuracy"} & set(names)
 
 
-def test_a_value_that_was_not_told_differs_from_one_that_was(comparison):
-    assert varied_settings(comparison.jobs) == ("n_epochs", "batch_size", "learning_rate_multiplier")
-    assert varied_settings(comparison.jobs[:2]) == ("n_epochs",)
+def test_settings_are_compared_between_ranked_jobs_where_not_to_be_told_is_a_difference(comparison):
+    best, second, failed = comparison.jobs
+    untold = replace(second, settings=second.settings | {"batch_size": None})
+
+    assert varied_settings((best, second, failed)) == ("n_epochs",)
+    assert varied_settings((best, untold)) == ("n_epochs", "batch_size")
+
+
+def test_ranks_are_sorted_within_their_groups(comparison):
+    rank = next(column for column in columns_of(comparison.jobs) if column.name == "rank")
+    best, second, _ = comparison.jobs
+
+    assert rank.value_of(second) < rank.value_of(replace(best, group="B"))
 
 
 def test_a_new_column_is_one_entry_and_every_view_shows_it(comparison, monkeypatch):

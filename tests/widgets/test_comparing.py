@@ -11,6 +11,8 @@ import pytest
 from ipywidgets.widgets.widget import _instances as widget_register
 
 from tunebook.analysis import Results, Run, compare
+from tunebook.analysis.sweeps import rows
+from tunebook.analysis.sweeps.rows import Column
 from tunebook.widgets.tables.comparing import ComparisonTable, comparison_table
 from tunebook.widgets.tables.comparison_view import BEST, LEFT_OUT, RANKED
 
@@ -146,6 +148,18 @@ def test_everything_from_outside_is_escaped() -> None:
 
     assert "<script>x" not in texts(made.widget)
     assert "<script>x" not in made._repr_mimebundle_()["text/html"]
+    made.close()
+
+
+def test_a_new_column_of_the_comparison_is_a_column_here(comparison, monkeypatch) -> None:
+    status = Column("status", "State at the end", lambda job: job.status, numeric=False, sort="state at the end")
+    monkeypatch.setattr(rows, "COLUMNS", (*rows.COLUMNS, status))
+    made = ComparisonTable(comparison)
+
+    assert "State at the end" in texts(made.widget)
+    made.sort.value = "state at the end"
+    assert shown(made) == "dacb"
+    assert "State at the end" in made._repr_mimebundle_()["text/plain"]
     made.close()
 
 

@@ -249,20 +249,25 @@ def _span(frame: pd.DataFrame) -> str:
 
 def _measurements(event: Any) -> list[tuple[float, dict[str, float]]]:
     """(step, {column: value}) of one event; nothing when it announces no measurement."""
-    data, message = _field(event, "data"), _field(event, "message")
-    found = []
-    if isinstance(message, str) and (match := _STEP_MESSAGE.match(message)):
-        values = {_spoken_name(key): float(value) for key, value in _PAIR.findall(match[3])}
-        found.append((float(match[1]), {k: v for k, v in values.items() if k in CANONICAL}))
+    return [found for found in (_of_message(_field(event, "message")), _of_data(_field(event, "data"))) if found]
+
+
+def _of_message(message: Any) -> tuple[float, dict[str, float]] | None:
+    if not isinstance(message, str) or not (match := _STEP_MESSAGE.match(message)):
+        return None
+    values = {_spoken_name(key): float(value) for key, value in _PAIR.findall(match[3])}
+    return float(match[1]), {k: v for k, v in values.items() if k in CANONICAL}
+
+
+def _of_data(data: Any) -> tuple[float, dict[str, float]] | None:
     if not isinstance(data, Mapping):
         data = data.to_dict() if hasattr(data, "to_dict") else getattr(data, "__dict__", None)
-    if isinstance(data, Mapping) and _is_number(data.get("step")):
-        values = {canonical_name(str(k)): float(v) for k, v in data.items() if k != "step" and _is_number(v)}
-        values.pop("total_steps", None)
-        # The service writes -1 for what it did not measure; of rewards it may be a value.
-        kept = {k: v for k, v in values.items() if v != -1 or "reward" in k}
-        found.append((float(data["step"]), kept))
-    return found
+    if not isinstance(data, Mapping) or not _is_number(data.get("step")):
+        return None
+    values = {canonical_name(str(k)): float(v) for k, v in data.items() if k != "step" and _is_number(v)}
+    values.pop("total_steps", None)
+    # The service writes -1 for what it did not measure; of rewards it may be a value.
+    return float(data["step"]), {k: v for k, v in values.items() if v != -1 or "reward" in k}
 
 
 def _field(event: Any, name: str) -> Any:

@@ -105,11 +105,17 @@ def series(frame: pd.DataFrame, column: str, kind: str) -> Signal:
         low, middle, high = np.quantile(value, (0.05, 0.5, 0.95)) if len(value) else (0.0, 0.0, 1.0)
         scale = float(max(abs(middle), abs(high), high - low)) or 1.0
         return Signal(column, kind, step, value, -value / scale, 0.0, scale)
-    level = 1 - value if kind == "accuracy" else value
-    offset = _OFFSET * float(np.median(level)) if len(level) else 0.0
-    if len(level) and offset == 0:  # more than half exact zeros
+    y, offset = _logarithms(1 - value if kind == "accuracy" else value)
+    return Signal(column, kind, step, value, y, offset, 1.0, impossible)
+
+
+def _logarithms(level: np.ndarray) -> tuple[np.ndarray, float]:
+    """The logarithms of losses or error rates, and the small offset that keeps those of zeros finite."""
+    if not len(level):
+        return level, 0.0
+    offset = _OFFSET * float(np.median(level))
+    if offset == 0:  # more than half exact zeros
         offset = _OFFSET * float(level.mean()) or 1e-12
     y = np.log(level + offset)
-    if len(y):  # further than this from the middle is no measurement of the same thing
-        y = np.clip(y, np.median(y) - _FURTHEST, np.median(y) + _FURTHEST)
-    return Signal(column, kind, step, value, y, offset, 1.0, impossible)
+    # Further than this from the middle is no measurement of the same thing.
+    return np.clip(y, np.median(y) - _FURTHEST, np.median(y) + _FURTHEST), offset

@@ -13,6 +13,7 @@ import numpy as np
 from tunebook.analysis.curves.evidence import ENOUGH, Evidence
 from tunebook.analysis.curves.signals import Signal
 from tunebook.palette import VERDICTS
+from tunebook.show import Span
 from tunebook.words import percent, probability
 
 _TITLES = {
@@ -155,6 +156,13 @@ class Facts:
 def title(verdict: str) -> str:
     """The verdict as a heading."""
     return _TITLES.get(verdict, verdict)
+
+
+def verdict_span(verdict: str | None, hint: str = "") -> Span:
+    """The verdict after its sign and in its colour, for a table; nothing where there is none."""
+    if verdict not in VERDICTS:
+        return Span(f"? {verdict}" if verdict else "")
+    return Span(f"{VERDICTS[verdict].sign} {title(verdict)}", "short", verdict, hint=hint)
 
 
 def measure_name(column: str) -> str:

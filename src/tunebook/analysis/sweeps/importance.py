@@ -83,13 +83,6 @@ class Importance(Shown):
         return (table, *(Text(note) for note in self.notes))
 
 
-def show_value(value: Any) -> str:
-    """A hyperparameter's value as people write it: 0.05, 3, 16, low."""
-    if isinstance(value, float | np.floating):
-        return f"{float(value):.4g}"
-    return str(value)
-
-
 def importance(
     jobs: pd.DataFrame,
     hyperparameters: Sequence[str],
@@ -129,19 +122,21 @@ def importance(
         rows, orient="index", columns=["importance", "low", "high", "effect", "best", "note"]
     ).astype({"importance": float, "low": float, "high": float, "effect": float})
     frame = frame.sort_values("importance", ascending=False, kind="stable", na_position="last")
-    told = [] if few else [pair for pair in pairs if not {pair[0], pair[1]} & set(notes_of)]
-    notes: tuple[str, ...] = ()
-    if few and scales:
-        notes = (
-            f"{len(jobs)} jobs are too few to say what mattered (about {fewest_jobs} are needed): "
+    shared = [] if few else [pair for pair in pairs if not {pair[0], pair[1]} & set(notes_of)]
+    notes = _cautions(len(jobs), surface, fewest_jobs) if scales else ()
+    return Importance(frame, pd.DataFrame(shared, columns=["first", "second", "share"]), len(jobs), notes)
+
+
+def _cautions(jobs: int, surface: Surface, fewest_jobs: int) -> tuple[str, ...]:
+    if jobs < fewest_jobs:
+        return (
+            f"{jobs} jobs are too few to say what mattered (about {fewest_jobs} are needed): "
             "the effects are what the surface suggests, not a finding.",
         )
-    elif scales and len(surface.values) < fewest_jobs:
-        notes = (
-            f"{len(jobs)} jobs, but only {len(surface.values)} different configurations: mind how wide the "
-            "intervals are.",
-        )
-    return Importance(frame, pd.DataFrame(told, columns=["first", "second", "share"]), len(jobs), notes)
+    if len(surface.values) < fewest_jobs:
+        different = f"{len(surface.values)} different configurations"
+        return (f"{jobs} jobs, but only {different}: mind how wide the intervals are.",)
+    return ()
 
 
 def _sobol(surface: Surface, points: int, draws: int, seed: int) -> tuple[Array, Array, Array, list[Any]]:

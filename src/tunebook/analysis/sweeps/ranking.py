@@ -144,13 +144,17 @@ def rank_jobs(
     frame = frame.set_index("id")
     winner = str(frame.index[0])
     frame.loc[winner, "indistinguishable"] = False
-    if noise_sd is None and within[1] >= REPLICATES_NEEDED:
-        source: NoiseSource = "replicates"
-    else:
-        enough = len(means) >= max(SURFACE_NEEDED, 2 * len([s for s in scales if s.varied]) + 4)
-        source = "surface" if enough else "assumed"
+    source = _noise_source(surface, within[1] if noise_sd is None else 0)
     spread = surface.noise_sd
     return Ranking(frame, winner, level, yardstick, spread, source, float(np.expm1(2 * spread)), names, surface, draws)
+
+
+def _noise_source(surface: Surface, replicates: int) -> NoiseSource:
+    """How the luck of a seed is known, given the degrees of freedom within configurations."""
+    if replicates >= REPLICATES_NEEDED:
+        return "replicates"
+    varied = sum(scale.varied for scale in surface.scales)
+    return "surface" if len(surface.values) >= max(SURFACE_NEEDED, 2 * varied + 4) else "assumed"
 
 
 def configurations(jobs: pd.DataFrame, hyperparameters: Sequence[str]) -> tuple[tuple[Scale, ...], Array, Any]:
@@ -192,11 +196,6 @@ def _configuration_table(surface: Surface, draws: Array, measure: Measure, level
             "indistinguishable": behind_low <= 0,
         }
     )
-
-
-def show_share(probability: float) -> str:
-    """A probability as people write it; never 0 % or 100 %, which draws cannot show."""
-    return "<1%" if probability < 0.005 else ">99%" if probability > 0.995 else f"{probability:.0%}"
 
 
 def noise_sentence(ranking: Ranking) -> str:

@@ -16,7 +16,7 @@ import pandas as pd
 
 from tunebook import words
 from tunebook.analysis.curves.diagnosis import Diagnosis
-from tunebook.palette import VERDICTS
+from tunebook.analysis.curves.wording import verdict_span
 from tunebook.show import Inline, Share, Span, Table
 
 Standing = Literal["best", "as good", ""]
@@ -99,19 +99,6 @@ class ComparedJob:
         epoch = "" if self.epoch is None else f" (epoch {words.number(self.epoch)})"
         return f"step {words.count(self.step)}{epoch}"
 
-    @property
-    def verdict_words(self) -> str:
-        """The verdict after its sign: ▲ overfitting."""
-        if not self.verdict:
-            return ""
-        sign = VERDICTS[self.verdict].sign if self.verdict in VERDICTS else "?"
-        return f"{sign} {self.verdict.replace('_', ' ')}"
-
-    @property
-    def settings_words(self) -> str:
-        """Its hyperparameters in a line, without those the service has not told: n_epochs 3, batch_size 4."""
-        return ", ".join(f"{name} {words.setting(value)}" for name, value in self.settings.items() if value is not None)
-
 
 R = TypeVar("R")
 
@@ -138,13 +125,14 @@ class Column(Generic[R]):
         return getattr(row, self.name) if self.value is None else self.value(row)
 
 
-def jobs_table(rows: Sequence[R], columns: Sequence[Column[R]], caption: str = "") -> Table:
-    """`rows` as a table of `columns`."""
+def jobs_table(rows: Sequence[R], columns: Sequence[Column[R]], caption: str = "", *, labelled: bool = False) -> Table:
+    """`rows` as a table of `columns`; with `labelled`, the first names the row."""
     return Table(
         [column.heading for column in columns],
         [[column.cell(row) for column in columns] for row in rows],
         caption,
         numeric=[at for at, column in enumerate(columns) if column.numeric],
+        labelled=labelled,
     )
 
 
@@ -153,12 +141,13 @@ def job_cell(job: ComparedJob) -> tuple[str | Span, ...]:
     return (*((Span(job.suffix, "strong"), " ") if job.suffix else ()), Span(job.id, "code cut", hint=job.id))
 
 
-def _verdict_cell(job: ComparedJob) -> Inline:
-    return Span(job.verdict_words, "short", tone=str(job.verdict)) if job.verdict in VERDICTS else job.verdict_words
-
-
 def _rank_cell(job: ComparedJob) -> Inline:
     return Span(f"{STANDING_SIGNS[job.standing]}{job.place}", "short")
+
+
+def _rank_value(job: ComparedJob) -> tuple[int, str, int] | None:
+    """Ranks count within a group; groups are lettered A to Z, AA and so on."""
+    return None if job.rank is None or job.group is None else (len(job.group), job.group, job.rank)
 
 
 def _chance_cell(job: ComparedJob) -> Inline:
@@ -167,7 +156,7 @@ def _chance_cell(job: ComparedJob) -> Inline:
 
 WHO: tuple[Column[ComparedJob], ...] = (
     Column("group", "Group", lambda job: job.group or "", numeric=False),
-    Column("rank", "Rank", _rank_cell, numeric=False, sort="rank"),
+    Column("rank", "Rank", _rank_cell, numeric=False, sort="rank", value=_rank_value),
     Column("id", "Job", job_cell, numeric=False, sort="job"),
 )
 # The hyperparameters that differ stand between these and the columns above.
@@ -177,7 +166,7 @@ COLUMNS: tuple[Column[ComparedJob], ...] = (
     Column("loss_low", "{level} interval", lambda job: job.interval),
     Column("behind", "Behind best", lambda job: job.distance),
     Column("p_best", "P(best)", _chance_cell, sort="chance to be best", highest_first=True),
-    Column("verdict", "Verdict", _verdict_cell, numeric=False, sort="verdict"),
+    Column("verdict", "Verdict", lambda job: verdict_span(job.verdict), numeric=False, sort="verdict"),
     Column("step", "Step to use", lambda job: words.count(job.step)),
     Column("observed", "Own value", lambda job: words.number(job.observed), sort="own value"),
     Column("accuracy", "Accuracy", lambda job: words.percent(job.accuracy, 1), sort="accuracy", highest_first=True),
@@ -235,9 +224,11 @@ def job_labels(frame: pd.DataFrame) -> dict[str, str]:
 
 
 def varied_settings(jobs: Sequence[ComparedJob]) -> tuple[str, ...]:
-    """The hyperparameters that differ between `jobs`; not to be told is a difference."""
+    """The hyperparameters that differ between those of `jobs` that are ranked (between all, where none is); not to be
+    told is a difference."""
+    compared = [job for job in jobs if job.ranked] or jobs
     names = jobs[0].settings if jobs else ()
-    return tuple(name for name in names if len({words.setting(job.settings[name]) for job in jobs}) > 1)
+    return tuple(name for name in names if len({words.setting(job.settings[name]) for job in compared}) > 1)
 
 
 def columns_of(jobs: Sequence[ComparedJob]) -> tuple[Column[ComparedJob], ...]:

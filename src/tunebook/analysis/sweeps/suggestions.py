@@ -119,41 +119,57 @@ def suggest_from(
     if not open_to.any():
         return Suggestions((), pd.DataFrame(columns=names), ("Every setting of the space has been run.",))
     candidates = [row for row, fresh in zip(candidates, open_to, strict=True) if fresh]
-    points = points[open_to]
     yardstick = Measure.of(measure, known["observed"].to_numpy(float))
-    surface, counts, error = _fit(known, tried, scales, yardstick, seed)
-    rows, chosen = [], []
+    frame = _most_promising(candidates, points[open_to], n, yardstick, *_fit(known, tried, scales, yardstick, seed))
+    return Suggestions(tuple(candidates[place] for place in frame.index), frame.reset_index(drop=True))
+
+
+def _most_promising(
+    candidates: Sequence[Mapping[str, Any]],
+    points: Array,
+    n: int,
+    yardstick: Measure,
+    surface: Surface,
+    counts: Array,
+    error: Array,
+) -> pd.DataFrame:
+    """The `n` candidates with the highest expected improvement and what to expect of them; index: their places."""
+    rows: dict[int, dict[str, Any]] = {}
     for _ in range(min(n, len(candidates))):
         gain, row = _improvement(surface, points, yardstick)
-        gain[chosen] = -1.0
+        gain[list(rows)] = -1.0
         best = int(np.argmax(gain))
-        chosen.append(best)
-        rows.append({**candidates[best], **{key: values[best] for key, values in row.items()}})
+        rows[best] = {**candidates[best], **{key: values[best] for key, values in row.items()}}
         surface, counts, error = _believe(surface, points[best], counts, error)
-    return Suggestions(tuple(candidates[place] for place in chosen), pd.DataFrame(rows))
+    return pd.DataFrame(list(rows.values()), index=list(rows))
 
 
 def _candidates(space: Mapping[str, Any], rng: np.random.Generator) -> list[dict[str, Any]]:
     """All combinations, or MOST_CANDIDATES random ones where there are more or a distribution is among them."""
+    listed = _listed(space)
+    if all(values is not None for values in listed.values()):
+        rows = [*islice(product(*(values or () for values in listed.values())), MOST_CANDIDATES + 1)]
+        if len(rows) <= MOST_CANDIDATES:
+            return [dict(zip(space, row, strict=True)) for row in rows]
+    drawn = {name: _drawn(space[name], allowed, rng) for name, allowed in listed.items()}
+    return [dict(zip(drawn, row, strict=True)) for row in zip(*drawn.values(), strict=True)]
+
+
+def _listed(space: Mapping[str, Any]) -> dict[str, list[Any] | None]:
+    """The values of each hyperparameter, None for a distribution; RequestError for a space that is none."""
     if not space:
         raise RequestError("The space is empty: give {name: [values]}, for instance {'n_epochs': [1, 2, 3]}.")
     for name, values in space.items():
         if not hasattr(values, "rvs") and (isinstance(values, str) or not len(list(values))):
             raise RequestError(f"space[{name!r}] = {values!r}: give a list of at least one value, or a distribution.")
-    listed = {name: None if hasattr(values, "rvs") else list(values) for name, values in space.items()}
-    lists = [values for values in listed.values() if values is not None]
-    if len(lists) == len(space):
-        rows = [*islice(product(*lists), MOST_CANDIDATES + 1)]
-        if len(rows) <= MOST_CANDIDATES:
-            return [dict(zip(space, row, strict=True)) for row in rows]
-    drawn = {}
-    for name, allowed in listed.items():
-        if allowed is None:
-            sample = space[name].rvs(size=MOST_CANDIDATES, random_state=rng)
-            drawn[name] = [value.item() if isinstance(value, np.generic) else value for value in sample]
-        else:
-            drawn[name] = [allowed[place] for place in rng.integers(0, len(allowed), MOST_CANDIDATES)]
-    return [dict(zip(drawn, row, strict=True)) for row in zip(*drawn.values(), strict=True)]
+    return {name: None if hasattr(values, "rvs") else list(values) for name, values in space.items()}
+
+
+def _drawn(values: Any, allowed: list[Any] | None, rng: np.random.Generator) -> list[Any]:
+    if allowed is None:
+        sample = values.rvs(size=MOST_CANDIDATES, random_state=rng)
+        return [value.item() if isinstance(value, np.generic) else value for value in sample]
+    return [allowed[place] for place in rng.integers(0, len(allowed), MOST_CANDIDATES)]
 
 
 def _places(rows: Sequence[Mapping[Any, Any]], scales: Sequence[Scale]) -> Array:

@@ -16,11 +16,12 @@ from tunebook.widgets.clicks import Clicks
 from tunebook.widgets.outputs import free_from_cell
 from tunebook.widgets.panel import Panel
 from tunebook.widgets.pieces import note, place, put, rendered
-from tunebook.widgets.tables.comparison_view import arrange, choices, plain_table, shows, sorts, table
+from tunebook.widgets.tables.comparison_view import arrange, choices, shows, sorts, table
 from tunebook.widgets.tables.pick_table import PickTable, overlay_html
 
 if TYPE_CHECKING:
     from tunebook.analysis import Comparison, Run
+    from tunebook.analysis.sweeps.rows import ComparedJob
 
 _MOST_CURVES = 12  # more lines over each other cannot be followed
 
@@ -85,6 +86,12 @@ class ComparisonTable(Panel):
     @property
     def rows(self) -> pd.DataFrame:
         """The rows of `comparison.frame` that are shown now, in order."""
+        frame = self.comparison.frame
+        places = {job_id: place for place, job_id in enumerate(frame["id"])}
+        return frame.iloc[[places[job.id] for job in self._jobs]]
+
+    @property
+    def _jobs(self) -> list[ComparedJob]:
         return arrange(self.comparison, **self._look.asked)
 
     @property
@@ -101,9 +108,9 @@ class ComparisonTable(Panel):
         """Show the rows as they are filtered and sorted now."""
         if self._closed:
             return
-        rows = self.rows
-        put(self._table, rendered(Text(self.comparison.sentence), table(self.comparison, rows)))
-        if self._look.offer(choices(self.comparison, rows)):
+        jobs = self._jobs
+        put(self._table, rendered(Text(self.comparison.sentence), table(self.comparison, jobs)))
+        if self._look.offer(choices(self.comparison, jobs)):
             self._overlay()
         free_from_cell(self.widget)
         self._keep()
@@ -123,10 +130,9 @@ class ComparisonTable(Panel):
     # ---- display
 
     def _static(self) -> tuple[Card, str]:
-        rows = self.rows
+        card = Card(Text(self.comparison.sentence), table(self.comparison, self._jobs))
         again = "Saved picture. comparison_table(comparison) sorts, filters and draws curves again."
-        parts = Text(self.comparison.sentence), table(self.comparison, rows), Text(Span(again, "muted"))
-        return Card(*parts), plain_table(self.comparison, rows)
+        return Card(*card.parts, Text(Span(again, "muted"))), card.text()
 
     def __repr__(self) -> str:
         return f"<ComparisonTable of {len(self.comparison.frame)} jobs>"

@@ -308,9 +308,9 @@ class Board(Panel):
         return self
 
     def _static(self) -> tuple[Card, str]:
-        rows = self.rows
+        table = self._tabled(self.rows)
         again = Text(Span("Saved picture. tb.board(ws) shows the jobs live again.", "muted"))
-        return Card(self._tabled(rows), again, title="Jobs", aside=self._where), board_view.plain_table(rows)
+        return Card(table, again, title="Jobs", aside=self._where), table.text()
 
     def __repr__(self) -> str:
         return f"<Board of {len(self._rows)} jobs at {', '.join(w.name for w in self.workspaces)}>"

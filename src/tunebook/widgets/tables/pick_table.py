@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import ipywidgets
 import numpy as np
 import pandas as pd
 
 from tunebook import words
+from tunebook.analysis.sweeps.rows import Column
 from tunebook.plots import svg
 from tunebook.plots.curves import overlay_chart
 from tunebook.show import Table
 from tunebook.widgets.pieces import described, place, rendered
+
+R = TypeVar("R")
 
 
 def overlay_html(frames: Mapping[str, pd.DataFrame], *, empty: str) -> str:
@@ -27,6 +30,19 @@ def overlay_html(frames: Mapping[str, pd.DataFrame], *, empty: str) -> str:
     caption = f"Overlaid curves: {chart.y_label}, smoothed"
     key = Table(("", "job", "last", "lowest", "at step"), rows, caption, numeric=(2, 3, 4)) if rows else None
     return svg.inline(chart, width=860, height=300, empty=empty, legend=False) + rendered(key)
+
+
+def in_order(rows: Iterable[R], column: Column[R], *, turn: bool = False) -> list[R]:
+    """The rows sorted by a column, with `turn` the other way round; those without a value there come last."""
+    known: list[tuple[Any, R]] = []
+    unknown: list[tuple[Any, R]] = []
+    for row in rows:
+        value = column.value_of(row)
+        (unknown if value == "" or words.missing(value) else known).append((value, row))
+    if any(isinstance(value, str) for value, _ in known):
+        known = [(str(value), row) for value, row in known]
+    known.sort(key=lambda pair: pair[0], reverse=column.highest_first != turn)
+    return [row for _, row in (*known, *unknown)]
 
 
 class PickTable:
