@@ -1,6 +1,7 @@
 """The house keeps its rooms apart: who may import whom, and what `import tunebook` may load."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -70,6 +71,41 @@ def test_every_room_imports_only_what_the_table_allows():
             wrong.append(f"{file.relative_to(SOURCE)} imports {module}")
 
     assert wrong == []
+
+
+def test_no_files_import_each_other_in_a_circle():
+    modules = {".".join(file.relative_to(SOURCE).with_suffix("").parts): file for file in SOURCE.rglob("*.py")}
+    arrows = {name: set() for name in modules}
+    for name, file in modules.items():
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                named = {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+                arrows[name] |= named & modules.keys()
+
+    left = dict(arrows)
+    while free := [name for name, taken in left.items() if not taken & left.keys()]:
+        for name in free:
+            del left[name]
+
+    assert sorted(left) == []  # what is left stands in a circle, or above one
+
+
+# An element's start in a string: that file builds HTML. Beside these, only the jinja2 templates do.
+ELEMENT = re.compile(r"<(a|b|br|code|details|div|em|i|img|li|p|pre|small|span|strong|style|svg|table|t[dhr]|ul)[ >/]")
+MAY_BUILD_HTML = {"show.py", "widgets", "plots/svg.py"}
+
+
+def test_html_is_built_in_show_in_templates_and_in_the_widgets_layout_alone():
+    building = set()
+    for file in sorted((SOURCE / "tunebook").rglob("*.py")):
+        tree = ast.parse(file.read_text("utf-8"))
+        docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        texts = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in docstrings]
+        if any(isinstance(node.value, str) and ELEMENT.search(node.value) for node in texts):
+            place = file.relative_to(SOURCE / "tunebook")
+            building.add(place.parts[0] if place.parts[0] == "widgets" else place.as_posix())
+
+    assert building - MAY_BUILD_HTML == set()
 
 
 def test_the_embedded_service_takes_nothing_of_the_data_room_but_the_file_rules():
