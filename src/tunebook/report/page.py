@@ -10,7 +10,6 @@ from importlib.resources import files
 from typing import NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup, escape
 
 from tunebook.analysis.curves import wording
 from tunebook.plots import svg
@@ -61,19 +60,26 @@ def measure_name(report: Report) -> str:
     return f"validation {report.measure}"
 
 
-def inline(cell: Inline) -> Markup:
+class Piece(NamedTuple):
+    """A part of a cell as the template lays it out: an element's name ("" for bare text), its text, a bar's length."""
+
+    name: str
+    text: str
+    soft: bool = False
+    bar_em: str = ""
+
+
+def pieces(cell: Inline) -> list[Piece]:
     """A cell of a table in the page's own dress: names to copy as code, shares with a bar."""
     if not isinstance(cell, str | Span | Picture):
-        return Markup("").join(inline(piece) for piece in cell)
-    if isinstance(cell, Share):
-        width = f"{4 * min(max(cell.share, 0.0), 1.0):.2f}"
-        bar = Markup('<span class="bar" style="width:{}em" aria-hidden="true"></span> {}')
-        return bar.format(width, cell.text) if cell.text else Markup("")
+        return [piece for part in cell for piece in pieces(part)]
+    if isinstance(cell, Share) and cell.text:
+        return [Piece("", f" {cell.text}", bar_em=f"{4 * min(max(cell.share, 0.0), 1.0):.2f}")]
     if isinstance(cell, Span) and cell.role:
         roles = cell.role.split()
-        tag = "code" if "code" in roles else "b" if "strong" in roles else "span"
-        return Markup('<{0} class="{1}">{2}</{0}>').format(tag, "soft" if "muted" in roles else "", cell.text)
-    return escape(str(cell))
+        name = "code" if "code" in roles else "b" if "strong" in roles else "span"
+        return [Piece(name, cell.text, soft="muted" in roles)]
+    return [Piece("", str(cell))]
 
 
 def _scale(report: Report) -> Scale:
@@ -117,8 +123,8 @@ def _environment() -> Environment:
     environment.filters.update(
         day=day,
         heading=heading,
-        inline=inline,
         neat=neat,
+        pieces=pieces,
         shortened=shortened,
         symbol=lambda verdict: wording.SYMBOLS.get(verdict, ""),
         verdict_title=wording.title,
