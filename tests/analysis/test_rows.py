@@ -8,6 +8,7 @@ import pytest
 from tunebook.analysis import Results, Run, compare
 from tunebook.analysis.sweeps import rows
 from tunebook.analysis.sweeps.rows import Column, columns_of, varied_settings
+from tunebook.report import write_report
 
 
 def a_run(job_id, loss, *, epochs=2, **job):
@@ -68,3 +69,11 @@ def test_a_new_column_is_one_entry_and_every_view_shows_it(comparison, monkeypat
 
     assert "State at the end" in card.html()
     assert "| State at the end |" in card.markdown()
+
+
+def test_a_new_column_is_in_the_report_too(comparison, monkeypatch, tmp_path):
+    status = Column("status", "State at the end", lambda job: job.status, numeric=False)
+    monkeypatch.setattr(rows, "COLUMNS", (*rows.COLUMNS, status))
+
+    for name in ("report.html", "report.md"):
+        assert "State at the end" in write_report(comparison, tmp_path / name).read_text("utf-8")

@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from tunebook.analysis.curves import wording
 from tunebook.analysis.sweeps.rows import jobs_table
+from tunebook.palette import VERDICTS
 from tunebook.report.content import Report
 from tunebook.report.figures import Figures
 from tunebook.report.page import day, shortened
@@ -49,7 +50,7 @@ def _environment() -> Environment:
         code=lambda text: Span(text, "code").markdown(),
         day=day,
         link=quote,
-        symbol=lambda verdict: wording.SYMBOLS.get(verdict, ""),
+        symbol=lambda verdict: VERDICTS[verdict].sign if verdict in VERDICTS else "",
         text=lambda text: Text(shortened(text)).markdown(),
         verdict_title=wording.title,
     )

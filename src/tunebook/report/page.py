@@ -12,6 +12,7 @@ from typing import NamedTuple
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from tunebook.analysis.curves import wording
+from tunebook.palette import VERDICTS
 from tunebook.plots import svg
 from tunebook.report.content import Report
 from tunebook.report.figures import Figures
@@ -126,7 +127,7 @@ def _environment() -> Environment:
         neat=neat,
         pieces=pieces,
         shortened=shortened,
-        symbol=lambda verdict: wording.SYMBOLS.get(verdict, ""),
+        symbol=lambda verdict: VERDICTS[verdict].sign if verdict in VERDICTS else "",
         verdict_title=wording.title,
     )
     return environment

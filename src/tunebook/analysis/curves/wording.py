@@ -23,7 +23,6 @@ _TITLES = {
     "diverged": "Diverged",
     "inconclusive": "Inconclusive",
 }
-SYMBOLS = {verdict: mark.sign for verdict, mark in VERDICTS.items()}
 _MEASURES = {
     "train_loss": "training loss",
     "valid_loss": "validation loss",
