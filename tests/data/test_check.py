@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given, settings
@@ -343,3 +345,17 @@ def test_the_text_form_names_rules_lines_and_fixes():
     assert text.splitlines()[0] == "f: 61 supervised examples. The service will refuse this file: 1 error, no warnings."
     assert "✕ no-messages, 1 x (line 61): There are no messages." in text
     assert "-> Remove this example or fill it." in text
+
+
+def test_two_files_can_be_checked_at_once():
+    """In a process of its own: what goes wrong here ends the process."""
+    script = f"""
+import sys, threading, tunebook as tb
+sys.setswitchinterval(1e-6)
+examples = {many(12)!r}
+checks = [threading.Thread(target=tb.read_dataset(examples).check) for _ in range(2)]
+[check.start() for check in checks], [check.join() for check in checks]
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stderr) == (0, "")

@@ -45,6 +45,11 @@ class _PlainRecord(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     messages: Annotated[list[_PlainMessage], msgspec.Meta(min_length=1)]
 
 
+# Made while the module is imported, as those of `rules.regular` are and for the same reason.
+_plain = msgspec.json.Decoder(_PlainRecord).decode
+_anything = msgspec.json.Decoder().decode
+
+
 def pieces(record: Mapping[str, Any]) -> tuple[list[str], int]:
     """(texts to tokenize, tokens that come on top) of one decoded record of any method. Never raises."""
     texts: list[str] = []
@@ -115,15 +120,14 @@ def count_lines(lines: Iterable[bytes], *, encoding: str = ENCODING) -> list[int
     Plain conversations are decoded as such and their system message, mostly that of the line before, counted once.
     """
     counter = _Counter(encoding)
-    plain, anything = msgspec.json.Decoder(_PlainRecord).decode, msgspec.json.Decoder().decode
     role = {name: PER_MESSAGE + count for name, count in zip(ROLES, count_texts(ROLES, encoding, 1), strict=True)}
     told: dict[str, int] = {}
     for line in lines:
         try:
-            messages = plain(line).messages
+            messages = _plain(line).messages
         except REFUSED:
             try:
-                record = anything(line)
+                record = _anything(line)
             except REFUSED:
                 continue
             if isinstance(record, dict):

@@ -94,10 +94,15 @@ class _Pair(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     non_preferred_output: _Outputs
 
 
+# Made once, while the module is imported: msgspec brings the process down when two threads make decoders of one type.
+_conversation = msgspec.json.Decoder(_Conversation).decode
+_preference = msgspec.json.Decoder(_Pair).decode
+_any = msgspec.json.Decoder().decode
+_arguments = msgspec.json.Decoder(dict[str, Any]).decode
+
 # What is worth keeping of a record in good order: its keys, whether it has pictures, the bytes of these beyond the
 # tokens they count, the keys a grader can read. A plain tuple: there is one for each line of a file.
 Regular = tuple[Keys, bool, int, tuple[str, ...]]
-_arguments = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class _Talk:
@@ -209,16 +214,13 @@ class RegularChecker:
             "dpo": self._pair,
             "reinforcement": self._prompt,
         }[method]
-        self._conversation = msgspec.json.Decoder(_Conversation).decode
-        self._preference = msgspec.json.Decoder(_Pair).decode
-        self._any = msgspec.json.Decoder().decode
         self._tools: dict[bytes, Offered | None] = {}  # raw list -> what it offers; None: something is wrong with it
         self._last: tuple[bytes, Offered | None] = (b"[]", {})
         self._images = load_catalogue().limit("images_per_example_advised")
 
     def _supervised(self, line: bytes) -> Regular | None:
         try:
-            record = self._conversation(line)
+            record = _conversation(line)
         except REFUSED:
             return None
         messages = record.messages
@@ -230,7 +232,7 @@ class RegularChecker:
 
     def _pair(self, line: bytes) -> Regular | None:
         try:
-            record = self._preference(line)
+            record = _preference(line)
         except REFUSED:
             return None
         asked = self._talk(record.input.messages, record.input.tools)
@@ -248,7 +250,7 @@ class RegularChecker:
 
     def _prompt(self, line: bytes) -> Regular | None:
         try:
-            record = self._any(line)
+            record = _any(line)
             messages: list[Any] = msgspec.convert(record["messages"], _Messages)
         except (*REFUSED, KeyError, TypeError):
             return None

@@ -166,7 +166,7 @@ def table(rows: Sequence[Row], *, total: int, now: float, several: bool = False)
     shown = f"{len(rows)} of {counted}" if len(rows) != total else counted
     if not rows:
         return Text(f"{shown}: no job fits what is asked for.")
-    caption = f"{shown}; solid training, dashed validation loss"
+    caption = f"{shown}; dashed training, solid validation loss"
     return jobs_table(rows, columns(now, several=several), caption, labelled=True)
 
 
