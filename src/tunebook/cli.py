@@ -76,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     verb("doctor", _doctor, "Look whether everything needed is here and the service answers; say what to do.")
 
     check = verb("check", _check, "Check a training file; exit code 1 when the service would refuse it.")
+    check.set_defaults(parser=check)
     check.add_argument("file", type=Path, nargs="?", metavar="FILE")
     check.add_argument("--explain", nargs="?", const="", metavar="RULE", help="what a rule asks for; alone, all rules")
     check.add_argument("--method", choices=("supervised", "dpo", "reinforcement"))
@@ -155,7 +156,7 @@ def _check(options: argparse.Namespace) -> int:
         print(explain(options.explain))
         return 0
     if options.file is None:
-        _parser().error("check wants a FILE or --explain RULE")
+        options.parser.error("name a FILE or --explain RULE")
     dataset = read_dataset(options.file, method=options.method)
     validation = read_dataset(options.validation, method=options.method) if options.validation else None
     report = dataset.check(model=options.model, validation=validation)

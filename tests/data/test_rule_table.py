@@ -98,4 +98,6 @@ def test_check_wants_a_file_or_a_rule(capsys):
         main(["check"])
 
     assert stopped.value.code == 2
-    assert "FILE or --explain" in capsys.readouterr().err
+    message = capsys.readouterr().err
+    assert message.startswith("usage: tunebook check [-h]")
+    assert "name a FILE or --explain RULE" in message
