@@ -1,5 +1,6 @@
 """Charts as SVG: well formed, cut to the picture, legible on a page and alone."""
 
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import numpy as np
@@ -115,3 +116,16 @@ def test_a_sparkline_says_its_numbers() -> None:
     assert "training loss 1 to 0.5, validation loss 1.2 to 0.7" in spark.words
     ElementTree.fromstring(spark.image)  # noqa: S314 - made above
     assert svg.sparkline(np.array([1.0]), np.array([])) is None
+
+
+def test_epochs_are_numbered_where_the_page_has_a_legend_of_its_own() -> None:
+    on_a_page = svg.inline(CHART, legend=False)
+
+    assert ">epoch 1</text>" in on_a_page
+    assert ">2</text>" in on_a_page
+
+
+def test_epochs_too_close_to_be_numbered_are_dotted_lines_alone() -> None:
+    close = replace(CHART, epochs=tuple(float(step) for step in range(1, 41)), x_range=(0.0, 40.0))
+
+    assert ">epoch 1<" not in svg.inline(close, legend=False)

@@ -174,6 +174,8 @@ def _drawing(chart: Chart, width: int, height: int, legend: bool) -> str:
 
     most = int((box.right - box.left) / _PIXELS_A_POINT)
     parts = [_grid(chart, px, py, box)]
+    if not legend:  # with one, the names of the marks stand there
+        parts += _epoch_numbers([float(px(step)) for step in chart.epochs], box)
     if chart.onset is not None:
         parts.append(_onset(float(px(chart.onset[0])), float(px(chart.onset[1])), box, legend))
     parts += [
@@ -207,6 +209,16 @@ def _grid(chart: Chart, px: Place, py: Place, box: Box) -> str:
     turned = f'<g transform="translate(11 {(box.top + box.bottom) / 2:.0f}) rotate(-90)">'
     parts.append(f"{turned}{_words(up, 0, 0, 'middle')}</g>")
     return "".join(parts)
+
+
+def _epoch_numbers(ends: Sequence[float], box: Box) -> list[str]:
+    """The number of each epoch at the top, before the line that ends it; none where they would touch each other."""
+    if min((b - a for a, b in pairwise([box.left, *ends])), default=0.0) < 3 * _LETTER:
+        return []
+    names = [str(number) for number in range(1, len(ends) + 1)]
+    if ends[0] - box.left > 10 * _LETTER:
+        names[0] = "epoch 1"
+    return [_words(name, x - 4, box.top + 10, "end") for name, x in zip(names, ends, strict=True) if x <= box.right]
 
 
 def _text(said: str) -> str:

@@ -19,7 +19,7 @@ from tunebook.show import Span
 from tunebook.words import count, duration, listed, moment, setting
 
 PACKAGES = ("tunebook", "numpy", "pandas", "scipy", "scikit-learn", "matplotlib")
-_NUMBERS = ("Tokens", "Bytes")
+_NUMBERS = ("Tokens", "Took", "Bytes")
 # Events shown at most: a job that warns at every step would bury the others.
 MOST_EVENTS = 12
 

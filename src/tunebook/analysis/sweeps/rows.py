@@ -169,7 +169,9 @@ COLUMNS: tuple[Column[ComparedJob], ...] = (
     Column("verdict", "Verdict", lambda job: verdict_span(job.verdict), numeric=False, sort="verdict"),
     Column("step", "Step to use", lambda job: words.count(job.step)),
     Column("observed", "Own value", lambda job: words.number(job.observed), sort="own value"),
-    Column("accuracy", "Accuracy", lambda job: words.percent(job.accuracy, 1), sort="accuracy", highest_first=True),
+    Column(
+        "accuracy", "Token accuracy", lambda job: words.percent(job.accuracy, 1), sort="accuracy", highest_first=True
+    ),
     Column("trained_tokens", "Tokens", lambda job: words.count(job.trained_tokens), sort="tokens", highest_first=True),
     Column("cost_usd", "Cost", lambda job: words.money(job.cost_usd), sort="cost", highest_first=True),
 )
