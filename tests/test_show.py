@@ -50,6 +50,27 @@ def test_a_long_id_is_cut_for_the_eye_and_whole_for_the_hand():
     assert html.count("ftjob-0123456789") == 2  # in the text and where the pointer rests
 
 
+def test_an_excerpt_without_a_space_breaks_rather_than_widen_its_table():
+    assert "overflow-wrap:anywhere" in Span('{"category":"billing"}', "excerpt").html()
+
+
+def test_the_head_of_a_column_of_numbers_may_break_its_numbers_may_not():
+    head, body = Table(("Step to use",), [("1,200",)], numeric=(0,)).html().split("<tbody>")
+
+    assert head.rindex("white-space:normal") > head.rindex("white-space:nowrap")
+    assert "white-space:normal" not in body
+
+
+def test_a_short_caption_is_not_broken_however_narrow_its_table():
+    assert "nowrap" in Table(("line",), [("12",)], "nothing-said: all shown").html()
+    assert "nowrap" not in Table(("line",), [("12",)], "a sentence " * 9).html()
+
+
+def test_a_verdict_without_a_title_begins_where_the_text_below_it_does():
+    assert "margin-left:0" in Card(badge="healthy", tone="good").html()
+    assert "margin-left:0" not in Card(title="sweep", badge="healthy", tone="good").html()
+
+
 def test_a_share_has_a_bar_as_long_as_it_is_and_none_where_there_is_no_number():
     assert "width:20px" in Share("50 %", share=0.5).html()
     assert Table(("", "p"), [("a", Share(""))], numeric=(1,)).html().count("<span") == 0

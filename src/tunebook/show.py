@@ -59,7 +59,7 @@ STYLES: Mapping[str, str] = {
     "code": "font-family:monospace;font-size:12px;background:none",
     "short": "white-space:nowrap",
     "cut": "display:inline-block;max-width:120px;overflow:hidden;text-overflow:ellipsis;vertical-align:bottom",
-    "excerpt": "white-space:pre-wrap;min-width:15em;max-width:44em",
+    "excerpt": "white-space:pre-wrap;min-width:15em;max-width:44em;overflow-wrap:anywhere",
     "words": "min-width:13em;white-space:normal",
     "link": "text-decoration:underline",
     "whole": "display:inline-block;width:40px;margin:0 0 0 4px;text-align:left",
@@ -69,6 +69,7 @@ _SIGNS = {**TONES, **VERDICTS}  # what a `tone` may be
 _TYPESET = re.compile(r"[$\\]")
 _COLUMN, _ROW = {"scope": "col"}, {"scope": "row"}
 _SMALL = 120  # pixels of a picture that stands in a cell
+_SHORT_CAPTION = 48  # a caption up to this many characters stays on its line, however narrow the table is
 _SHORT_CODE = 40  # a path, an id or a value up to this many characters is not broken in two
 
 
@@ -248,9 +249,11 @@ class Table:
     labelled: bool = False
 
     def html(self) -> Markup:
-        caption = element("caption", escape(self.caption), STYLES["caption"]) if self.caption else Markup("")
+        fits = f";{STYLES['short']}" if len(self.caption) <= _SHORT_CAPTION else ""
+        caption = element("caption", escape(self.caption), STYLES["caption"] + fits) if self.caption else Markup("")
         names = [
-            element("th", escape(name), self._style(at, ";font-weight:600"), _COLUMN) for at, name in self._heads()
+            element("th", escape(name), self._style(at, ";font-weight:600;white-space:normal"), _COLUMN)
+            for at, name in self._heads()
         ]
         head = element("thead", element("tr", Markup("").join(names), STYLES["row"]), "") if names else Markup("")
         body = element("tbody", Markup("").join(self._row(row) for row in self._cells()), "")
@@ -391,6 +394,7 @@ class Card:
         if not (self.title or self.badge):
             return Markup("")
         colour = f";color:{_SIGNS[self.tone].colour};border-color:{_SIGNS[self.tone].colour}" if self.tone else ""
+        colour += "" if self.title else ";margin-left:0"  # alone, it stands where the text below it begins
         badge = element("span", escape(self._verdict), STYLES["badge"] + colour) if self.badge else Markup("")
         aside = Span(f" {self.aside}", "muted").html() if self.aside else Markup("")
         return element("div", Span(self.title, "title").html() + badge + aside, STYLES["head"])

@@ -61,6 +61,7 @@ def test_the_card_is_the_plan_and_escapes_what_it_holds(tmp_path):
     assert card.parts[1].head[3:] == ("n_epochs", "batch_size", "learning_rate_multiplier", "seed", "tokens", "state")
     assert card.parts[1].rows[1][3:] == ("2", "auto", "auto", "0", "2,000", "planned")
     assert [row[0] for row in card.parts[1].rows[11:14]] == ["11", "…", "18"]
+    assert card.parts[1].rows[0][1].role == "code"  # a name to copy, not broken in two
     assert "<script>" not in sweep._repr_html_()
 
 

@@ -182,7 +182,7 @@ def _findings(group: Group, same_fix: bool) -> Table:
     columns: dict[str, list[Inline]] = {
         "lines" if several else "line": [_lines(lines) for lines in alike.values()],
         "place": _spans("code", paths),
-        "value": _spans("code", values),
+        "value": _spans("code excerpt", values),
         "what": _spans("words", () if same_message else messages),
         "fix": _spans("words", () if same_fix else fixes),
     }

@@ -25,7 +25,7 @@ from tunebook.service.jobs import as_json
 from tunebook.service.pacing import next_interval
 from tunebook.service.request import JobRequest
 from tunebook.service.watching import JobSnapshot, look, news
-from tunebook.show import Card, Shown, Span, Table, Text
+from tunebook.show import Card, Inline, Shown, Span, Table, Text
 from tunebook.words import count, money, plural, setting
 
 # What a person may do about a running job on the grounds of its picture: None, "pause" or "cancel".
@@ -318,8 +318,8 @@ class Sweep(Shown):
 
     def _card(self) -> Card:
         plan = self.plan.dropna(axis="columns", how="all")
-        say = {"tokens": count, "usd": money}
-        rows = [
+        say: Mapping[str, Callable[[Any], Inline]] = {"tokens": count, "usd": money, "suffix": _name, "job_id": _name}
+        rows: list[tuple[Inline, ...]] = [
             (str(trial), *(say.get(str(name), setting)(value) for name, value in row.items()))
             for trial, row in zip(plan.index, plan.to_dict("records"), strict=True)
         ]
@@ -329,6 +329,10 @@ class Sweep(Shown):
         numeric = [at for at, name in enumerate(plan, 1) if name not in words]
         sentence = (f"Sweep of {plural(len(plan), 'job')} in ", Span(str(self.folder), "code"), f", {self.cost}")
         return Card(Text(sentence), Table(("trial", *plan), rows, numeric=numeric, labelled=True))
+
+
+def _name(value: Any) -> Span:
+    return Span(setting(value), "code")
 
 
 def _paused(pictures: Mapping[str, JobSnapshot]) -> list[str]:
