@@ -43,3 +43,13 @@ def test_foreign_text_is_neither_markup_nor_mathematics(name) -> None:
     assert "&lt;script&gt;" in html
     assert "<script>" not in html
     assert "$x$" not in html
+
+
+def test_what_a_deployment_would_cost_at_azure_stands_below_the_sentence_that_nothing_is_billed_here() -> None:
+    deployment = records("a")["deployment"]
+    deployment.workspace.embedded = True
+
+    *_, terms = deployment._card().parts
+
+    assert terms.title == "Nothing is billed here. At Azure:"
+    assert terms.items[0].startswith("A base model: only the tokens are billed.")

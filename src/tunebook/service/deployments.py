@@ -345,8 +345,8 @@ class Deployment(Shown):
             ("at", self.workspace.name),
             ("read", time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self.read_at))),
         ]
-        here = ("Nothing is billed here. At Azure:",) if self.workspace.embedded else ()
-        return Card(facts(rows, "Deployment"), Items((*here, *self.terms.lines)))
+        here = "Nothing is billed here. At Azure:" if self.workspace.embedded else ""
+        return Card(facts(rows, "Deployment"), Items(self.terms.lines, here))
 
 
 def deployable_name(model: Any) -> str:
