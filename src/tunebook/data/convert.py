@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from tunebook.data.rules.messages import MEANT_ROLES, ROLES
+from tunebook.data.rules.messages import ROLES, meant_role
 
 Record = Mapping[str, Any]
 # What the old data preparation tool put after each prompt and completion so that the model saw where one ends.
@@ -113,7 +113,7 @@ def _renamed(message: object) -> object:
             renamed[new] = renamed.pop(old)
     role = renamed.get("role")
     if isinstance(role, str) and role not in ROLES:
-        renamed["role"] = MEANT_ROLES.get(role.strip().lower(), role.strip().lower())
+        renamed["role"] = meant_role(role)
     if isinstance(renamed.get("content"), list):
         renamed["content"] = [_part(part) for part in renamed["content"]]
     return renamed
