@@ -203,7 +203,7 @@ def explain_shape(head: bytes) -> FileShape:
         if head.startswith(magic):
             return FileShape("binary", problem_of(rule, "", head[:8].hex(" "), kind=what, more=more))
     if wide := wide_encoding(head):
-        kind = "utf-32" if "32" in wide else "utf-16"
+        kind: Shape = "utf-32" if "32" in wide else "utf-16"
         return FileShape(kind, problem_of("utf-16", "", head[:8].hex(" "), encoding=wide.upper()))
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if text.startswith(b"\0"):
