@@ -14,7 +14,7 @@ from typing import Any
 from tunebook.catalogue import Catalogue, load_catalogue
 from tunebook.errors import TunebookError
 
-_PACKAGES = ("openai", "pandas", "scikit-learn", "matplotlib")
+_PACKAGES = ("openai", "pandas", "scikit-learn", "matplotlib", "jupyterlab")
 _CATALOGUE_DAYS = 180  # models and limits have changed every few months
 
 
@@ -37,8 +37,7 @@ def examine(connect: Callable[[], Any], today: date) -> Iterator[Finding]:
     """Everything looked at, one after the other; `connect` opens the workspace to ask."""
     yield Finding("python", "ok", sys.version.split()[0])
     for name in ("tunebook", *_PACKAGES):
-        yield _package(name, "wrong", f"pip install {name}")
-    yield _package("jupyterlab", "wrong", "pip install jupyterlab")
+        yield _package(name)
     yield _kernel()
     yield _widgets()
     catalogue = load_catalogue()
@@ -46,16 +45,16 @@ def examine(connect: Callable[[], Any], today: date) -> Iterator[Finding]:
     yield from _service(connect, catalogue)
 
 
-def _package(name: str, otherwise: str, advice: str) -> Finding:
+def _package(name: str, advice: str = "") -> Finding:
     try:
         return Finding(name, "ok", version(name))
     except PackageNotFoundError:
-        return Finding(name, otherwise, "not installed", advice)
+        return Finding(name, "wrong", "not installed", advice or f"pip install {name}")
 
 
 def _kernel() -> Finding:
     """The kernel that JupyterLab offers first has to run the Python in which tunebook is installed."""
-    found = _package("ipykernel", "wrong", "pip install ipykernel: without a kernel no cell runs")
+    found = _package("ipykernel", "pip install ipykernel: without a kernel no cell runs")
     if found.state != "ok":
         return found
     try:
@@ -82,7 +81,7 @@ def _same(one: str, other: str) -> bool:
 
 def _widgets() -> Finding:
     """ipywidgets needs its front end beside it, in the environment that runs JupyterLab."""
-    missing = [name for name in ("ipywidgets", "jupyterlab-widgets") if _package(name, "wrong", "").state != "ok"]
+    missing = [name for name in ("ipywidgets", "jupyterlab-widgets") if _package(name).state != "ok"]
     if missing:
         advice = f"pip install {' '.join(missing)} in the environment that runs JupyterLab, and reload the page"
         return Finding("widgets", "wrong", f"{' and '.join(missing)} not installed", advice)

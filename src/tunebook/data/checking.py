@@ -24,7 +24,7 @@ from tunebook.data.rules.scan import suspects
 from tunebook.data.rules.table import problem_of
 from tunebook.data.rules.texts import check_texts
 from tunebook.data.tokens import TokenSummary, count_lines, encoding_of, extrapolate, summarise
-from tunebook.money import bill, epochs_of
+from tunebook.money import epochs_of
 
 KEEP = 20  # findings of a rule that are kept; all are counted
 HOPELESS = 100_000  # lines, all of them bad, after which a file is not looked through to its end
@@ -102,27 +102,16 @@ def check_dataset(
     for found, count in seen.findings(dataset.lines.line, keep=keep):
         findings.add(found, count)
     minimum = catalogue.limit("min_examples") if min_examples is None else min_examples
+    findings.extend(_whole(dataset, seen, minimum, model, alone=validation is None))
     summary = _tokens(dataset, sample, len(seen), encoding) if tokens != "none" else None
-    if dataset.shape.kind != "binary":
-        findings.extend(too_few(len(seen), minimum))
-    size = dataset.facts.size if dataset.facts else 0
-    findings.extend(check_whole(seen, dataset.method, size, minimum, model, known, alone=validation is None))
-    epochs = epochs_of(n_epochs, len(seen))
-    if summary and (too_large := job_size_problem(summary.total, epochs)):
+    if summary and (too_large := job_size_problem(summary.total, epochs_of(n_epochs, len(seen)))):
         findings.add(too_large)
     if validation is not None:
         for problem, count in _beside(dataset, validation, keep):
             findings.add(problem, count)
     cost = None
     if model and summary and dataset.method != "reinforcement":
-        cost = bill(
-            model,
-            summary.total,
-            interval=summary.interval,
-            examples=summary.examples,
-            n_epochs=n_epochs,
-            training_type=training_type,
-        )
+        cost = summary.bill(model, n_epochs=n_epochs, training_type=training_type)
     return CheckReport(
         name=dataset.name,
         method=dataset.method,
@@ -135,6 +124,14 @@ def check_dataset(
         totals=dict(findings.totals),
         cost=cost,
     )
+
+
+def _whole(dataset: Examples, seen: Seen, minimum: int, model: str | None, *, alone: bool) -> Iterator[Problem]:
+    """Findings about the file as a whole. alone: no validation file goes with it."""
+    if dataset.shape.kind != "binary":
+        yield from too_few(len(seen), minimum)
+    size = dataset.facts.size if dataset.facts else 0
+    yield from check_whole(seen, dataset.method, size, minimum, model, alone=alone)
 
 
 def _beside(dataset: Examples, validation: Examples, keep: int) -> Iterator[tuple[Problem, int]]:

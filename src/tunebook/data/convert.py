@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from tunebook.data.rules.messages import MEANT_ROLES, ROLES
+from tunebook.data.rules.messages import ROLES, meant_role
 
 Record = Mapping[str, Any]
 # What the old data preparation tool put after each prompt and completion so that the model saw where one ends.
@@ -71,7 +71,7 @@ def _pair(record: Record, asks: str, answers: str, system: str | None, marks: tu
     told = record.get("system") or record.get("system_prompt") or system
     if answers == "completion":
         said = said.removeprefix(" ")  # the old format wanted completions to begin with a space
-    return {"messages": [*_told(told), _message("user", asked), _message("assistant", said)]}
+    return {"messages": [*_told(told), message("user", asked), message("assistant", said)]}
 
 
 def _preference(record: Record, system: str | None) -> dict[str, Any]:
@@ -82,7 +82,7 @@ def _preference(record: Record, system: str | None) -> dict[str, Any]:
     if isinstance(prompt, list):
         asked = _messages(prompt, system)
     elif prompt is not None:
-        asked = [*_told(record.get("system") or system), _message("user", text_of(prompt))]
+        asked = [*_told(record.get("system") or system), message("user", text_of(prompt))]
     else:  # whole conversations that differ at the end only
         shared = 0
         while shared < min(map(len, outputs)) and outputs[0][shared] == outputs[1][shared]:
@@ -91,7 +91,7 @@ def _preference(record: Record, system: str | None) -> dict[str, Any]:
         outputs = [output[shared:] for output in outputs]
     preferred, other = (
         [m for m in output if m.get("role") in ("assistant", "tool")] if isinstance(output, list)
-        else [_message("assistant", text_of(output))]
+        else [message("assistant", text_of(output))]
         for output in outputs
     )  # fmt: skip
     return {"input": {"messages": asked}, "preferred_output": preferred, "non_preferred_output": other}
@@ -113,7 +113,7 @@ def _renamed(message: object) -> object:
             renamed[new] = renamed.pop(old)
     role = renamed.get("role")
     if isinstance(role, str) and role not in ROLES:
-        renamed["role"] = MEANT_ROLES.get(role.strip().lower(), role.strip().lower())
+        renamed["role"] = meant_role(role)
     if isinstance(renamed.get("content"), list):
         renamed["content"] = [_part(part) for part in renamed["content"]]
     return renamed
@@ -131,10 +131,10 @@ def _part(part: object) -> object:
 
 
 def _told(system: object) -> list[dict[str, Any]]:
-    return [_message("system", system)] if isinstance(system, str) and system else []
+    return [message("system", system)] if isinstance(system, str) and system else []
 
 
-def _message(role: str, content: str) -> dict[str, Any]:
+def message(role: str, content: str) -> dict[str, Any]:
     return {"role": role, "content": content}
 
 

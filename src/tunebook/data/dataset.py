@@ -174,21 +174,12 @@ class Dataset(Examples, Shown):
         1,065 tokens × 3 epochs = 3,195 billed tokens; ...
         """
         from tunebook.data.tokens import encoding_of, summarise
-        from tunebook.money import bill
 
         encoding = encoding_of(model)
         summary = summarise(self.count_tokens(encoding=encoding), encoding=encoding)
         if summary is None:
             raise DataError(f"{self.name}: there are no examples to count. check() says why.")
-        return bill(
-            model,
-            summary.total,
-            interval=summary.interval,
-            examples=summary.examples,
-            n_epochs=n_epochs,
-            training_type=training_type,
-            method=self.method,
-        )
+        return summary.bill(model, n_epochs=n_epochs, training_type=training_type, method=self.method)
 
     def split(
         self, valid: float | int = 0.2, seed: int = 0, *, group_by: str | None = None, near_duplicates: bool = True

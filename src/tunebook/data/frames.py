@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tunebook.data.convert import text_of
+from tunebook.data.convert import message, text_of
 from tunebook.errors import DataError
 from tunebook.words import missing
 
@@ -48,6 +48,11 @@ def examples_from_frame(
     if columns is None and any(ready <= set(names) for ready in _READY):
         return [{key: _ready(value) for key, value in record.items() if not missing(value)} for record in records]
     chosen = dict(columns) if columns is not None else _guess(names)
+    _check_columns(chosen, names, method)
+    return [_example(record, chosen, system) for record in records]
+
+
+def _check_columns(chosen: Mapping[str, str], names: list[str], method: str | None) -> None:
     absent = [f"{part!r}: {column!r}" for part, column in chosen.items() if column not in names]
     if absent or "user" not in chosen:
         lack = f"no column for {', '.join(absent)}" if absent else 'no column for "user"'
@@ -60,7 +65,6 @@ def examples_from_frame(
             f"No column for the answer was found; the columns are {', '.join(names[:20])}. "
             'Name it: columns={"user": …, "assistant": …}, or say method="reinforcement".'
         )
-    return [_example(record, chosen, system) for record in records]
 
 
 def _guess(names: list[str]) -> dict[str, str]:
@@ -77,21 +81,17 @@ def _guess(names: list[str]) -> dict[str, str]:
 def _example(record: Mapping[str, Any], chosen: Mapping[str, str], system: str | None) -> dict[str, Any]:
     cells = {part: record[column] for part, column in chosen.items() if not missing(record[column])}
     told = cells.pop("system", system)
-    messages = [{"role": "system", "content": text_of(told)}] if told else []
-    messages.append({"role": "user", "content": text_of(cells.pop("user", ""))})
+    messages = [message("system", text_of(told))] if told else []
+    messages.append(message("user", text_of(cells.pop("user", ""))))
     if "preferred" in chosen:
         return {
             "input": {"messages": messages},
-            "preferred_output": [_said(cells.get("preferred", ""))],
-            "non_preferred_output": [_said(cells.get("non_preferred", ""))],
+            "preferred_output": [message("assistant", text_of(cells.get("preferred", "")))],
+            "non_preferred_output": [message("assistant", text_of(cells.get("non_preferred", "")))],
         }
     if "assistant" in chosen:
-        return {"messages": [*messages, _said(cells.get("assistant", ""))]}
+        return {"messages": [*messages, message("assistant", text_of(cells.get("assistant", "")))]}
     return {"messages": messages, **cells}
-
-
-def _said(value: object) -> dict[str, Any]:
-    return {"role": "assistant", "content": text_of(value)}
 
 
 def _ready(value: Any) -> Any:

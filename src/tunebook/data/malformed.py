@@ -34,30 +34,12 @@ def explain_line(line: bytes, cause: BaseException | None = None) -> Problem:
         except REFUSED as refused:
             cause = refused
         else:
-            return _not_an_object(value)
+            return problem_of("not-an-object", "$", value)
     if isinstance(cause, RecursionError):
         return problem_of("too-deep", "$", text[:40])
     if isinstance(cause, UnicodeDecodeError):
         return _not_utf8(line)
-    for look in (
-        _control,
-        _bom_inside,
-        _trailing_comma,
-        _bracket,
-        _several,
-        _surrogate,
-        _not_finite,
-        _python,
-        _braces,
-        _csv,
-    ):
-        if found := look(text):
-            return found
-    return _not_json(text, cause)
-
-
-def _not_an_object(value: object) -> Problem:
-    return problem_of("not-an-object", "$", value)
+    return next(filter(None, (look(text) for look in _LOOKS)), None) or _not_json(text, cause)
 
 
 def _not_utf8(line: bytes) -> Problem:
@@ -73,15 +55,12 @@ def _not_utf8(line: bytes) -> Problem:
 
 
 def _bom_inside(text: bytes) -> Problem | None:
-    if not text.startswith(b"\xef\xbb\xbf"):
-        return None
-    return problem_of("bom-inside", "$", "EF BB BF")
+    return problem_of("bom-inside", "$", "EF BB BF") if text.startswith(b"\xef\xbb\xbf") else None
 
 
 def _trailing_comma(text: bytes) -> Problem | None:
-    if not (text.endswith(b",") and decodes(text[:-1])):
-        return None
-    return problem_of("comma-joined", "$", text[-24:])
+    joined = text.endswith(b",") and decodes(text[:-1])
+    return problem_of("comma-joined", "$", text[-24:]) if joined else None
 
 
 def _control(text: bytes) -> Problem | None:
@@ -94,38 +73,27 @@ def _control(text: bytes) -> Problem | None:
 
 
 def _bracket(text: bytes) -> Problem | None:
-    if text not in (b"[", b"]", b"],", b"{", b"}", b"},"):
-        return None
-    return problem_of("not-json.bracket", "$", text)
+    alone = text in (b"[", b"]", b"],", b"{", b"}", b"},")
+    return problem_of("not-json.bracket", "$", text) if alone else None
 
 
 def _several(text: bytes) -> Problem | None:
-    if not re.search(rb"\}[\s,]*\{", text):
-        return None
-    count = len(split_values(text))
-    if count < 2:
-        return None
-    return problem_of("several-on-a-line", "$", f"{count} values", count=count)
+    count = len(split_values(text)) if re.search(rb"\}[\s,]*\{", text) else 0
+    return problem_of("several-on-a-line", "$", f"{count} values", count=count) if count > 1 else None
 
 
 def _surrogate(text: bytes) -> Problem | None:
-    found = _SURROGATE.search(text)
-    if not found:
-        return None
-    return problem_of("lone-surrogate", "$", found.group())
+    half = _SURROGATE.search(text)
+    return problem_of("lone-surrogate", "$", half.group()) if half else None
 
 
 def _not_finite(text: bytes) -> Problem | None:
-    found = _NOT_FINITE.search(text)
-    if not found:
-        return None
-    return problem_of("not-finite", "$", found.group().lstrip(b":[, "))
+    number = _NOT_FINITE.search(text)
+    return problem_of("not-finite", "$", number.group().lstrip(b":[, ")) if number else None
 
 
 def _python(text: bytes) -> Problem | None:
-    if not re.match(rb"\{\s*'", text):
-        return None
-    return problem_of("python-literal", "$", text[:40])
+    return problem_of("python-literal", "$", text[:40]) if re.match(rb"\{\s*'", text) else None
 
 
 def _braces(text: bytes) -> Problem | None:
@@ -139,10 +107,13 @@ def _braces(text: bytes) -> Problem | None:
 def _csv(text: bytes) -> Problem | None:
     if text[:1] in (b"{", b"[") or not re.fullmatch(rb"[^{}]*[,;\t][^{}]*", text[:2000]):
         return None
-    return problem_of("not-json.table", "$", text[:SHOWN_ROW])
+    return problem_of("not-json.table", "$", text[:60])
 
 
-SHOWN_ROW = 60
+# In this order: the first that has something to say is right.
+_LOOKS = (
+    _control, _bom_inside, _trailing_comma, _bracket, _several, _surrogate, _not_finite, _python, _braces, _csv
+)  # fmt: skip
 
 
 def _not_json(text: bytes, cause: BaseException) -> Problem:
@@ -228,36 +199,22 @@ HEAD = 65_536  # bytes of a file that say what it is
 
 def explain_shape(head: bytes) -> FileShape:
     """What a file is, from its first bytes (`HEAD` of them are plenty)."""
-    for magic, (rule, kind, more) in _MAGIC.items():
+    for magic, (rule, what, more) in _MAGIC.items():
         if head.startswith(magic):
-            return FileShape("binary", problem_of(rule, "", head[:8].hex(" "), kind=kind, more=more))
+            return FileShape("binary", problem_of(rule, "", head[:8].hex(" "), kind=what, more=more))
     if wide := wide_encoding(head):
-        return FileShape(
-            "utf-32" if "32" in wide else "utf-16",
-            problem_of("utf-16", "", head[:8].hex(" "), encoding=wide.upper()),
-        )
+        kind: Shape = "utf-32" if "32" in wide else "utf-16"
+        return FileShape(kind, problem_of("utf-16", "", head[:8].hex(" "), encoding=wide.upper()))
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if text.startswith(b"\0"):
-        return FileShape(
-            "binary",
-            problem_of("binary-file.zeros", "", head[:8].hex(" ")),
-        )
+        return FileShape("binary", problem_of("binary-file.zeros", "", head[:8].hex(" ")))
     if not text and len(head) < HEAD:
-        return FileShape(
-            "binary",
-            problem_of("no-examples", "", f"{len(head)} bytes"),
-        )
+        return FileShape("binary", problem_of("no-examples", "", f"{len(head)} bytes"))
     if text.startswith(b"["):
-        return FileShape(
-            "array",
-            problem_of("json-array", "", text[:24]),
-        )
+        return FileShape("array", problem_of("json-array", "", text[:24]))
     first = text.split(b"\n", 1)[0].strip()
     if b"\n" in text and first.startswith(b"{") and not decodes(first) and _spread(text, first):
-        return FileShape(
-            "pretty",
-            problem_of("pretty-printed", "", shown(first)),
-        )
+        return FileShape("pretty", problem_of("pretty-printed", "", shown(first)))
     return FileShape("lines")
 
 
@@ -272,11 +229,17 @@ def _spread(text: bytes, first: bytes) -> bool:
     return opened and (not values or (b"\n" in values[0] and decodes(values[0])))
 
 
+# The longer marks first: that of UTF-32 begins with that of UTF-16.
+_WIDE_MARKS = {
+    b"\xff\xfe\0\0": "utf-32-le",
+    b"\0\0\xfe\xff": "utf-32-be",
+    b"\xff\xfe": "utf-16-le",
+    b"\xfe\xff": "utf-16-be",
+}
+
+
 def wide_encoding(head: bytes) -> str | None:
-    for mark, name in ((b"\xff\xfe\0\0", "utf-32-le"), (b"\0\0\xfe\xff", "utf-32-be")):
-        if head.startswith(mark):
-            return name
-    for mark, name in ((b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be")):
+    for mark, name in _WIDE_MARKS.items():
         if head.startswith(mark):
             return name
     sample = head[:512]

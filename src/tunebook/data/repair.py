@@ -18,7 +18,7 @@ from tunebook.data.lines import BOM, Lines
 from tunebook.data.malformed import decodes, split_values
 from tunebook.data.records import REFUSED
 from tunebook.data.rules.images import OTHER_PARTS
-from tunebook.data.rules.messages import MEANT_ROLES, MESSAGE_KEYS, ROLES
+from tunebook.data.rules.messages import MESSAGE_KEYS, ROLES, meant_role
 from tunebook.data.rules.methods import DPO_INPUT_KEYS, DPO_KEYS, SUPERVISED_KEYS
 from tunebook.show import Card, Shown, Table, Text
 
@@ -221,7 +221,7 @@ def _messages(messages: object, done: list[str]) -> None:
 def _message(message: dict[str, Any], done: list[str]) -> None:
     role = message.get("role")
     if isinstance(role, str) and role not in ROLES:
-        meant = MEANT_ROLES.get(role.strip().lower(), role.strip().lower())
+        meant = meant_role(role)
         if meant in ROLES:
             message["role"] = role = meant
             done.append(f"role written as {meant}")

@@ -19,6 +19,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from tunebook.data.records import REFUSED, compact
+from tunebook.money import Cost, bill
 
 PER_MESSAGE = 3
 PER_NAME = 1
@@ -209,6 +210,10 @@ class TokenSummary:
     @property
     def exact(self) -> bool:
         return self.counted == self.examples
+
+    def bill(self, model: str, **how: Any) -> Cost:
+        """What training on the file would bill; `how` as `money.bill` takes it."""
+        return bill(model, self.total, interval=self.interval, examples=self.examples, **how)
 
     def __str__(self) -> str:
         each = f"an example {self.fewest:,} to {self.most:,}, median {self.median:,}, mean {self.mean:,.1f}"

@@ -28,7 +28,8 @@ def own_axes(ax: Axes | None) -> Axes:
 def say_instead(ax: Axes, why: str) -> Axes:
     """An Axes with one line of text, where there is nothing to draw."""
     ax.text(0.5, 0.5, why, ha="center", va="center", transform=ax.transAxes, color=palette.NEUTRAL)
-    ax.set_axis_off()
+    ax.grid(visible=False)
+    ax.set(xticks=[], yticks=[])
     return ax
 
 
@@ -49,7 +50,7 @@ def draw(chart: Chart, ax: Axes | None = None) -> Axes:
     ax = own_axes(ax)
     label(ax, chart.x_label, chart.y_label, chart.title)
     if not chart.lines:
-        return _nothing(ax, chart.note)
+        return say_instead(ax, chart.note)
     for band in chart.bands:
         ax.fill_between(band.x, band.low, band.high, color=band.colour, alpha=0.2, linewidth=0)
     for line in chart.lines:
@@ -67,14 +68,6 @@ def draw(chart: Chart, ax: Axes | None = None) -> Axes:
         _line(ax, line)
     if any(line.label for line in (*chart.lines, *chart.legend)):
         ax.legend(title=plain(chart.key), loc="best", fontsize="small", title_fontsize="small", framealpha=0.6)
-    return ax
-
-
-def _nothing(ax: Axes, why: str) -> Axes:
-    ax.text(0.5, 0.5, why, ha="center", va="center", transform=ax.transAxes, color=palette.NEUTRAL)
-    ax.grid(visible=False)
-    ax.set_xticks([])
-    ax.set_yticks([])
     return ax
 
 

@@ -89,15 +89,8 @@ def plot_pareto(comparison: Comparison, *, cost: Cost | None = None, ax: Axes | 
         if standing == "front":
             ax.step(at, loss, where="post", color=colour, linewidth=1.2, zorder=2)
         face = "none" if standing == "undecided" else colour
-        look: dict[str, Any] = {
-            "fmt": marker,
-            "color": colour,
-            "mfc": face,
-            "markersize": 6.5,
-            "elinewidth": 1,
-            "alpha": 0.9,
-        }
-        ax.errorbar(at, loss, yerr=[below, above], label=label, zorder=3, **look)
+        look: dict[str, Any] = {"fmt": marker, "color": colour, "mfc": face, "markersize": 6.5, "elinewidth": 1}
+        ax.errorbar(at, loss, yerr=[below, above], label=label, alpha=0.9, zorder=3, **look)
     _knee(ax, chart)
     axes.label(ax, chart.cost, chart.measure, f"{len(chart.points)} configurations: what a lower loss costs")
     ax.legend(fontsize="small", framealpha=0.6)

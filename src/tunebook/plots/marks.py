@@ -36,6 +36,19 @@ def measured(comparison: Comparison, column: str = "valid") -> str:
     return f"{part} loss (nats per token)" if comparison.measure == "loss" else f"{part} reward"
 
 
+def ranked_jobs(comparison: Comparison) -> pd.DataFrame:
+    """The rows of the main group of a comparison, best first."""
+    frame = comparison.frame
+    return frame[frame["group"] == comparison.group.label] if comparison.group else frame.head(0)
+
+
+def few(values: Sequence[Any], most: int) -> list[Any]:
+    """At most `most` of the values, evenly picked, first and last among them."""
+    if len(values) <= most:
+        return list(values)
+    return [values[place] for place in np.linspace(0, len(values) - 1, most).round().astype(int)]
+
+
 def pretty(name: str) -> str:
     return name.replace("_", " ")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +15,10 @@ from tunebook.analysis.sweeps.response import response_curve, response_grid
 from tunebook.plots import axes
 from tunebook.plots.axes import plain
 from tunebook.plots.chart import Numbers, numbers
-from tunebook.plots.marks import measured, pretty
+from tunebook.plots.marks import few, measured, pretty, ranked_jobs
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.text import Text
 
@@ -43,23 +44,11 @@ def plot_importance(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
         if np.isfinite(row["importance"]):
             ax.barh(place, row["importance"], height=0.55, color=palette.TRAIN, alpha=0.75)
             ax.plot([row["low"], row["high"]], [place, place], color=palette.NEUTRAL, linewidth=3)
-            ax.text(
-                max(row["high"], row["importance"]) + 0.02,
-                place,
-                f"{row['importance']:.2f}",
-                va="center",
-                fontsize="small",
-            )
+            end = max(row["high"], row["importance"])
+            ax.text(end + 0.02, place, f"{row['importance']:.2f}", va="center", fontsize="small")
         else:
-            ax.text(
-                0.02,
-                place,
-                plain(str(row["note"])),
-                va="center",
-                fontsize="small",
-                style="italic",
-                color=palette.NEUTRAL,
-            )
+            reason: dict[str, Any] = {"style": "italic", "color": palette.NEUTRAL}
+            ax.text(0.02, place, plain(str(row["note"])), va="center", fontsize="small", **reason)
     ax.set_yticks(range(len(importance.frame)), [plain(pretty(str(name))) for name in importance.frame.index])
     ax.set_xlim(0, 1.15)
     ax.set_xticks(np.linspace(0, 1, 6))
@@ -97,7 +86,7 @@ def plot_response(comparison: Comparison, name: str, *, ax: Axes | None = None) 
         ax.fill_between(across, curve["low"], curve["high"], color=palette.TRAIN, alpha=0.2, linewidth=0)
         ax.plot(across, curve["loss"], color=palette.TRAIN, linewidth=2, label="expected, others averaged (band 90 %)")
         _scaled(ax, scale)
-    jobs = comparison.frame[comparison.frame["group"] == group.label]
+    jobs = ranked_jobs(comparison)
     for _, seeds in jobs.groupby("rank"):
         at = scale.unit(seeds[name].tolist()) if scale.kind == "category" else seeds[name].to_numpy(float)
         ax.plot(at, seeds["observed"], "-o", color=palette.VALID, markersize=4.5, mfc="none", alpha=0.8, linewidth=1)
@@ -133,7 +122,7 @@ def plot_contour(
         across.astype(float), up.astype(float), losses, levels=list(filled.levels)[::2], colors="white", linewidths=0.6
     )
     losses_on_lines = ax.clabel(lines, fontsize="x-small", fmt="%.3g")
-    jobs = comparison.frame[comparison.frame["group"] == group.label]
+    jobs = ranked_jobs(comparison)
     x, y = jobs[pair[0]].astype(float), jobs[pair[1]].astype(float)
     ax.plot(x, y, "o", color="white", mec="black", markersize=6, clip_on=False, zorder=4)
     best = jobs["id"] == comparison.winner
@@ -180,7 +169,7 @@ def parallel_chart(comparison: Comparison) -> Parallel | None:
     scales = list(group.ranking.surface.scales) if group else []
     if not group or not scales:
         return None
-    jobs = comparison.frame[comparison.frame["group"] == group.label]
+    jobs = ranked_jobs(comparison)
     losses = jobs["loss"].to_numpy(float)
     span = np.log(losses) if comparison.measure == "loss" else losses
     height = (span - span.min()) / (np.ptp(span) or 1.0)
@@ -201,7 +190,7 @@ def parallel_chart(comparison: Comparison) -> Parallel | None:
 
 def _levels(scale: Scale) -> Iterable[tuple[float, str]]:
     """The values tried, as the height and the words of each."""
-    for level in _few(scale.levels):
+    for level in few(scale.levels, 9):
         yield float(scale.unit([level])[0]) / _most(scale), words.setting(level)
 
 
@@ -271,18 +260,12 @@ def _most(scale: Scale) -> float:
     return float(max(len(scale.levels) - 1, 1)) if scale.kind == "category" else 1.0
 
 
-def _few(levels: tuple[Any, ...], most: int = 9) -> list[Any]:
-    if len(levels) <= most:
-        return list(levels)
-    return [levels[place] for place in np.linspace(0, len(levels) - 1, most).round().astype(int)]
-
-
 def _scaled(ax: Axes, scale: Scale, *, vertical: bool = False) -> None:
     """Put the axis on the hyperparameter's scale, with its tried values as ticks."""
     axis = ax.yaxis if vertical else ax.xaxis
     if scale.kind == "log":
         (ax.set_yscale if vertical else ax.set_xscale)("log")
-    levels = _few(scale.levels, 8)
+    levels = few(scale.levels, 8)
     axis.set_ticks([float(level) for level in levels], [plain(words.setting(level)) for level in levels])
     axis.set_minor_locator(NullLocator())
     axis.set_minor_formatter(NullFormatter())
@@ -302,21 +285,26 @@ def _pair(comparison: Comparison) -> tuple[str, str] | None:
     numeric = [s.name for s in group.ranking.surface.scales if s.kind != "category"] if group else []
     if len(numeric) < 2:
         return None
-    pairs = comparison.importance.interactions if comparison.importance is not None else None
-    if pairs is not None and len(pairs):
-        known = pairs[pairs["first"].isin(numeric) & pairs["second"].isin(numeric)]
-        if len(known):
-            top = known.sort_values("share").iloc[-1]
-            return str(top["first"]), str(top["second"])
+    known = _interactions(comparison, numeric)
+    if known is not None:
+        top = known.sort_values("share").iloc[-1]
+        return str(top["first"]), str(top["second"])
     return numeric[0], numeric[1]
 
 
-def _interaction(comparison: Comparison, pair: tuple[str, str]) -> str:
+def _interactions(comparison: Comparison, names: Sequence[str]) -> pd.DataFrame | None:
+    """How much the pairs among these hyperparameters share; None where that is not known."""
     pairs = comparison.importance.interactions if comparison.importance is not None else None
-    if pairs is not None and len(pairs):
-        row = pairs[pairs["first"].isin(pair) & pairs["second"].isin(pair)]
-        if len(row):
-            share = float(row["share"].iloc[0])
-            effect = "act together" if share > _INTERACTING else "act nearly independently"
-            return f"They {effect}: {words.percent(share)} of the variance is shared"
-    return "Too few jobs to say whether they act together"
+    if pairs is None or pairs.empty:
+        return None
+    known = pairs[pairs["first"].isin(names) & pairs["second"].isin(names)]
+    return None if known.empty else known
+
+
+def _interaction(comparison: Comparison, pair: tuple[str, str]) -> str:
+    known = _interactions(comparison, pair)
+    if known is None:
+        return "Too few jobs to say whether they act together"
+    share = float(known["share"].iloc[0])
+    effect = "act together" if share > _INTERACTING else "act nearly independently"
+    return f"They {effect}: {words.percent(share)} of the variance is shared"

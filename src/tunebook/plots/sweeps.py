@@ -16,7 +16,7 @@ from tunebook import palette, words
 from tunebook.plots import axes
 from tunebook.plots.axes import plain
 from tunebook.plots.chart import Chart, Line, Mark, Numbers, Scale, numbers
-from tunebook.plots.marks import Look, level_of, looks_of, measured, name_of, pretty, settings_of
+from tunebook.plots.marks import Look, few, level_of, looks_of, measured, name_of, pretty, ranked_jobs, settings_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,9 +105,8 @@ def _leading(comparison: Comparison) -> str | None:
 
 def _thinned(looks: Sequence[Look]) -> tuple[Line, ...]:
     """At most seven entries of a legend, first and last among them."""
-    if len(looks) > _MOST_LEVELS:
-        looks = [looks[place] for place in np.linspace(0, len(looks) - 1, _MOST_LEVELS).round().astype(int)]
-    return tuple(Line(look.label, (), (), look.colour, look.style, look.marker) for look in looks)
+    some = few(looks, _MOST_LEVELS)
+    return tuple(Line(look.label, (), (), look.colour, look.style, look.marker) for look in some)
 
 
 def _epochs_known(comparison: Comparison, ids: Sequence[str]) -> bool:
@@ -182,7 +181,7 @@ def ranking_chart(comparison: Comparison, *, most: int = 20) -> Ranking | None:
     group = comparison.group
     if group is None:
         return None
-    frame = comparison.frame[comparison.frame["group"] == group.label]
+    frame = ranked_jobs(comparison)
     by_id = frame.set_index("id")
     shown = []
     for _, jobs in list(frame.groupby("rank", sort=True))[:most]:
@@ -203,7 +202,7 @@ def seeds_chart(comparison: Comparison, *, most: int = 16) -> Ranking | None:
     group = comparison.group
     if group is None:
         return None
-    frame = comparison.frame[comparison.frame["group"] == group.label]
+    frame = ranked_jobs(comparison)
     counts = frame.groupby("rank").size()
     chosen = sorted(counts.sort_values(ascending=False, kind="stable").index[:most])
     names = [scale.name for scale in group.ranking.surface.scales]

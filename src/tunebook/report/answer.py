@@ -12,6 +12,7 @@ from tunebook.catalogue import load_catalogue
 from tunebook.experiments.evaluation.record import Evaluation
 from tunebook.money import prices_of, tier_of
 from tunebook.report.content import Answer, Fact
+from tunebook.report.provenance import seconds_of
 from tunebook.words import aligned, duration, listed, money, percent, plural, probability, rough_count
 
 # A choice this probable is called clear; below an even chance it is one of several. Plain words for P(best).
@@ -190,17 +191,10 @@ def _spent(comparison: Comparison) -> list[Fact]:
     elif len(tokens):
         note = f"{plural(len(tokens), 'job')}; no price in the catalogue"
         facts.append(Fact("Tokens trained", rough_count(tokens.sum()), note))
-    took = [t for run in runs if (t := _duration(run)) is not None]
+    took = [t for run in runs if (t := seconds_of(run)) is not None]
     if took:
         facts.append(Fact("Training time", duration(sum(took)), "all jobs added up" if len(took) > 1 else "one job"))
     return facts
-
-
-def _duration(run: Run) -> float | None:
-    start, end = run.job.get("created_at"), run.job.get("finished_at")
-    if isinstance(start, int | float) and isinstance(end, int | float) and end >= start:
-        return float(end - start)
-    return None
 
 
 def _overfitting(jobs: Sequence[ComparedJob]) -> Fact:

@@ -9,19 +9,14 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
-from tunebook.analysis.curves.diagnosis import Diagnosis
-from tunebook.analysis.run import Run
 from tunebook.analysis.sweeps.comparison import Comparison, run_ids
 from tunebook.errors import RequestError, TunebookError
 from tunebook.report.writing import read_comparison
 from tunebook.words import missing
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 # Rows of a sheet, its head among them (Excel's own limit).
 EXCEL_ROWS = 1_048_576
@@ -163,36 +158,32 @@ def figure_names(source: Any) -> tuple[str, ...]:
     return tuple(_drawers(read_comparison(source)))
 
 
-def _drawers(comparison: Comparison) -> dict[str, Callable[[Axes], object]]:
-    """Figure name -> what draws it on Axes."""
+def _drawers(comparison: Comparison) -> dict[str, Callable[..., object]]:
+    """Figure name -> what draws it on the Axes `ax`."""
     from tunebook.plots.curves import plot_accuracy, plot_loss
     from tunebook.plots.sweeps import plot_ranking, plot_sweep
     from tunebook.report.figures import slug
 
-    drawers: dict[str, Callable[[Axes], object]] = {}
+    drawers: dict[str, Callable[..., object]] = {}
     if comparison.group is not None and len(comparison.group.ids) > 1:
-        drawers["all-jobs"] = lambda ax: plot_sweep(comparison, ax=ax)
-        drawers["ranking"] = lambda ax: plot_ranking(comparison, ax=ax)
+        drawers["all-jobs"] = partial(plot_sweep, comparison)
+        drawers["ranking"] = partial(plot_ranking, comparison)
     names = {job.id: job.label for job in comparison.jobs}
     for job_id, diagnosis in comparison.diagnoses.items():
         run = comparison.run(job_id)
         for kind, plot in (("loss", plot_loss), ("accuracy", plot_accuracy)):
             name = f"{kind}-{slug(names[job_id])}"
             name = name if name not in drawers else f"{name}-{slug(job_id)}"
-            drawers[name] = partial(_draw_run, plot, run, diagnosis)
+            drawers[name] = partial(plot, run, diagnosis=diagnosis)
     return drawers
 
 
-def _draw_run(plot: Callable[..., object], run: Run, diagnosis: Diagnosis, ax: Axes) -> None:
-    plot(run, diagnosis=diagnosis, ax=ax)
-
-
-def _save(draw: Callable[[Axes], object], path: Path) -> None:
+def _save(draw: Callable[..., object], path: Path) -> None:
     import matplotlib
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 4.2), layout="constrained")
-    draw(figure.subplots())
+    draw(ax=figure.subplots())
     with matplotlib.rc_context({"svg.hashsalt": "tunebook"}):  # the same numbers give the same file
         made: dict[str, Any] = {"metadata": {"Date": None}} if path.suffix == ".svg" else {"dpi": _PNG_DPI}
         figure.savefig(path, facecolor="white", **made)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
 from importlib import metadata
 from importlib.resources import files
 from typing import NamedTuple
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from tunebook.analysis.curves import wording
 from tunebook.palette import VERDICTS
@@ -40,25 +41,27 @@ class Scale(NamedTuple):
 
 def to_html(report: Report, figures: Figures) -> str:
     """The page. Everything from outside is escaped; figures are inline; nothing is loaded and nothing runs."""
-    return (
-        _environment()
-        .get_template("report.html.j2")
-        .render(
-            report=report,
-            figures=figures,
-            css=files("tunebook.report").joinpath("templates/report.css").read_text("utf-8"),
-            key=svg.key(),
-            measure=measure_name(report),
-            scale=_scale(report),
-            left_out=left_out_table(report.jobs),
-            scores=scores_table(report.evaluation) if report.evaluation else None,
-            version=metadata.version("tunebook"),
-        )
+    return render(
+        _environment().get_template("report.html.j2"),
+        report,
+        figures,
+        css=files("tunebook.report").joinpath("templates/report.css").read_text("utf-8"),
+        key=svg.key(),
+        measure=f"validation {report.measure}",
+        scale=_scale(report),
     )
 
 
-def measure_name(report: Report) -> str:
-    return f"validation {report.measure}"
+def render(template: Template, report: Report, figures: Figures, **more: object) -> str:
+    """A template filled with what the page and the Markdown take alike, and `more`."""
+    return template.render(
+        report=report,
+        figures=figures,
+        left_out=left_out_table(report.jobs),
+        scores=scores_table(report.evaluation) if report.evaluation else None,
+        version=metadata.version("tunebook"),
+        **more,
+    )
 
 
 class Piece(NamedTuple):
@@ -114,20 +117,22 @@ def day(moment: datetime) -> str:
 
 @lru_cache(maxsize=1)
 def _environment() -> Environment:
-    environment = Environment(
+    return environment(autoescape=True, heading=heading, neat=neat, pieces=pieces, shortened=shortened)
+
+
+def environment(*, autoescape: bool, **filters: Callable[..., object]) -> Environment:
+    """The templates of a report, with these filters beside those that all of them use."""
+    made = Environment(
         loader=PackageLoader("tunebook.report"),
-        autoescape=True,
+        autoescape=autoescape,  # noqa: S701 - off for Markdown alone, where a filter takes each value
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(
+    made.filters.update(
+        filters,
         day=day,
-        heading=heading,
-        neat=neat,
-        pieces=pieces,
-        shortened=shortened,
         symbol=lambda verdict: VERDICTS[verdict].sign if verdict in VERDICTS else "",
         verdict_title=wording.title,
     )
-    return environment
+    return made

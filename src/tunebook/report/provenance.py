@@ -45,10 +45,6 @@ def _jobs(runs: Sequence[Run], ids: Sequence[str]) -> list[Table]:
 
 
 def _facts(job_id: str, run: Run) -> dict[str, str]:
-    created, finished = run.job.get("created_at"), run.job.get("finished_at")
-    took = ""
-    if isinstance(created, int | float) and isinstance(finished, int | float):
-        took = duration(finished - created)
     return {
         "Job": job_id,
         "Status": run.status or "not told",
@@ -60,10 +56,18 @@ def _facts(job_id: str, run: Run) -> dict[str, str]:
             f"{name} {setting(value)}" for name, value in run.hyperparameters.items()
         ),
         "Tokens": count(run.trained_tokens),
-        "Created": moment(created),
-        "Took": took,
+        "Created": moment(run.job.get("created_at")),
+        "Took": duration(seconds_of(run)),
         "Measurements (SHA-256)": "" if run.results is None else f"{len(run.results):,} steps, {fingerprint(run)}",
     }
+
+
+def seconds_of(run: Run) -> float | None:
+    """How long the job took; None where it has not ended, or the service's clocks contradict each other."""
+    start, end = run.job.get("created_at"), run.job.get("finished_at")
+    if isinstance(start, int | float) and isinstance(end, int | float) and end >= start:
+        return float(end - start)
+    return None
 
 
 def _models(runs: Sequence[Run], ids: Sequence[str]) -> Table:

@@ -103,8 +103,7 @@ def compare_parts(first: Examples, second: Examples, *, seed: int = 0) -> Compar
     """Holds two datasets against each other; see `Comparability`."""
     texts = [[record_text(record) for record in part.examples] for part in (first, second)]
     lengths = [np.array([len(text) for text in part]) for part in texts]
-    here, there = (answer_labels(part.examples) for part in (first, second))
-    labelled = here is not None and there is not None
+    label_shares, label_p = _labels(first, second)
     enough = all(map(len, texts))
     auc = _auc(*texts, seed=seed) if min(map(len, texts)) >= FEWEST else None
     length_gap, length_p = _ks(*lengths) if enough else (None, None)
@@ -115,8 +114,8 @@ def compare_parts(first: Examples, second: Examples, *, seed: int = 0) -> Compar
         lengths=(_median(lengths[0]), _median(lengths[1])),
         length_p=length_p,
         length_gap=length_gap,
-        label_p=_chi2(here, there) if here is not None and there is not None else None,
-        label_shares=_shares(here, there) if here is not None and there is not None and labelled else None,
+        label_p=label_p,
+        label_shares=label_shares,
         auc=auc,
         formats=tuple(format_differences(*(answers_of(part.examples) for part in (first, second)))),
         auc_noise=((n + m + 1) / (12 * n * m)) ** 0.5 if auc is not None else None,
@@ -135,25 +134,24 @@ def _ks(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
     return float(found.statistic), float(found.pvalue)
 
 
-def _shares(first: Sequence[str], second: Sequence[str]) -> dict[str, tuple[float, float]]:
-    counts = Counter(first), Counter(second)
-    names = [name for name, _ in (counts[0] + counts[1]).most_common()]
-    return {name: (counts[0][name] / len(first), counts[1][name] / len(second)) for name in names}
-
-
-def _chi2(first: Sequence[str], second: Sequence[str]) -> float | None:
+def _labels(first: Examples, second: Examples) -> tuple[dict[str, tuple[float, float]] | None, float | None]:
+    """(shares of each answer in both, the commonest first; p value by chi squared), where answers are labels."""
     from scipy.stats import chi2_contingency
 
-    counts = Counter(first), Counter(second)
-    names = sorted(set(first) | set(second))
-    table = np.array([[part[name] for name in names] for part in counts])
-    return float(chi2_contingency(table).pvalue) if len(names) > 1 else None
+    here, there = (answer_labels(part.examples) for part in (first, second))
+    if here is None or there is None:
+        return None, None
+    counts = Counter(here), Counter(there)
+    names = [name for name, _ in (counts[0] + counts[1]).most_common()]
+    shares = {name: (counts[0][name] / len(here), counts[1][name] / len(there)) for name in names}
+    table = [[count[name] for name in names] for count in counts]
+    return shares, float(chi2_contingency(table).pvalue) if len(names) > 1 else None
 
 
 def _auc(first: Sequence[str], second: Sequence[str], *, seed: int) -> float:
     from sklearn.feature_extraction.text import HashingVectorizer
     from sklearn.linear_model import SGDClassifier
-    from sklearn.model_selection import cross_val_score
+    from sklearn.model_selection import StratifiedKFold, cross_val_score
     from sklearn.pipeline import make_pipeline
 
     chance = np.random.default_rng(seed)
@@ -163,7 +161,5 @@ def _auc(first: Sequence[str], second: Sequence[str], *, seed: int) -> float:
         SGDClassifier(loss="log_loss", class_weight="balanced", random_state=seed),
     )
     which = [0] * len(some[0]) + [1] * len(some[1])
-    from sklearn.model_selection import StratifiedKFold
-
     folds = StratifiedKFold(5, shuffle=True, random_state=seed)
     return float(cross_val_score(model, some[0] + some[1], which, cv=folds, scoring="roc_auc").mean())

@@ -55,6 +55,10 @@ class Pairs:
     def __len__(self) -> int:
         return len(self.a)
 
+    def rows(self) -> Iterator[tuple[int, int, float, bool]]:
+        """Pair by pair, as Python's own numbers."""
+        return zip(*(column.tolist() for column in (self.a, self.b, self.similarity, self.exact)), strict=True)
+
 
 def near_pairs(texts: Sequence[str], others: Sequence[str] | None = None) -> Pairs:
     """All pairs of `texts` with `others`, or among `texts`, that are equal or nearly so; the most alike first."""

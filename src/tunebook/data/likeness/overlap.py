@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -79,8 +79,7 @@ class Overlap(Shown):
         """One row a pair: line, other_line, similarity, kind, text, other_text."""
         import pandas as pd
 
-        names = ["line", "other_line", "similarity", "kind", "text", "other_text"]
-        return pd.DataFrame([[getattr(pair, name) for name in names] for pair in self.pairs], columns=names)
+        return pd.DataFrame(map(asdict, self.pairs), columns=[field.name for field in fields(Pair)])
 
     def __repr__(self) -> str:
         out = [self.sentence]
@@ -120,15 +119,8 @@ def find_overlap(dataset: Examples, other: Examples | None = None) -> Overlap:
         name=dataset.name,
         other=other.name if other is not None else None,
         pairs=tuple(
-            Pair(
-                int(numbers[a]),
-                int(other_numbers[b]),
-                float(s),
-                "equal" if e else "near",
-                shown[0][int(a)],
-                shown[1][int(b)],
-            )
-            for a, b, s, e in zip(pairs.a, pairs.b, pairs.similarity, pairs.exact, strict=True)
+            Pair(numbers[a], other_numbers[b], similarity, "equal" if exact else "near", shown[0][a], shown[1][b])
+            for a, b, similarity, exact in pairs.rows()
         ),
         examples=len(dataset),
         others=len(right),
@@ -166,12 +158,9 @@ def validation_problems(dataset: Examples, validation: Examples, *, keep: int) -
     for pair in found.pairs:
         best.setdefault(pair.other_line, pair)
     for place, pair in enumerate(list(best.values())[:keep]):
-        problem = problem_of(
-            "validation-overlap",
-            "$",
-            f"line {pair.other_line}{'' if pair.kind == 'equal' else ', nearly'}: {pair.other_text}",
-            name=validation.name,
-        )
+        nearly = "" if pair.kind == "equal" else ", nearly"
+        value = f"line {pair.other_line}{nearly}: {pair.other_text}"
+        problem = problem_of("validation-overlap", "$", value, name=validation.name)
         last = place == min(keep, len(best)) - 1
         yield replace(problem, line=pair.line), len(best) - place if last else 1
     yield from _different(dataset, validation)
@@ -181,30 +170,15 @@ def _systems(dataset: Examples, validation: Examples) -> Iterator[tuple[Problem,
     here, there = ({system_text(record) for record in part.examples} for part in (dataset, validation))
     strange = there - here
     if strange and len(here) <= 3:
-        yield (
-            problem_of("validation-system", "", next(iter(strange)) or "none", name=validation.name),
-            1,
-        )
+        yield problem_of("validation-system", "", next(iter(strange)) or "none", name=validation.name), 1
 
 
 def _different(dataset: Examples, validation: Examples) -> Iterator[tuple[Problem, int]]:
     from tunebook.data.likeness.comparability import compare_parts
 
     compared = compare_parts(dataset, validation)
+    name = validation.name
     if compared.formats:
-        yield (
-            problem_of("validation-format", "", validation.name, differences="; ".join(compared.formats)),
-            1,
-        )
-    if others := compared.content_differences:
-        yield (
-            problem_of(
-                "validation-differs",
-                "",
-                validation.name,
-                first=dataset.name,
-                second=validation.name,
-                differences="; ".join(others),
-            ),
-            1,
-        )
+        yield problem_of("validation-format", "", name, differences="; ".join(compared.formats)), 1
+    if others := "; ".join(compared.content_differences):
+        yield problem_of("validation-differs", "", name, first=dataset.name, second=name, differences=others), 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -48,7 +49,9 @@ def reading_list(dataset: Examples, n: int = 20) -> pd.DataFrame:
 
     examples, numbers = dataset.examples, dataset.numbers
     labels = answer_labels(examples)
-    reasons = (_lengths(examples, n), _answers(examples, labels, n), _contents(examples, n))
+    answers = labels or [answer_text(example) for example in examples]
+    of_answers = _answers(answers, n) if labels is None else _labels(answers, n)
+    reasons = (_lengths(examples, n), of_answers, _contents(examples, n))
     rows = [row for reason in reasons for row in reason]
     frame = pd.DataFrame(
         [
@@ -60,11 +63,8 @@ def reading_list(dataset: Examples, n: int = 20) -> pd.DataFrame:
         ],
         columns=["line", "why", "value", "prompt", "answer"],
     )  # fmt: skip
-    balance = answer_balance(labels or [answer_text(example) for example in examples])
-    frame.attrs["answers"] = None if balance is None else {
-        "kinds": balance.kinds, "evenness": balance.evenness, "effective": balance.effective,
-        "most": balance.most, "least": balance.least,
-    }  # fmt: skip
+    balance = answer_balance(answers)
+    frame.attrs["answers"] = None if balance is None else asdict(balance)
     return frame
 
 
@@ -87,22 +87,24 @@ def robust_z(values: np.ndarray) -> np.ndarray:
     return np.zeros(len(values)) if spread == 0 else 0.6745 * (values - middle) / spread
 
 
-def _answers(examples: Sequence[Mapping[str, Any]], labels: list[str] | None, n: int) -> Iterator[Row]:
-    answers = labels or [answer_text(example) for example in examples]
-    if labels is None:
-        short = [at for at, count in enumerate(count_texts(answers)) if answers[at].strip() and count < SHORT_ANSWER]
-        if len(short) < len(answers) / 2:
-            yield from ((at, "hardly an answer", answers[at]) for at in short[:n])
-        refusals = [at for at, answer in enumerate(answers) if _REFUSAL.match(answer)]
-        yield from ((at, f"a refusal, one of {len(refusals)}", float(len(refusals))) for at in refusals[:n])
-        return
-    counts = Counter(answers)
-    for answer, often in counts.most_common()[: -n - 1 : -1]:
-        if often <= RARE_LABEL * len(answers):
-            yield answers.index(answer), "an answer hardly ever given", float(often)
-    answer, often = counts.most_common(1)[0]
-    if often > len(answers) / 2 and len(counts) > 1:
-        yield answers.index(answer), f"the answer of {percent(often / len(answers), 0)} of the examples", float(often)
+def _answers(answers: Sequence[str], n: int) -> Iterator[Row]:
+    """Answers in words that say little or refuse."""
+    short = [at for at, count in enumerate(count_texts(answers)) if answers[at].strip() and count < SHORT_ANSWER]
+    if len(short) < len(answers) / 2:
+        yield from ((at, "hardly an answer", answers[at]) for at in short[:n])
+    refusals = [at for at, answer in enumerate(answers) if _REFUSAL.match(answer)]
+    yield from ((at, f"a refusal, one of {len(refusals)}", float(len(refusals))) for at in refusals[:n])
+
+
+def _labels(labels: Sequence[str], n: int) -> Iterator[Row]:
+    """Labels that are hardly ever, or nearly always, given."""
+    counts = Counter(labels)
+    for label, often in counts.most_common()[: -n - 1 : -1]:
+        if often <= RARE_LABEL * len(labels):
+            yield labels.index(label), "an answer hardly ever given", float(often)
+    label, often = counts.most_common(1)[0]
+    if often > len(labels) / 2 and len(counts) > 1:
+        yield labels.index(label), f"the answer of {percent(often / len(labels), 0)} of the examples", float(often)
 
 
 def _contents(examples: Sequence[Mapping[str, Any]], n: int) -> Iterator[Row]:

@@ -119,13 +119,7 @@ def _groups(dataset: Examples, group_by: str | None, near: bool) -> tuple[np.nda
     how = []
     key = group_by or next((k for k in GROUP_KEYS if all(_group_of(e, k) is not None for e in examples)), None)
     if key:
-        values = [_group_of(example, key) for example in examples]
-        if group_by and all(value is None for value in values):
-            raise DataError(f"{dataset.name}: no example has the key {group_by!r}. Name a key the examples have.")
-        number: dict[object, int] = {}
-        labels.append(
-            np.array([number.setdefault(at if v is None else (v,), len(number)) for at, v in enumerate(values)])
-        )
+        labels.append(_by_key(dataset, key))
         how.append(f"examples of one {key} kept together")
     if near:
         from tunebook.data.likeness.overlap import duplicate_groups
@@ -146,6 +140,15 @@ def _groups(dataset: Examples, group_by: str | None, near: bool) -> tuple[np.nda
     edges = np.concatenate(rows), np.concatenate(columns)
     graph = sparse.coo_matrix((np.ones(len(edges[0]), bool), edges), shape=(offset, offset))
     return connected_components(graph, directed=False)[1][:count], ", ".join(how)
+
+
+def _by_key(dataset: Examples, key: str) -> np.ndarray:
+    """A number for each example, the same for equal values of `key`; an example without the key is its own group."""
+    values = [_group_of(example, key) for example in dataset.examples]
+    if all(value is None for value in values):
+        raise DataError(f"{dataset.name}: no example has the key {key!r}. Name a key the examples have.")
+    number: dict[object, int] = {}
+    return np.array([number.setdefault(at if v is None else v, len(number)) for at, v in enumerate(values)])
 
 
 def _group_of(example: Mapping[str, Any], key: str) -> str | None:

@@ -77,12 +77,7 @@ def _repeats(lines: np.ndarray, prompts: np.ndarray, answers: np.ndarray, keep: 
         both = prompts * np.int64(1_000_003) + answers  # wraps around, as hashes do
     first = _first_of_its_kind(both)
     again = np.flatnonzero(first != np.arange(len(first)))
-    for problem, count in _kept(
-        again,
-        keep,
-        lambda at: problem_of("duplicate-example", "$", f"line {lines[first[at]]}"),
-    ):
-        yield replace(problem, line=int(lines[again[count[0]]])), count[1]
+    yield from _kept("duplicate-example", lines, again, first, keep)
 
 
 def _conflicts(lines: np.ndarray, prompts: np.ndarray, answers: np.ndarray, keep: int) -> Iterator[tuple[Problem, int]]:
@@ -90,19 +85,16 @@ def _conflicts(lines: np.ndarray, prompts: np.ndarray, answers: np.ndarray, keep
     lines, prompts, answers = lines[answered], prompts[answered], answers[answered]
     first = _first_of_its_kind(prompts)
     differs = np.flatnonzero(answers != answers[first])
-    for problem, count in _kept(
-        differs,
-        keep,
-        lambda at: problem_of("conflicting-answers", "$", f"line {lines[first[at]]}"),
-    ):
-        yield replace(problem, line=int(lines[differs[count[0]]])), count[1]
+    yield from _kept("conflicting-answers", lines, differs, first, keep)
 
 
-def _kept(found: np.ndarray, keep: int, make: Callable[[int], Problem]) -> Iterator[tuple[Problem, tuple[int, int]]]:
-    """The first `keep` as problems, each with (its place in `found`, how many it stands for)."""
-    for place, at in enumerate(found[:keep]):
-        last = place == min(keep, len(found)) - 1
-        yield make(int(at)), (place, len(found) - place if last else 1)
+def _kept(
+    rule: str, lines: np.ndarray, places: np.ndarray, first: np.ndarray, keep: int
+) -> Iterator[tuple[Problem, int]]:
+    """The first `keep` places as problems that name the line of the `first` of their kind; the last for all others."""
+    for place, at in enumerate(places[:keep]):
+        problem = problem_of(rule, "$", f"line {lines[first[at]]}")
+        yield replace(problem, line=int(lines[at])), len(places) - place if place == keep - 1 else 1
 
 
 def _first_of_its_kind(keys: np.ndarray) -> np.ndarray:

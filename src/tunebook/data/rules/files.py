@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tunebook.catalogue import Model, load_catalogue
+from tunebook.catalogue import load_catalogue
 from tunebook.data.rules.across import Seen
 from tunebook.data.rules.images import too_many_with_images
 from tunebook.data.rules.problem import Problem
@@ -12,7 +12,7 @@ from tunebook.data.rules.table import problem_of
 
 
 def check_whole(
-    seen: Seen, method: str, size: int, minimum: int, model: str | None, known: Model | None, *, alone: bool
+    seen: Seen, method: str, size: int, minimum: int, model: str | None, *, alone: bool
 ) -> Iterator[Problem]:
     """Findings about the number of examples, the size of the file in bytes and what the model takes."""
     limit = load_catalogue().limit
@@ -25,7 +25,8 @@ def check_whole(
         yield problem_of("file-too-large", "", f"{size / 2**20:,.0f} MB", most=f"{limit('upload_bytes') / 2**20:,.0f}")
     elif size > limit("chunked_upload_advised_bytes"):
         yield problem_of("large-file", "", f"{size / 2**20:,.0f} MB")
-    yield from _for_model(method, seen, model, known)
+    if model:
+        yield from _for_model(method, seen, model)
     yield from too_many_with_images(seen.images)
     if seen.images:
         yield problem_of("image-screening", "", f"{seen.images:,} examples with images")
@@ -35,12 +36,14 @@ def check_whole(
         yield from _items(seen)
 
 
-def _for_model(method: str, seen: Seen, model: str | None, known: Model | None) -> Iterator[Problem]:
-    if model and known is None:
+def _for_model(method: str, seen: Seen, model: str) -> Iterator[Problem]:
+    known = load_catalogue().model(model)
+    if known is None:
         yield problem_of("model-unknown", "", model)
-    if known and method not in known.methods:
+        return
+    if method not in known.methods:
         yield problem_of("model-method", "", method, model=known.id, method=method, methods=", ".join(known.methods))
-    if known and seen.images and "image" not in known.modality:
+    if seen.images and "image" not in known.modality:
         yield problem_of("model-images", "", f"{seen.images:,} examples with images", model=known.id)
 
 

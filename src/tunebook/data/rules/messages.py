@@ -58,6 +58,12 @@ SURELY_SHORT = 10_000  # characters; below, the catalogue need not be asked for 
 _NAME = re.compile(r"[^\s<|\\/>]{1,64}")
 
 
+def meant_role(role: str) -> str:
+    """The role that is meant by another name, or another spelling, of it; the name itself where it is none of these."""
+    name = role.strip().lower()
+    return MEANT_ROLES.get(name, name)
+
+
 def check_messages(
     messages: object, path: str, *, tools: Mapping[str, Any] | None, images: bool = True
 ) -> Iterator[Problem]:
@@ -88,7 +94,7 @@ def _check_message(message: object, path: str, images: bool) -> Iterator[Problem
         yield _no_role(message, path)
         return
     if role not in ROLES:
-        meant = MEANT_ROLES.get(role.strip().lower(), role.strip().lower()) if isinstance(role, str) else ""
+        meant = meant_role(role) if isinstance(role, str) else ""
         rule = "unknown-role.meant" if meant in ROLES else "unknown-role"
         yield problem_of(rule, f"{path}.role", role, meant=meant, roles=", ".join(ROLES))
         return

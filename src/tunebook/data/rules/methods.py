@@ -191,7 +191,6 @@ _KIND = {"supervised": "supervised chat", "dpo": "preference", "reinforcement": 
 # (keys that give it away, rule, what it is)
 _FOREIGN: tuple[tuple[frozenset[str], str, str], ...] = (
     (frozenset({"prompt", "completion"}), "prompt-completion", ""),
-    (frozenset({"prompt", "chosen", "rejected"}), "other-schema", "a preference pair as TRL writes it"),
     (frozenset({"chosen", "rejected"}), "other-schema", "a preference pair as TRL writes it"),
     (frozenset({"conversations"}), "other-schema", "the ShareGPT format"),
     (frozenset({"conversation"}), "other-schema", "a ShareGPT-like format"),

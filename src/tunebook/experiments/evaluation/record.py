@@ -274,9 +274,8 @@ def read_evaluation(source: Any) -> Evaluation | None:
     if source is None or isinstance(source, Evaluation):
         return source
     if isinstance(source, PairedResult):
-        keys = {"low": "gain_low", "high": "gain_high", "p_value": "p", "better": "n_better", "worse": "n_worse"}
-        saved = {keys.get(key, key): value for key, value in source.to_json().items()}
-        return Evaluation.from_json({"sentence": source.sentence, "score": "score", **saved})
+        saved = {"sentence": source.sentence, "n": source.n, "notes": source.notes, "gains": {"": source.to_json()}}
+        return Evaluation.from_json({"score": "score", **saved})
     return Evaluation.from_json(source.to_json() if hasattr(source, "to_json") else source)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tunebook.errors import RequestError, TunebookError
+from tunebook.experiments.stock.inventory import frame_of
 from tunebook.service.jobs import as_json, job_of
 from tunebook.show import Card, Fold, Shown, Span, Table, Text
 from tunebook.words import plural
@@ -83,12 +84,7 @@ class Lineage(Shown):
     @property
     def frame(self) -> pd.DataFrame:
         """One row a job: the fields of `Descent`, times as UTC."""
-        import pandas as pd
-
-        columns = list(Descent.__dataclass_fields__)
-        frame = pd.DataFrame([{name: getattr(each, name) for name in columns} for each in self.jobs], columns=columns)
-        frame["created_at"] = pd.to_datetime(frame["created_at"].astype("Float64"), unit="s", utc=True)
-        return frame
+        return frame_of(self.jobs, list(Descent.__dataclass_fields__))
 
     def of(self, name: str) -> Lineage:
         """Only the ancestors and descendants of one job, model, checkpoint or deployment."""
@@ -98,14 +94,14 @@ class Lineage(Shown):
         known = {each.job: each for each in self.jobs}
         if wanted not in known:
             raise RequestError(f"{name!r} is no job, model or deployment of {self.place}.")
-        kept = {wanted}
-        above = known[wanted].parent
+        below, above = {wanted}, known[wanted].parent
+        for each in self.jobs:  # parents come before children
+            if each.parent in below:
+                below.add(each.job)
+        kept = set(below)
         while above:
             kept.add(above)
             above = known[above].parent
-        for each in self.jobs:  # parents come before children
-            if each.parent in kept and _descends(each, wanted, known):
-                kept.add(each.job)
         return Lineage(self.place, tuple(each for each in self.jobs if each.job in kept))
 
     def __repr__(self) -> str:
@@ -231,12 +227,3 @@ def _descent(
         validation_name=files.get(validation) if validation else None,
         deployments=tuple(sorted(name for name, model in deployments.items() if job_of(model) == job_id)),
     )
-
-
-def _descends(each: Descent, wanted: str, known: Mapping[str, Descent]) -> bool:
-    above = each.parent
-    while above:
-        if above == wanted:
-            return True
-        above = known[above].parent
-    return False

@@ -187,10 +187,7 @@ def _delete(workspace: Workspace, item: Item, sleep: Callable[[float], object], 
 
 
 def _wait_until_gone(
-    workspace: Workspace,
-    read: Callable[[], Any],
-    sleep: Callable[[float], object],
-    timeout_s: float,
+    workspace: Workspace, read: Callable[[], Any], sleep: Callable[[float], object], timeout_s: float
 ) -> None:
     """Wait until a read says that there is no such thing."""
     waited = 0.0

@@ -126,12 +126,7 @@ class Inventory(Shown):
     @property
     def frame(self) -> pd.DataFrame:
         """One row an item: kind, id, name, detail, bytes, usd_per_hour, created_at, needed_by, first, unused, key."""
-        import pandas as pd
-
-        columns = [*Item.__dataclass_fields__, "key"]
-        frame = pd.DataFrame([{name: getattr(item, name) for name in columns} for item in self.items], columns=columns)
-        frame["created_at"] = pd.to_datetime(frame["created_at"].astype("Float64"), unit="s", utc=True)
-        return frame
+        return frame_of(self.items, [*Item.__dataclass_fields__, "key"])
 
     def find(self, name: str | Item) -> Item:
         """The item of this key, id or name. Raises RequestError when there is none, or more than one."""
@@ -192,6 +187,15 @@ class Inventory(Shown):
             Table(head, rows, f"What is there{more}", numeric=(3, 4)) if rows else None,
             *(Text(note, "warning") for note in self.notes),
         )
+
+
+def frame_of(records: Iterable[object], columns: list[str]) -> pd.DataFrame:
+    """One row a record, with these of its attributes; `created_at` as UTC."""
+    import pandas as pd
+
+    frame = pd.DataFrame([{name: getattr(each, name) for name in columns} for each in records], columns=columns)
+    frame["created_at"] = pd.to_datetime(frame["created_at"].astype("Float64"), unit="s", utc=True)
+    return frame
 
 
 _OTHERWISE: Mapping[Kind, str] = {
