@@ -175,6 +175,17 @@ class Store:
         lines = self._db.execute("SELECT line FROM rows WHERE file = ? ORDER BY step", [file_id])
         return "".join(line + "\n" for (line,) in lines).encode()
 
+    def uploaded_files(self) -> tuple[int, int]:
+        """How many files people have brought, and their bytes."""
+        query = "SELECT COUNT(*), TOTAL(bytes) FROM files WHERE purpose != 'fine-tune-results'"
+        count, total = self._db.execute(query).fetchone()
+        return count, int(total)
+
+    def expired_files(self, now: float) -> list[FileRow]:
+        """Files whose life is over."""
+        query = f"SELECT {_SELECTED[FileRow]} FROM files WHERE expires_at <= ?"  # noqa: S608
+        return [_read(FileRow, row) for row in self._db.execute(query, [now])]
+
     def job_folder(self, job_id: str) -> Path:
         """The folder of a job's weights and training states."""
         folder = self.jobs / job_id

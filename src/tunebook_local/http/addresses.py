@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from tunebook_local.desk.refusals import NO_PATH, Refusal, invalid
+from tunebook_local.desk.refusals import Refusal, invalid, no_path
 
 _PREFIXES = (
     ("project", re.compile(r"/api/projects/[^/]+/openai/v1(?=/)")),
@@ -71,7 +71,7 @@ def read_address(path: str, api_version: str | None, dialect: str) -> Address:
         return Address(_BARE.sub("", path, count=1) if _BARE.match(path) else path, "bare")
     if path == "/tunebook":  # the service's word about itself
         return Address(path, "v1")
-    raise NO_PATH
+    raise no_path()
 
 
 def _canonical(path: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import traceback
 from typing import cast
 
 from starlette.applications import Starlette
@@ -12,8 +11,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from tunebook_local.desk.log import complain
 from tunebook_local.desk.models import OWNER
-from tunebook_local.desk.refusals import DISK_FULL, NO_PATH, Refusal
+from tunebook_local.desk.refusals import Refusal, disk_full, no_path
 from tunebook_local.desk.store import disk_is_full
 from tunebook_local.http.file_routes import FileRoutes
 from tunebook_local.http.gate import error_response
@@ -33,7 +33,7 @@ def create_app(service: Service) -> Starlette:
 
     async def http_error(request: Request, error: Exception) -> Response:
         status, detail = cast(HTTPException, error).status_code, cast(HTTPException, error).detail
-        return await refused(request, NO_PATH if status == 404 else Refusal(status, str(status), detail))
+        return await refused(request, no_path() if status == 404 else Refusal(status, str(status), detail))
 
     async def gone(_: Request, __: Exception) -> Response:
         return Response(status_code=400)  # nobody is there to read it
@@ -103,15 +103,15 @@ def _routes(service: Service) -> list[Route]:
 def _offered(where: str, dialect: str, handler: Handler) -> Handler:
     async def answer(request: Request) -> Response:
         if not address_of(request).offers(where, dialect):
-            raise NO_PATH
+            raise no_path()
         try:
             return await handler(request)
         except (Refusal, HTTPException, ClientDisconnect):
             raise
         except Exception as error:
             if disk_is_full(error):
-                raise DISK_FULL from error
-            traceback.print_exc()
+                raise disk_full() from error
+            complain(error)
             message = "The server had an error while processing the request: its log says which."
             raise Refusal(500, "internalFailure", message) from error
 

@@ -67,12 +67,12 @@ class FileRoutes:
         # The file's name is not in the headers: it may hold anything, and the client knows it.
         headers, kind = {"content-disposition": "attachment"}, "application/octet-stream"
         if file.blob is not None:
-            return FileResponse(self._desk.store.blobs / file.blob, media_type=kind, headers=headers)
+            return FileResponse(files.content_of(self._desk, file), media_type=kind, headers=headers)
         return Response(self._desk.store.result_text(file.id), media_type=kind, headers=headers)
 
     async def delete(self, request: Request) -> Response:
         file = files.visible_file(self._desk, request.path_params["id"])
-        await run_in_threadpool(self._desk.store.remove_file, file)
+        await run_in_threadpool(files.delete_file, self._desk, file)
         return JSONResponse(self._service.wire(request).deleted("file", file.id))
 
     # -- uploads in parts ---------------------------------------------------------------------------------
