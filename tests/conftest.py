@@ -1,12 +1,14 @@
 """What tests of several rooms share: the embedded service in a process of its own, and a workspace at it."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+import uuid
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +17,36 @@ import pytest
 
 EXAMPLE = {"messages": [{"role": "user", "content": "How many?"}, {"role": "assistant", "content": "Three of them."}]}
 ENDED = ("succeeded", "failed", "cancelled")
+_GRACE_S = 5
+RUN = "TUNEBOOK_TEST_RUN"  # in the environment of every process that these tests start
+
+
+def pytest_configure():
+    os.environ[RUN] = uuid.uuid4().hex
+
+
+def pytest_sessionfinish(session):
+    """Each test ends what it started: what still runs is named, ended, and makes the run fail."""
+    left = left_services(os.environ[RUN])
+    for process in left:
+        print(f"\nleft running: {' '.join(process.cmdline())} (process {process.pid})", file=sys.stderr)
+        process.kill()
+    if left:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def left_services(run):
+    """Embedded services and their workers that processes of this run have started and nobody has ended."""
+    import psutil
+
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get(RUN) == run and any("tunebook_local" in word for word in process.cmdline()):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return psutil.wait_procs(found, timeout=_GRACE_S)[1]  # a worker ends a moment after its server
 
 
 @dataclass

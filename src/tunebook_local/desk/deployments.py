@@ -136,9 +136,9 @@ def living_deployments(desk: Desk, account: str | None = None, *, deleting: bool
 
 
 def _lives(desk: Desk, deployment: DeploymentRow, *, deleting: bool) -> bool:
-    now = desk.clock.now()
+    now, pace = desk.clock.now(), desk.clock.pace_s
     if deployment.deleted_at is not None:
-        return deleting and now < deployment.deleted_at
+        return deleting and desk.clock.elapsed(deployment.deleted_at - pace) < pace
     if _SKUS[deployment.body["sku"]["name"].lower()] == "DeveloperTier":
         return now - deployment.created_at < desk.limits["developer_deployment_hours"] * _HOUR
     if ".ft-" not in deployment.model:
@@ -151,7 +151,7 @@ def provisioning_state(desk: Desk, deployment: DeploymentRow) -> str:
     """ARM's provisioningState of a deployment."""
     if deployment.deleted_at is not None:
         return "Deleting"
-    age, pace = desk.clock.now() - deployment.updated_at, desk.clock.pace_s
+    age, pace = desk.clock.elapsed(deployment.updated_at), desk.clock.pace_s
     return "Accepted" if age < pace else "Creating" if age < 2 * pace else "Succeeded"
 
 

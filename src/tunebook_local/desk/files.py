@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -106,10 +106,9 @@ def visible_file(desk: Desk, file_id: str) -> FileRow:
     return file
 
 
-def visible_files(desk: Desk, purpose: str | None) -> list[FileRow]:
-    """All files, newest first, of one purpose when asked."""
-    files = desk.store.all(FileRow, newest_first=True)
-    return [file for file in files if purpose in (None, file.purpose) and not _is_over(desk, file)]
+def living(desk: Desk, files: Iterable[FileRow]) -> list[FileRow]:
+    """Those of some files whose life is not over."""
+    return [file for file in files if not _is_over(desk, file)]
 
 
 def _is_over(desk: Desk, file: FileRow) -> bool:

@@ -9,8 +9,14 @@ from tunebook.catalogue import load_catalogue
 
 UPLOAD_LIFE_S = 2 * 3600  # Azure authoring specification 2024-10-21: an upload expires two hours after creation
 EVENTS_PAGE, CHECKPOINTS_PAGE, JOBS_PAGE = 20, 10, 20  # defaults of the specifications
-LARGEST_PAGE = 10_000
-_OWN = {"import_seconds": 600}  # limits of this program, not of the service it stands for
+FILES_PAGE = 10_000  # all of them, as good as always
+LARGEST_PAGE = 1_000  # of the others: a list never takes long
+_OWN = {  # limits of this program, not of the service it stands for
+    "import_seconds": 600,  # for a whole import
+    "connections": 512,
+    "header_seconds": 10,  # for a request's header to arrive
+    "body_silence_seconds": 60,  # between two pieces of its body
+}
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tunebook.catalogue import Model, load_catalogue
 from tunebook_local.desk import Desk
-from tunebook_local.desk.records import CheckpointRow, JobRow
+from tunebook_local.desk.records import CheckpointRow, JobRow, TunedModel
 from tunebook_local.desk.refusals import invalid, not_found
 
 OWNER = "tunebook-embedded-stand-in"
@@ -57,18 +57,18 @@ def model_to_train(desk: Desk, name: str, method: str, training_type: str) -> So
     return source
 
 
-def visible_models(desk: Desk) -> list[tuple[Source, JobRow | None]]:
+def visible_models(desk: Desk) -> list[tuple[Source, TunedModel | None]]:
     """Base models, then the models of succeeded jobs, newest first."""
-    bases: list[tuple[Source, JobRow | None]] = [(Source(m.id, m), None) for m in load_catalogue().models]
-    tuned = []
-    for job in desk.store.all(JobRow, newest_first=True, status="succeeded"):
-        source = find_model(desk, job.fine_tuned_model)
-        if source is not None:
-            tuned.append((source, job))
-    return [*bases, *tuned]
+    bases = {model.id: model for model in load_catalogue().models}
+    tuned = [
+        (Source(model.name, bases[model.base_model], job=model.job), model)
+        for model in desk.store.tuned_models()
+        if model.base_model in bases
+    ]
+    return [*((Source(base.id, base), None) for base in bases.values()), *tuned]
 
 
-def visible_model(desk: Desk, name: str) -> tuple[Source, JobRow | None]:
+def visible_model(desk: Desk, name: str) -> tuple[Source, TunedModel | None]:
     """One of them by its id, alias or checkpoint name."""
     source = find_model(desk, name)
     if source is None:
@@ -76,4 +76,6 @@ def visible_model(desk: Desk, name: str) -> tuple[Source, JobRow | None]:
     job = desk.store.get(JobRow, id=source.job) if source.job else None
     if job is not None and name == job.fine_tuned_model and job.status != "succeeded":
         raise not_found("model", name)
-    return source, job
+    if job is None:
+        return source, None
+    return source, TunedModel(job.id, source.name, job.base_model, job.model, job.finished_at)

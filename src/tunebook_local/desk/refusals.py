@@ -62,6 +62,15 @@ def no_path() -> Refusal:
     return Refusal(404, "404", "Resource not found")
 
 
+def damaged() -> Refusal:
+    """500: the store cannot be read any more."""
+    return Refusal(
+        500,
+        "internalFailure",
+        "The database in the service's state folder is damaged. Stop the service and start it on another folder.",
+    )
+
+
 def disk_full() -> Refusal:
     """507: what has arrived could not be kept."""
     return Refusal(

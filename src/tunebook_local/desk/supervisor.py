@@ -114,9 +114,9 @@ class Supervisor:
 
     def _settle_files(self) -> int:
         """Begin the imports and scans that are due; how many files wait for theirs to end."""
-        now, pending = self.clock.now(), self.store.all(FileRow, status="pending")
+        pace, pending = self.clock.pace_s, self.store.all(FileRow, status="pending")
         self._failures = Counter({file.id: self._failures[file.id] for file in pending if self._failures[file.id]})
-        due = [file for file in pending if file.ready_at <= now]
+        due = [file for file in pending if self.clock.elapsed(file.ready_at - pace) >= pace]
         imports = [file for file in due if file.source_url is not None]
         self._imports = self._begin(fetch_file, imports, self._imports, _IMPORTS_AT_ONCE)
         scans = [file for file in due if file.source_url is None]

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from inspect import iscoroutinefunction
 from typing import cast
 
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from tunebook_local.desk.log import complain
 from tunebook_local.desk.models import OWNER
-from tunebook_local.desk.refusals import Refusal, disk_full, no_path
-from tunebook_local.desk.store import disk_is_full
+from tunebook_local.desk.refusals import Refusal, damaged, disk_full, no_path
+from tunebook_local.desk.store import disk_is_full, is_damaged
 from tunebook_local.http.file_routes import FileRoutes
 from tunebook_local.http.gate import error_response
 from tunebook_local.http.job_routes import JobRoutes
 from tunebook_local.http.management_routes import DEPLOYMENTS, OPERATION, ManagementRoutes
 from tunebook_local.http.model_routes import ModelRoutes
-from tunebook_local.http.serving import Handler, Service, address_of
+from tunebook_local.http.serving import Handler, Json, Service, address_of
 
 Operation = tuple[str, str, str, Handler]  # path, methods, where it is offered, what answers
 
@@ -50,7 +53,7 @@ def _routes(service: Service) -> list[Route]:
     async def about(_: Request) -> Response:
         desk = service.desk
         state = {"pid": os.getpid(), "state": str(desk.store.folder), "busy": service.supervisor.busy}
-        return JSONResponse({"service": OWNER, "dialect": desk.dialect, **state})
+        return Json({"service": OWNER, "dialect": desk.dialect, **state})
 
     job = "/fine_tuning/jobs/{id}"
     copy = f"{job}/checkpoints/{{checkpoint}}/copy"
@@ -105,13 +108,17 @@ def _offered(where: str, dialect: str, handler: Handler) -> Handler:
         if not address_of(request).offers(where, dialect):
             raise no_path()
         try:
-            return await handler(request)
+            if iscoroutinefunction(handler):
+                return await handler(request)
+            return await run_in_threadpool(cast("Callable[[Request], Response]", handler), request)
         except (Refusal, HTTPException, ClientDisconnect):
             raise
         except Exception as error:
             if disk_is_full(error):
                 raise disk_full() from error
             complain(error)
+            if is_damaged(error):
+                raise damaged() from error
             message = "The server had an error while processing the request: its log says which."
             raise Refusal(500, "internalFailure", message) from error
 

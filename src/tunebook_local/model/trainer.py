@@ -235,6 +235,10 @@ class Training:
 
 def _write_arrays(path: Path, arrays: Mapping[str, NDArray]) -> None:
     partial = path.with_name(path.name + ".partial")
-    with partial.open("wb") as file:
-        np.savez(file, **arrays)  # type: ignore[arg-type]
-    partial.replace(path)
+    try:
+        with partial.open("wb") as file:
+            np.savez(file, **arrays)  # type: ignore[arg-type]
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)  # on a full disk the half of it would only be in the way
+        raise
