@@ -78,7 +78,7 @@ class Wire:
     def job(self, job: JobRow) -> dict[str, Any]:
         """A job object."""
         settings = hyperparameters(job, undecided=-1 if self._azure else "auto")
-        inner = {**(job.method_body or {}).get(job.method, {}), "hyperparameters": settings}
+        inner = _without_secrets({**(job.method_body or {}).get(job.method, {}), "hyperparameters": settings})
         body: dict[str, Any] = {
             "id": job.id,
             "object": "fine_tuning.job",
@@ -226,6 +226,13 @@ def hyperparameters(job: JobRow, undecided: Any) -> dict[str, Any]:
     if undecided == -1 and job.auto_learning_rate is not None:
         values["learning_rate_multiplier"] = job.auto_learning_rate
     return values
+
+
+def _without_secrets(value: Any) -> Any:
+    """What was sent, but for the headers of tools and graders: they hold keys to other services."""
+    if isinstance(value, dict):
+        return {key: _without_secrets(inner) for key, inner in value.items() if key != "headers"}
+    return [_without_secrets(each) for each in value] if isinstance(value, list) else value
 
 
 def _wire_training_type(name: str) -> str:
