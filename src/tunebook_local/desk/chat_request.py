@@ -11,7 +11,7 @@ from tunebook_local.desk.body import Body, flag_in, must_be, number_in, object_i
 from tunebook_local.desk.refusals import Refusal, invalid
 
 _ROLES = ("system", "developer", "user", "assistant", "tool", "function")
-_DEFAULT_ANSWER = 256
+DEFAULT_ANSWER = 256
 _MOST_CHOICES = 8
 _MOST_STOPS = 4
 _MOST_TOP = 20
@@ -53,7 +53,7 @@ class ChatRequest:
     """A chat completion that is well formed. `call`: none, auto, required, or the name of the tool to call."""
 
     messages: list[dict[str, Any]]
-    max_tokens: int = _DEFAULT_ANSWER
+    max_tokens: int = DEFAULT_ANSWER
     tools: list[dict[str, Any]] | None = None
     call: str = "none"
     parallel_calls: bool = True
@@ -85,7 +85,7 @@ def read_chat_request(body: Body) -> ChatRequest:
         top_p=number_in(body, "top_p", 0.0, 1.0, default=1.0),
         frequency_penalty=number_in(body, "frequency_penalty", -2.0, 2.0, default=0.0),
         presence_penalty=number_in(body, "presence_penalty", -2.0, 2.0, default=0.0),
-        max_tokens=whole_in(body, longest, 1, 2**31 - 1, default=_DEFAULT_ANSWER),
+        max_tokens=whole_in(body, longest, 1, 2**31 - 1, default=DEFAULT_ANSWER),
         choices=whole_in(body, "n", 1, _MOST_CHOICES, default=1),
         seed=whole_in(body, "seed", -(2**63), 2**63 - 1, default=secrets.randbelow(2**31)),
         stop=_stops(body.get("stop")),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from tunebook.catalogue import Model, load_catalogue
 from tunebook_local.desk import Desk
+from tunebook_local.desk.naming import is_tuned
 from tunebook_local.desk.records import CheckpointRow, JobRow, TunedModel
 from tunebook_local.desk.refusals import invalid, not_found
 
@@ -26,10 +27,18 @@ def find_model(desk: Desk, name: str) -> Source | None:
     """The model of this name or checkpoint id, in any state; None when there is none or its weights are gone."""
     tuned = desk.store.get(CheckpointRow, id=name) or desk.store.get(CheckpointRow, name=name)
     if tuned is not None:
-        base = load_catalogue().model(tuned.name)
+        job = desk.store.get(JobRow, id=tuned.job)
+        base = _base_model(job.base_model) if job else None
         return Source(tuned.name, base, tuned.weights, tuned.job) if base and tuned.weights else None
-    base = load_catalogue().model(name)
-    return Source(base.id, base) if base is not None and ".ft-" not in name else None
+    base = None if is_tuned(name) else _base_model(name)
+    return Source(base.id, base) if base is not None else None
+
+
+def _base_model(name: str) -> Model | None:
+    """A base model by its id or alias, in any case, as Azure takes it."""
+    wanted = name.lower()
+    models = load_catalogue().models
+    return next((model for model in models if wanted in map(str.lower, (model.id, *model.aliases))), None)
 
 
 def model_to_train(desk: Desk, name: str, method: str, training_type: str) -> Source:

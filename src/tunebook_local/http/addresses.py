@@ -3,6 +3,7 @@
 {endpoint}/openai/v1/…                         v1       api-version optional: v1 or preview
 {endpoint}/openai/…?api-version=YYYY-MM-DD     dated    api-version required
 {endpoint}/api/projects/NAME/openai/v1/…       project  api-version refused
+{endpoint}/api/projects/NAME/openai/…          dated    api-version required
 {endpoint}/subscriptions/…?api-version=…       arm      the management plane
 {endpoint}/…                                   bare     OpenAI's own addresses, in that dialect only
 """
@@ -17,7 +18,7 @@ from tunebook_local.desk.refusals import Refusal, invalid, no_path
 _PREFIXES = (
     ("project", re.compile(r"/api/projects/[^/]+/openai/v1(?=/)")),
     ("v1", re.compile(r"/openai/v1(?=/)")),
-    ("dated", re.compile(r"/openai(?=/)")),
+    ("dated", re.compile(r"(?:/api/projects/[^/]+)?/openai(?=/)")),
     ("arm", re.compile(r"(?=/subscriptions/)", re.IGNORECASE)),
 )
 _FIXED_WORDS = {

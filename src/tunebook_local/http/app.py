@@ -16,8 +16,9 @@ from starlette.routing import Route
 
 from tunebook_local.desk.log import complain
 from tunebook_local.desk.models import OWNER
-from tunebook_local.desk.refusals import Refusal, damaged, disk_full, no_path
+from tunebook_local.desk.refusals import Refusal, damaged, disk_full
 from tunebook_local.desk.store import disk_is_full, is_damaged
+from tunebook_local.http.absent import not_allowed, nothing_at, offered_elsewhere
 from tunebook_local.http.file_routes import FileRoutes
 from tunebook_local.http.gate import error_response
 from tunebook_local.http.job_routes import JobRoutes
@@ -35,8 +36,12 @@ def create_app(service: Service) -> Starlette:
         return error_response(service.wire(request), cast(Refusal, error))
 
     async def http_error(request: Request, error: Exception) -> Response:
-        status, detail = cast(HTTPException, error).status_code, cast(HTTPException, error).detail
-        return await refused(request, no_path() if status == 404 else Refusal(status, str(status), detail))
+        given = cast(HTTPException, error)
+        if given.status_code == 404:
+            return await refused(request, nothing_at(request.scope["path"]))
+        if given.status_code == 405:
+            return await refused(request, not_allowed(request.method, (given.headers or {}).get("Allow")))
+        return await refused(request, Refusal(given.status_code, str(given.status_code), given.detail))
 
     async def gone(_: Request, __: Exception) -> Response:
         return Response(status_code=400)  # nobody is there to read it
@@ -88,9 +93,11 @@ def _routes(service: Service) -> list[Route]:
         ("/models/{id}", "DELETE", "openai", models.delete),
         ("/chat/completions", "POST", "v1", models.chat),
         ("/deployments/{deployment}/chat/completions", "POST", "dated", models.chat),
+        ("/responses", "POST", "v1", models.respond),
         (DEPLOYMENTS, "GET", "arm", management.listing),
         (f"{DEPLOYMENTS}/{{name}}", "GET", "arm", management.get),
-        (f"{DEPLOYMENTS}/{{name}}", "PUT", "arm", management.put),
+        # The source document shows POST, the management plane itself takes PUT.
+        (f"{DEPLOYMENTS}/{{name}}", "PUT POST", "arm", management.put),
         (f"{DEPLOYMENTS}/{{name}}", "PATCH", "arm", management.patch),
         (f"{DEPLOYMENTS}/{{name}}", "DELETE", "arm", management.delete),
         (f"{DEPLOYMENTS}/{{name}}/skus", "GET", "arm", management.list_skus),
@@ -106,7 +113,7 @@ def _routes(service: Service) -> list[Route]:
 def _offered(where: str, dialect: str, handler: Handler) -> Handler:
     async def answer(request: Request) -> Response:
         if not address_of(request).offers(where, dialect):
-            raise no_path()
+            raise offered_elsewhere(where)
         try:
             if iscoroutinefunction(handler):
                 return await handler(request)

@@ -9,9 +9,11 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from tunebook_local.desk import grading, jobs, models
-from tunebook_local.desk.chat import open_chat
+from tunebook_local.desk.chat import Chat, open_chat
 from tunebook_local.desk.chat_request import read_chat_request
+from tunebook_local.desk.responses import read_response_request
 from tunebook_local.http.completions import Completion
+from tunebook_local.http.responses import TextResponse
 from tunebook_local.http.serving import Json, Service, read_object
 
 
@@ -46,8 +48,16 @@ class ModelRoutes:
         body = await read_object(request)
         name = request.path_params.get("deployment", body.get("model"))
         chat = await run_in_threadpool(open_chat, self._desk, read_chat_request(body), name)
-        completion = Completion(chat, int(self._desk.clock.now()))
-        if chat.request.stream:
-            pieces = iterate_in_threadpool(completion.streamed())
-            return StreamingResponse(pieces, media_type="text/event-stream")
-        return Json(await run_in_threadpool(completion.whole))
+        return await _answer(chat, Completion(chat, int(self._desk.clock.now())))
+
+    async def respond(self, request: Request) -> Response:
+        body = await read_object(request)
+        asked = read_response_request(body)
+        chat = await run_in_threadpool(open_chat, self._desk, asked.chat, body.get("model"))
+        return await _answer(chat, TextResponse(asked, chat, int(self._desk.clock.now())))
+
+
+async def _answer(chat: Chat, reply: Completion | TextResponse) -> Response:
+    if chat.request.stream:
+        return StreamingResponse(iterate_in_threadpool(reply.streamed()), media_type="text/event-stream")
+    return Json(await run_in_threadpool(reply.whole))
