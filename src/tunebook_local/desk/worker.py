@@ -138,6 +138,9 @@ class Worker:
         return int(counts[encoding])
 
     def _check(self, job: JobRow, blob: str, param: str) -> None:
+        if not (self.store.blobs / blob).is_file():
+            what = param.replace("_", " ")
+            raise Unusable("invalidPayload", f"The content of the {what} is gone from the state folder.", param)
         check_file(self.store.blobs / blob, job.method, job.base_model, self.limits, param)
 
     def _begin(self, job: JobRow) -> JobRow:
