@@ -9,6 +9,7 @@ import tempfile
 import threading
 import time
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -39,14 +40,33 @@ def left_services(run):
     """Embedded services and their workers that processes of this run have started and nobody has ended."""
     import psutil
 
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get(RUN) == run and any("tunebook_local" in word for word in process.cmdline()):
-                found.append(process)
-        except psutil.Error:
-            continue
+    found = [process for process in psutil.process_iter() if is_ours(process, run)]
     return psutil.wait_procs(found, timeout=_GRACE_S)[1]  # a worker ends a moment after its server
+
+
+def is_ours(process, run):
+    import psutil
+
+    try:
+        return process.environ().get(RUN) == run and any("tunebook_local" in word for word in process.cmdline())
+    except psutil.Error:
+        return False
+
+
+@pytest.fixture(autouse=True)
+def no_service_outlives_its_test(request):
+    """The kit starts a service and lets it live on: one in a test's own folder ends with the test."""
+    folder = request.getfixturevalue("tmp_path") if "tmp_path" in request.fixturenames else None
+    yield
+    records = [] if folder is None else [*folder.glob("service.json"), *folder.glob("*/service.json")]
+    for record in records:
+        import psutil
+
+        with suppress(psutil.NoSuchProcess, ValueError, KeyError):
+            process = psutil.Process(json.loads(record.read_text())["pid"])
+            if is_ours(process, os.environ[RUN]):
+                process.terminate()
+                process.wait(20)
 
 
 @dataclass
