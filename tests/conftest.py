@@ -1,12 +1,15 @@
 """What tests of several rooms share: the embedded service in a process of its own, and a workspace at it."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+import uuid
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +18,55 @@ import pytest
 
 EXAMPLE = {"messages": [{"role": "user", "content": "How many?"}, {"role": "assistant", "content": "Three of them."}]}
 ENDED = ("succeeded", "failed", "cancelled")
+_GRACE_S = 30  # on a busy machine
+RUN = "TUNEBOOK_TEST_RUN"  # in the environment of every process that these tests start
+
+
+def pytest_configure():
+    os.environ[RUN] = uuid.uuid4().hex
+
+
+def pytest_sessionfinish(session):
+    """Each test ends what it started: what still runs is named, ended, and makes the run fail."""
+    left = left_services(os.environ[RUN])
+    for process in left:
+        print(f"\nleft running: {' '.join(process.cmdline())} (process {process.pid})", file=sys.stderr)
+        process.kill()
+    if left:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def left_services(run):
+    """Embedded services and their workers that processes of this run have started and nobody has ended."""
+    import psutil
+
+    found = [process for process in psutil.process_iter() if is_ours(process, run)]
+    return psutil.wait_procs(found, timeout=_GRACE_S)[1]  # a worker ends a moment after its server
+
+
+def is_ours(process, run):
+    import psutil
+
+    try:
+        return process.environ().get(RUN) == run and any("tunebook_local" in word for word in process.cmdline())
+    except psutil.Error:
+        return False
+
+
+@pytest.fixture(autouse=True)
+def no_service_outlives_its_test(request):
+    """The kit starts a service and lets it live on: one in a test's own folder ends with the test."""
+    folder = request.getfixturevalue("tmp_path") if "tmp_path" in request.fixturenames else None
+    yield
+    records = [] if folder is None else [*folder.glob("service.json"), *folder.glob("*/service.json")]
+    for record in records:
+        import psutil
+
+        with suppress(psutil.NoSuchProcess, ValueError, KeyError):
+            process = psutil.Process(json.loads(record.read_text())["pid"])
+            if is_ours(process, os.environ[RUN]):
+                process.terminate()
+                process.wait(20)
 
 
 @dataclass

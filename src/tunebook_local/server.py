@@ -19,8 +19,9 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 from platformdirs import user_data_path
@@ -29,22 +30,27 @@ from tunebook.errors import TunebookError
 from tunebook_local.desk import Desk
 from tunebook_local.desk.clock import Clock
 from tunebook_local.desk.limits import Limits
+from tunebook_local.desk.log import complain, quieten
 from tunebook_local.desk.store import Store
 from tunebook_local.desk.supervisor import Supervisor
 from tunebook_local.http.app import create_app
+from tunebook_local.http.connections import Connection, within_descriptors
 from tunebook_local.http.faults import DroppableConnection, FaultPlan, Faults, read_plan
 from tunebook_local.http.gate import App, Gate
 from tunebook_local.http.serving import Service
 
 IDLE_S = 3600.0
 _IDLE_CHECK_S = 1.0
+_BACKLOG = 100  # connections the system holds for us; asyncio takes as many at once
 _OTHER_STARTS_S = 10.0  # how long a start that lost the race waits for the winner to answer
-_RECORD = "service.json"
+_RECORD, _LOCK = "service.json", "service.lock"
+_KEY = "TUNEBOOK_KEY"
 
 
 def main(argv: Sequence[str] | None = None, *, create_app: Callable[[Service], App] = create_app) -> int:
     """Serve until stopped; the exit code: 0 stopped or another instance serves this folder, 2 cannot start."""
     options = _parser().parse_args(argv)
+    mask = os.umask(0o077)  # whatever it writes is for its user alone
     try:
         return _serve(options, create_app)
     except TunebookError as error:
@@ -52,6 +58,8 @@ def main(argv: Sequence[str] | None = None, *, create_app: Callable[[Service], A
         return 2
     except KeyboardInterrupt:
         return 0
+    finally:
+        os.umask(mask)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -63,7 +71,9 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--port", type=_whole(0, 65535), default=0, help="the port on 127.0.0.1 (default: a free one)")
     add("--state", type=Path, help="the folder for everything it keeps (default: TUNEBOOK_STATE, or the user's data)")
-    add("--key", help="the key requests must carry (default: a random one)")
+    key = parser.add_mutually_exclusive_group()
+    key.add_argument("--key", help=f"the key requests must carry (default: what {_KEY} says, or a random one)")
+    key.add_argument("--key-file", type=Path, metavar="FILE", help="read it from a file: `ps` shows arguments")
     add("--json", action="store_true", help="print one line of JSON with endpoint and api_key once it answers")
     add("--dialect", choices=("azure", "openai"), default="azure", help="whose replies to give (default: azure)")
     add("--running", type=_whole(1), metavar="N", help="jobs that train at once (default: the service's quotas)")
@@ -120,13 +130,28 @@ def _serve(options: argparse.Namespace, create_app: Callable[[Service], App]) ->
             return _point_to_other(folder, as_json=options.json)
         with _listen(options.port) as listener:
             endpoint = f"http://127.0.0.1:{listener.getsockname()[1]}"
-            key = options.key or secrets.token_urlsafe(32)
-            record = {"endpoint": endpoint, "api_key": key, "pid": os.getpid()}
+            record = {"endpoint": endpoint, "api_key": _key(options), "pid": os.getpid()}
             try:
                 _run(options, _open_desk(options, folder), create_app, listener, record)
             finally:
                 (folder / _RECORD).unlink(missing_ok=True)
     return 0
+
+
+def _key(options: argparse.Namespace) -> str:
+    """The key of this instance; the environment forgets it, so that no worker inherits it."""
+    key = os.environ.pop(_KEY, "")
+    if options.key_file is not None:
+        try:
+            key = options.key_file.read_text("utf-8").strip()
+        except (OSError, ValueError) as error:
+            raise TunebookError(f"the key file {options.key_file} cannot be read: {error}.") from error
+        if not key:
+            raise TunebookError(f"the key file {options.key_file} is empty: write the key into it.")
+    key = options.key or key or secrets.token_urlsafe(32)
+    if not (key.isascii() and key.isprintable() and key.strip() == key):
+        raise TunebookError("the key must be of ASCII characters without a line break: it is sent as a header.")
+    return key
 
 
 def _state_folder(chosen: Path | None) -> Path:
@@ -141,13 +166,16 @@ def _state_folder(chosen: Path | None) -> Path:
         raise TunebookError(
             f"the state folder {folder} cannot be written: {error.strerror or error}. Choose another with --state."
         ) from error
+    for name in (_RECORD, _LOCK):
+        if (folder / name).is_dir():
+            raise TunebookError(f"{folder / name} is a folder, but a file of the service goes there. Remove it.")
     return folder.resolve()
 
 
 @contextlib.contextmanager
 def _hold(folder: Path) -> Iterator[bool]:
     """Whether this process now holds the folder. The lock, SQLite's, ends with the process however that ends."""
-    lock = sqlite3.connect(folder / "service.lock", timeout=0.0, isolation_level=None)
+    lock = sqlite3.connect(folder / _LOCK, timeout=0.0, isolation_level=None)
     try:
         try:
             lock.execute("BEGIN EXCLUSIVE")
@@ -205,12 +233,22 @@ def _open_desk(options: argparse.Namespace, folder: Path) -> Desk:
     overrides = dict(options.limit)
     if options.running is not None:
         overrides |= {"running_jobs": options.running, "running_jobs_developer": options.running}
-    try:
+    with _usable(folder):
         store = Store(folder)
-    except (OSError, sqlite3.Error) as error:
-        raise TunebookError(f"the state folder {folder} cannot be used: {error}.") from error
+        store.check()
     clock = Clock(options.pace, options.clock)
     return Desk(store, clock, Limits(overrides), tuple(options.import_from), options.dialect)
+
+
+@contextlib.contextmanager
+def _usable(folder: Path) -> Iterator[None]:
+    """What goes wrong with the folder here is one line, with what to do."""
+    try:
+        yield
+    except (OSError, sqlite3.Error) as error:
+        raise TunebookError(
+            f"the state folder {folder} cannot be used: {error}. Choose another with --state, or repair or remove it."
+        ) from error
 
 
 def _run(
@@ -225,9 +263,13 @@ def _run(
     if options.faults is not None:
         app = Faults(app, options.faults, desk.dialect)
     gate = Gate(app, record["api_key"], desk.dialect, desk.limits)
+    quieten("asyncio", "uvicorn.error")
+    line = Connection if options.faults is None else DroppableConnection
+    limits = within_descriptors(desk.limits)
     config = uvicorn.Config(
         gate,
-        http="h11" if options.faults is None else DroppableConnection,
+        http=cast(Any, partial(line, limits=limits)),
+        backlog=min(_BACKLOG, limits["connections"]),
         log_config=None,
         access_log=False,
         lifespan="off",
@@ -236,7 +278,8 @@ def _run(
         timeout_graceful_shutdown=3,
     )
     server = _Server(config, on_ready=lambda: _announce(desk.store.folder, record, as_json=options.json))
-    supervisor.start()
+    with _usable(desk.store.folder):
+        supervisor.start()
     try:
         signal.signal(signal.SIGTERM, _stop_quietly)
         asyncio.run(_until_idle(server, listener, gate, supervisor, options.idle))
@@ -256,6 +299,13 @@ async def _until_idle(
             elif time.monotonic() - gate.last_request > idle_s:
                 server.should_exit = True
 
+    def told(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        if "exception" in context:
+            complain(context["exception"])
+        else:
+            loop.default_exception_handler(context)
+
+    asyncio.get_running_loop().set_exception_handler(told)
     watching = asyncio.create_task(watch())
     try:
         await server.serve(sockets=[listener])

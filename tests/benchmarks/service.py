@@ -1,4 +1,4 @@
-"""How fast and how light the embedded service is: `python tests/benchmarks/service.py [--quick]`.
+"""How fast and how light the embedded service is: `python tests/benchmarks/service.py [--quick | --soak [MINUTES]]`.
 
 Measures, against a real process over HTTP:
 
@@ -9,6 +9,10 @@ Measures, against a real process over HTTP:
     overhead        training tokens per second of a job over HTTP next to the trainer called in a loop on the same
                     batches, nothing else: what rows, events, checkpoints, saved states and the process cost
 
+    --soak          twenty minutes (or so many) of everything at once: 20 pollers, uploads, training, deletes, wrong
+                    keys, half-open connections, imports from a server that misbehaves; memory, descriptors and the
+                    log of the first and the last fifth of it, and p99 of a retrieve
+
 Ten clients in one process would measure that process: each client is one of its own.
 """
 
@@ -16,12 +20,15 @@ import argparse
 import http.client
 import json
 import multiprocessing
+import socket
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import psutil
@@ -55,7 +62,8 @@ def serving(*options):
     with tempfile.TemporaryDirectory() as state:
         began = time.perf_counter()
         command = [sys.executable, "-m", "tunebook_local", "--state", state, "--key", KEY, "--json", *options]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        with (Path(state) / "log").open("wb") as log:
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
         endpoint = json.loads(process.stdout.readline())["endpoint"]
         try:
             yield endpoint, psutil.Process(process.pid), time.perf_counter() - began
@@ -198,10 +206,153 @@ def measure_overhead(count, epochs):
     )
 
 
+# -- everything at once -----------------------------------------------------------------------------------
+
+
+def bad_server():
+    """The address of a server that answers each request with another kind of nonsense."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    nonsense = (
+        b"garbage\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{",
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 200 OK\r\nx: " + b"y" * 70_000,
+        b"",
+    )
+
+    def serve():
+        for turn in range(sys.maxsize):
+            line, _ = listener.accept()
+            with suppress(OSError), line:
+                line.recv(65536)
+                line.sendall(nonsense[turn % len(nonsense)])
+
+    threading.Thread(target=serve, daemon=True).start()
+    return f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+def work(endpoint):
+    """Upload, train, read, delete: what people do."""
+    call = Caller(endpoint)
+    dated = "?api-version=2025-04-01-preview"
+    file = upload(call, 100)
+    job = ended(call, submit(call, file, n_epochs=1, batch_size=8))
+    call("GET", f"/openai/v1/files/{job['result_files'][0]}/content")
+    call("DELETE", f"/openai/fine_tuning/jobs/{job['id']}{dated}")
+    for each in (file, job["result_files"][0]):
+        call("DELETE", f"/openai/v1/files/{each}")
+
+
+def knock(endpoint):
+    """Come with a wrong key, a hundred times."""
+    line = http.client.HTTPConnection(urlsplit(endpoint).netloc, timeout=60)
+    for _ in range(100):
+        line.request("GET", "/openai/v1/models", headers={"api-key": "wrong"})
+        line.getresponse().read()
+    time.sleep(1)
+
+
+def hang(endpoint):
+    """Open a hundred connections, say half a word on each, and leave them open for a while."""
+    host, port = urlsplit(endpoint).netloc.split(":")
+    lines = [socket.create_connection((host, int(port)), timeout=10) for _ in range(100)]
+    for line in lines:
+        with suppress(OSError):
+            line.sendall(b"GET /op")
+    time.sleep(3)
+    for line in lines:
+        line.close()
+
+
+def fetch_nonsense(endpoint, bad):
+    call = Caller(endpoint)
+    body = {"purpose": "fine-tune", "filename": "f", "content_url": bad}
+    file = call.json("POST", "/openai/files/import?api-version=2025-04-01-preview", body)["id"]
+    while call.json("GET", f"/openai/v1/files/{file}")["status"] == "pending":
+        time.sleep(0.05)
+    call("DELETE", f"/openai/v1/files/{file}")
+    time.sleep(0.5)
+
+
+def again_and_again(until, act, *arguments):
+    """Act until the time is over; a thread. What goes wrong is told, and is the benchmark's failure."""
+
+    def run():
+        while time.perf_counter() < until:
+            try:
+                act(*arguments)
+            except (OSError, http.client.HTTPException):  # a half-open neighbour can push a silent connection out
+                time.sleep(0.1)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    return thread
+
+
+def soak(minutes):
+    with serving("--limit", "connections=300", "--limit", "jobs_per_resource=1000") as (endpoint, process, _):
+        call, bad = Caller(endpoint), bad_server()
+        polled = submit(call, upload(call, 50), n_epochs=1, batch_size=8)
+        path, seconds = f"/openai/v1/fine_tuning/jobs/{polled}", minutes * 60
+        ended(call, polled)
+        log = Path(call.json("GET", "/tunebook")["state"]) / "log"
+        until = time.perf_counter() + seconds
+        acts = [(work,), (work,), (knock,), (hang,), (fetch_nonsense, bad)]
+        threads = [again_and_again(until, act, endpoint, *more) for act, *more in acts]
+        samples = []
+
+        def look():
+            samples.append((megabytes(process), process.num_fds(), log.stat().st_size / 1e3))
+            time.sleep(seconds / 60)
+
+        threads.append(again_and_again(until, look))
+        took = sorted(t for each in crowd(poll, 4, endpoint, path, seconds) for t in each)
+        for thread in threads:
+            thread.join()
+    fifth = max(1, len(samples) // 5)
+    first, last = (
+        list(map(statistics.median, zip(*part, strict=True))) for part in (samples[:fifth], samples[-fifth:])
+    )
+    for what, early, late in zip(("memory MB", "descriptors", "log kB"), first, last, strict=True):
+        print(f"soak       {what}: {early:.1f} in the first fifth, {late:.1f} in the last")
+    print(f"soak       {len(took)} retrieves: p50 {statistics.median(took) * 1e3:.1f} ms, ", end="")
+    print(f"p99 {took[int(len(took) * 0.99)] * 1e3:.1f} ms, longest {took[-1] * 1e3:.0f} ms")
+
+
+def poll(endpoint, path, seconds, answers):
+    """Five pollers, twice a second each; how long each answer took, in seconds."""
+    took = []
+
+    def one():
+        call, until = Caller(endpoint), time.perf_counter() + seconds
+        while time.perf_counter() < until:
+            asked = time.perf_counter()
+            try:
+                call("GET", path)
+            except (OSError, http.client.HTTPException):  # pushed out while it was silent
+                call = Caller(endpoint)
+                continue
+            took.append(time.perf_counter() - asked)
+            time.sleep(0.5)
+
+    pollers = [threading.Thread(target=one) for _ in range(5)]
+    for each in pollers:
+        each.start()
+    for each in pollers:
+        each.join()
+    answers.put(took)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a third of the time, rougher figures")
-    seconds = 5 if parser.parse_args().quick else 15
+    wanted = "everything at once for so many minutes (20), and nothing else"
+    parser.add_argument("--soak", type=float, nargs="?", const=20.0, metavar="MINUTES", help=wanted)
+    options = parser.parse_args()
+    if options.soak:
+        soak(options.soak)
+        return
+    seconds = 5 if options.quick else 15
     measure_requests(seconds / 3)
     measure_crowd(seconds)
     measure_overhead(2000, 3 if seconds < 10 else 8)

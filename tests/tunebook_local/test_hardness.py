@@ -6,6 +6,7 @@ import resource
 import socket
 import subprocess
 import sys
+import time
 
 import httpx
 import psutil
@@ -192,3 +193,81 @@ def test_a_full_disk_is_an_error_reply_and_the_store_stays_whole(tmp_path):
         process.terminate()
         process.wait(20)
         process.stdout.close()
+
+
+def half_open(service, count):
+    """So many connections on which nothing is ever said."""
+    host, port = service.endpoint.removeprefix("http://").split(":")
+    return [socket.create_connection((host, int(port)), timeout=5) for _ in range(count)]
+
+
+def test_hundreds_of_silent_connections_never_stop_others(start):
+    service = start("--limit", "connections=20")
+    silent = half_open(service, 300)
+    with service.http() as http:
+        assert http.get("/openai/v1/models").status_code == 200
+    kinds = [each.status for each in psutil.Process(service.process.pid).net_connections("tcp")]
+
+    assert kinds.count("ESTABLISHED") <= 21
+    for line in silent:
+        line.close()
+
+
+@pytest.mark.parametrize("words", ["", "GET / HTTP/1.1\r\nhost: x", "POST /openai/v1/files HTTP/1.1\r\nx: y\r\n"])
+def test_a_header_has_its_time_however_it_drips(start, words):
+    service = start("--limit", "header_seconds=1")
+    (line,) = half_open(service, 1)
+    line.settimeout(0.2)
+    line.sendall(words.encode())
+    closed = False
+    began = time.monotonic()
+    while not closed and time.monotonic() - began < 10:
+        try:
+            line.sendall(b"x")
+            closed = line.recv(1) == b""
+        except TimeoutError:
+            continue
+        except OSError:
+            closed = True
+
+    assert closed
+    assert time.monotonic() - began < 5
+
+
+def test_an_upload_that_falls_silent_is_given_up(start, until):
+    service = start("--limit", "body_silence_seconds=1")
+    (line,) = half_open(service, 1)
+    line.sendall(
+        f"POST /openai/v1/files HTTP/1.1\r\nHost: 127.0.0.1\r\napi-key: {service.api_key}\r\nContent-Length: 5000\r\n"
+        'Content-Type: multipart/form-data; boundary=b\r\n\r\n--b\r\nContent-Disposition: form-data; name="file"; '
+        'filename="f"\r\n\r\n'.encode()
+    )
+    until(lambda: list((service.state / "incoming").iterdir()))
+    until(lambda: not list((service.state / "incoming").iterdir()))
+    assert line.recv(1) == b""
+
+
+def test_few_file_descriptors_leave_the_log_small(tmp_path):
+    command = [sys.executable, "-m", "tunebook_local", "--state", tmp_path, "--key", "k", "--json"]
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64)),
+        )
+        try:
+            endpoint = json.loads(process.stdout.readline())["endpoint"]
+            host, port = endpoint.removeprefix("http://").split(":")
+            silent = [socket.create_connection((host, int(port)), timeout=5) for _ in range(150)]
+            with httpx.Client(base_url=endpoint, headers={"api-key": "k"}, trust_env=False, timeout=20) as http:
+                assert http.get("/openai/v1/models").status_code == 200
+            for line in silent:
+                line.close()
+        finally:
+            process.terminate()
+            process.wait(20)
+            process.stdout.close()
+
+    assert (tmp_path / "log").stat().st_size < 20_000

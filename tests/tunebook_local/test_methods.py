@@ -112,3 +112,25 @@ def test_a_grader_can_be_run_and_validated(service):
     assert graders.validate(grader=GRADER).grader.operation == "eq"
     with pytest.raises(openai.BadRequestError, match="operation"):
         graders.validate(grader=GRADER | {"operation": "is"})
+
+
+def test_the_headers_of_a_jobs_tools_are_never_repeated(service):
+    tools = [{"name": "search", "server_url": "https://tool.example/search", "headers": {"X-Key": "SECRET"}}]
+    body = {
+        "model": "o4-mini",
+        "training_file": service.upload(ITEMS),
+        "validation_file": service.upload(ITEMS[:3]),
+        "method": {"type": "reinforcement", "reinforcement": {"grader": GRADER, "tools": tools}},
+    }
+    with service.http() as http:
+        made = http.post("/openai/v1/fine_tuning/jobs", json=body)
+        job = made.json()["id"]
+        told = [
+            made.text,
+            http.get(f"/openai/v1/fine_tuning/jobs/{job}").text,
+            http.get("/openai/v1/fine_tuning/jobs").text,
+        ]
+        http.post(f"/openai/v1/fine_tuning/jobs/{job}/cancel")
+
+    assert "tool.example" in told[1]
+    assert not any("SECRET" in text for text in told)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import resource
 from pathlib import Path
 
 import numpy as np
@@ -203,3 +204,17 @@ def test_auto_follows_the_number_of_rows(rows, n_epochs, batch_size):
 def test_what_was_asked_for_stays():
     asked = {"n_epochs": 7, "batch_size": 3, "learning_rate_multiplier": 2.0}
     assert resolve_hyperparameters(asked, 600, "supervised") == asked
+
+
+def test_on_a_full_disk_no_half_written_file_is_left(tmp_path):
+    """A limit on the size of files meets writes as a full disk does."""
+    job = training()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    try:
+        with pytest.raises(OSError):
+            job.save(tmp_path / "state.npz")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    assert list(tmp_path.iterdir()) == []

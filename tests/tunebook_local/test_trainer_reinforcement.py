@@ -53,13 +53,17 @@ def test_the_row_has_the_columns_of_a_reinforcement_job():
     step = next(job.steps())
     assert tuple(step.row) == job.columns == result_columns("reinforcement", True, BOTH)
     assert job.columns[:3] == ("step", "train_mean_reward", "full_valid_mean_reward")
-    assert "scores/graders/exact/train_reward_mean" in job.columns
+    assert "scores/graders/string_check/exact/train_reward_mean" in job.columns
+    assert "errors/graders/text_similarity/close/errors/valid_sample_parse_error_mean" in job.columns
+    assert step.row["total_duration"] is None  # the same request gives the same file
     assert "train_loss" not in job.columns
 
 
 def test_the_parts_of_a_multi_grader_add_up():
     row = next(training().steps()).row
-    exact, close = (row[f"scores/graders/{name}/train_reward_mean"] for name in ("exact", "close"))
+    exact, close = (
+        row[f"scores/graders/{grader}/train_reward_mean"] for grader in ("string_check/exact", "text_similarity/close")
+    )
     assert row["train_mean_reward"] == pytest.approx(0.5 * exact + 0.5 * close)
 
 
@@ -70,7 +74,7 @@ def test_a_model_without_reasoning_reports_0_reasoning_tokens():
 def test_answers_that_are_no_json_are_counted_as_parse_errors():
     grader = {**EXACT, "input": "{{sample.output_json.label}}"}
     row = next(training(grader).steps()).row
-    assert row["errors/graders/exact/train_sample_parse_error_count"] > 0
+    assert row["errors/graders/string_check/exact/errors/train_sample_parse_error_mean"] > 0
 
 
 def test_compute_multiplier_scales_the_answers_per_question():
@@ -116,4 +120,4 @@ def test_what_cannot_be_graded_here_is_refused_before_training(grader):
 
 def test_a_graders_name_cannot_break_the_header():
     columns = result_columns("reinforcement", True, {**EXACT, "name": 'a,b"\n<script>'})
-    assert "scores/graders/a_b___script_/train_reward_mean" in columns
+    assert "scores/graders/string_check/a_b___script_/train_reward_mean" in columns

@@ -24,3 +24,4 @@ class Desk:
     limits: Limits = field(default_factory=Limits)
     import_hosts: tuple[str, ...] = ()
     dialect: str = "azure"
+    import_urls: dict[str, str] = field(default_factory=dict)  # of imports under way, by file: never stored whole

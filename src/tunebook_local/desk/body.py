@@ -39,12 +39,14 @@ def number_in(body: Body, name: str, low: float, high: float, *, default: float)
     return float(value)
 
 
-def flag_in(body: Body, name: str) -> bool:
-    """True or false; false when it is not there."""
+def flag_in(body: Body, name: str, *, default: bool = False) -> bool:
+    """True or false."""
     value = body.get(name)
-    if value is not None and not isinstance(value, bool):
+    if value is None:
+        return default
+    if not isinstance(value, bool):
         raise must_be(name, "true or false", value, name)
-    return bool(value)
+    return value
 
 
 def object_in(body: Body, name: str, where: str | None = None) -> dict[str, Any]:
@@ -62,7 +64,12 @@ def is_whole(value: Any) -> TypeGuard[int]:
 
 
 def is_number(value: Any) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number of hundreds of digits
+        return False
 
 
 def must_be(what: str, wanted: str, value: Any, param: str) -> Refusal:

@@ -1,106 +1,99 @@
-"""Chat completions: a request checked, the model it names found, answers sampled from its weights."""
+"""Chat completions: the model that a request names, and its answers, sampled from its weights."""
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Generator, Iterator, Mapping
-from dataclasses import dataclass
+import uuid
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from tunebook.catalogue import load_catalogue
 from tunebook_local.desk import Desk
-from tunebook_local.desk.body import flag_in, must_be, number_in, object_in, whole_in
+from tunebook_local.desk.chat_request import ChatRequest, refuse_effort
 from tunebook_local.desk.deployments import deployment_to_ask
 from tunebook_local.desk.models import find_model
 from tunebook_local.desk.preprocessing import conversation_tokens, text_tokens
 from tunebook_local.desk.refusals import Refusal, invalid
+from tunebook_local.model.messages import CALLS, calls_beginning, read_tool_calls
 
-_ROLES = ("system", "developer", "user", "assistant", "tool", "function")
+if TYPE_CHECKING:
+    from tunebook_local.model.sampling import Sampled  # numpy: not before somebody asks something
+
 _LARGEST_ANSWER = 4096  # tokens; the practice model's answers are short
-_DEFAULT_ANSWER = 256
-_MOST_CHOICES = 8
-_MOST_STOPS = 4
 
 
 @dataclass(frozen=True)
-class ChatRequest:
-    """A chat completion that is well formed."""
+class Piece:
+    """Some text of an answer, and the tokens said meanwhile when they were asked for."""
 
-    messages: list[dict[str, Any]]
-    tools: list[Any] | None
-    temperature: float
-    max_tokens: int
-    choices: int
-    seed: int
-    stop: tuple[str, ...]
-    stream: bool
-    stream_usage: bool
+    text: str
+    tokens: tuple[Sampled, ...] = ()
 
 
-def read_chat_request(body: Mapping[str, Any]) -> ChatRequest:
-    """The request as a record; raises Refusal naming the first field that does not fit."""
-    newer = body.get("max_completion_tokens") is not None
-    tools = body.get("tools")
-    if tools is not None and not _are_objects(tools):
-        raise must_be("tools", "a list of objects", tools, "tools")
-    return ChatRequest(
-        messages=_messages(body.get("messages")),
-        tools=tools,
-        temperature=number_in(body, "temperature", 0.0, 2.0, default=1.0),
-        max_tokens=whole_in(
-            body, "max_completion_tokens" if newer else "max_tokens", 1, 2**31 - 1, default=_DEFAULT_ANSWER
-        ),
-        choices=whole_in(body, "n", 1, _MOST_CHOICES, default=1),
-        seed=whole_in(body, "seed", -(2**63), 2**63 - 1, default=secrets.randbelow(2**31)),
-        stop=_stops(body.get("stop")),
-        stream=flag_in(body, "stream"),
-        stream_usage=flag_in(object_in(body, "stream_options"), "include_usage"),
-    )
+@dataclass(frozen=True)
+class Call:
+    """A tool that the model calls; `arguments` is its text, JSON if the model has learned to write it."""
 
-
-def _messages(messages: Any) -> list[dict[str, Any]]:
-    if not isinstance(messages, list) or not messages:
-        raise must_be("messages is required and", "a list that is not empty", messages, "messages")
-    for place, message in enumerate(messages):
-        where = f"messages[{place}]"
-        if not isinstance(message, dict) or message.get("role") not in _ROLES:
-            raise invalid(f"{where}.role must be one of {', '.join(_ROLES)}.", where)
-        content, calls = message.get("content"), message.get("tool_calls")
-        left_out = content is None and message["role"] == "assistant"
-        if not (isinstance(content, str) or _are_objects(content) or left_out):
-            raise must_be(f"{where}.content", "a string or a list of parts", content, where)
-        if calls is not None and not _are_objects(calls):
-            raise must_be(f"{where}.tool_calls", "a list of objects", calls, where)
-    return messages
-
-
-def _are_objects(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(each, dict) for each in value)
-
-
-def _stops(value: Any) -> tuple[str, ...]:
-    stops = [value] if isinstance(value, str) else [] if value is None else value
-    if not isinstance(stops, list) or len(stops) > _MOST_STOPS or not all(isinstance(s, str) and s for s in stops):
-        raise must_be("stop", f"a string or a list of at most {_MOST_STOPS} strings", value, "stop")
-    return tuple(stops)
+    name: str
+    arguments: str
+    id: str = field(default_factory=lambda: f"call_{uuid.uuid4().hex[:24]}")
 
 
 @dataclass
 class Choice:
-    """One answer: iterate over its pieces; after the last, `text` is all of it and `ended` says why it ended."""
+    """One answer: iterate over its pieces and calls; after the last, `ended` says why it ended.
+
+    `text` is all that the model said, `forced` the beginning of a call that it was made to say.
+    """
 
     sampled: Generator[str, None, str]
+    tokens: list[Sampled]
+    calling: bool
+    parallel: bool = True
+    forced: str = ""
     text: str = ""
     ended: str = "stop"
 
-    def __iter__(self) -> Iterator[str]:
+    def __iter__(self) -> Iterator[Piece | Call]:
+        held = ""  # what may be the beginning of a call
         for piece in self._sample():
-            if piece:
-                self.text += piece
-                yield piece
+            self.text += piece
+            held += piece
+            if self.calling and CALLS in held:
+                continue
+            keep = _possible_call(held) if self.calling else 0
+            yield from self._piece(held[: len(held) - keep])
+            held = held[len(held) - keep :]
+        calls = self._calls(held)
+        if not calls:
+            yield from self._piece(held)
+            return
+        yield from self._piece(held[: held.find(CALLS)].rstrip("\n"))
+        yield from calls if self.parallel else calls[:1]
+        self.ended = "tool_calls"
 
     def _sample(self) -> Iterator[str]:
         self.ended = yield from self.sampled
+
+    def _piece(self, text: str) -> Iterator[Piece]:
+        if text:
+            tokens, self.tokens[:] = tuple(self.tokens), []
+            yield Piece(text, tokens)
+
+    def _calls(self, text: str) -> list[Call]:
+        calls = [Call(**call["function"]) for call in read_tool_calls(text)] if self.calling else []
+        if calls or not self.forced:
+            return calls
+        # Made to call a tool whose arguments it has not learned to write: they are what it said.
+        return [Call(self.forced, text.removeprefix(calls_beginning(self.forced)).strip())]
+
+
+def _possible_call(text: str) -> int:
+    """How many characters at the end of `text` may be the beginning of a call."""
+    beginnings = ("\n" + CALLS, CALLS)
+    sizes = range(min(len(text), len(beginnings[0]) - 1), 0, -1)
+    return next((size for size in sizes if any(each.startswith(text[-size:]) for each in beginnings)), 0)
 
 
 @dataclass(frozen=True)
@@ -112,31 +105,55 @@ class Chat:
     base_model: str
     weights: Path | None
 
+    @property
+    def longest(self) -> int:
+        """How many tokens an answer may have."""
+        return min(self.request.max_tokens, _LARGEST_ANSWER)
+
     def choices(self) -> list[Choice]:
         """The answers asked for, none of them sampled yet."""
-        from tunebook_local.model.sampling import generate  # numpy: not before somebody asks something
+        return [self._choice(index) for index in range(self.request.choices)]
 
-        request = self.request
-        return [
-            Choice(
-                generate(
-                    self.weights,
-                    request.messages,
-                    temperature=request.temperature,
-                    max_tokens=min(request.max_tokens, _LARGEST_ANSWER),
-                    seed=(request.seed + index) % 2**63,
-                    stop=request.stop,
-                    tools=request.tools,
-                )
-            )
-            for index in range(request.choices)
-        ]
+    def _choice(self, index: int) -> Choice:
+        from tunebook_local.model.sampling import Taste, generate  # numpy: not before somebody asks something
 
-    def tokens(self, answers: list[str]) -> tuple[int, int]:
-        """Tokens of the conversation and of the answers, in the named model's encoding."""
+        request, tokens = self.request, list[Any]()
+        forced = self._forced()
+        sampled = generate(
+            self.weights,
+            request.messages,
+            taste=Taste(request.temperature, request.top_p, request.frequency_penalty, request.presence_penalty),
+            max_tokens=self.longest,
+            seed=(request.seed + index) % 2**63,
+            stop=(*request.stop, CALLS) if request.tools and request.call == "none" else request.stop,
+            tools=request.tools,
+            begin=calls_beginning(forced) if forced else "",
+            note=None if request.top_logprobs is None else tokens.append,
+            top=request.top_logprobs or 0,
+        )
+        return Choice(sampled, tokens, request.call != "none", request.parallel_calls, forced)
+
+    def _forced(self) -> str:
+        """The tool that must be called; of several, the one that the model would sooner call."""
         request = self.request
-        prompt = conversation_tokens(request.messages, request.tools, self.base_model)
-        return prompt, sum(text_tokens(text, self.base_model) for text in answers)
+        if request.call.startswith("function:"):
+            return request.call.removeprefix("function:")
+        if request.call != "required":
+            return ""
+        from tunebook_local.model.sampling import likeliest_beginning
+
+        names = {calls_beginning(tool["function"]["name"]): tool["function"]["name"] for tool in request.tools or ()}
+        return str(names[likeliest_beginning(self.weights, request.messages, request.tools, list(names))])
+
+    def prompt_tokens(self) -> int:
+        """Tokens of the conversation, in the named model's encoding."""
+        return conversation_tokens(self.request.messages, self.request.tools, self.base_model)
+
+    def answer_tokens(self, choice: Choice) -> int:
+        """Tokens of an answer: as many as it may have when it was cut off there."""
+        if choice.ended == "length":
+            return self.longest
+        return min(self.longest, text_tokens(choice.text, self.base_model))
 
 
 def open_chat(desk: Desk, request: ChatRequest, name: Any) -> Chat:
@@ -151,4 +168,6 @@ def open_chat(desk: Desk, request: ChatRequest, name: Any) -> Chat:
         if source is None:
             raise
         model, base_model, weights = source.name, source.base.id, source.weights
+    base = load_catalogue().model(base_model)
+    refuse_effort(request, base.methods if base else ())
     return Chat(request, model, base_model, desk.store.jobs / weights if weights else None)

@@ -34,13 +34,13 @@ def start_copy(desk: Desk, job_id: str, checkpoint: str, body: Mapping[str, Any]
         )
     copy = CopyRow(job_id, point.id, destination, text_in(body, "region"), desk.clock.now())
     desk.store.add(copy, again="REPLACE")
-    return point, _copies(desk, point, copy.created_at)
+    return point, _copies(desk, point, copy)
 
 
 def copies_of(desk: Desk, job_id: str, checkpoint: str) -> tuple[CheckpointRow, Copies]:
     """A checkpoint and how far its copies have got."""
     point = _checkpoint(desk, job_id, checkpoint)
-    copies = _copies(desk, point, desk.clock.now())
+    copies = _copies(desk, point)
     if not copies:
         raise not_found("copy of checkpoint", checkpoint)
     return point, copies
@@ -55,9 +55,14 @@ def _checkpoint(desk: Desk, job_id: str, name: str) -> CheckpointRow:
     return point
 
 
-def _copies(desk: Desk, point: CheckpointRow, now: float) -> Copies:
-    # Strictly later: at any pace the first reply says that it has only begun.
+def _copies(desk: Desk, point: CheckpointRow, new: CopyRow | None = None) -> Copies:
+    # At any pace the first reply says that it has only begun.
     return [
-        (copy, "Completed" if now > copy.created_at + 2 * desk.clock.pace_s else "InProgress")
+        (
+            copy,
+            "InProgress"
+            if copy == new or desk.clock.elapsed(copy.created_at) <= 2 * desk.clock.pace_s
+            else "Completed",
+        )
         for copy in desk.store.all(CopyRow, checkpoint=point.id)
     ]

@@ -13,6 +13,7 @@ from typing import Any
 from tunebook_local.desk import Desk
 from tunebook_local.desk.body import is_whole
 from tunebook_local.desk.models import Source, find_model
+from tunebook_local.desk.naming import is_tuned
 from tunebook_local.desk.records import CheckpointRow, DeploymentRow, JobRow
 from tunebook_local.desk.refusals import Refusal, wrong_state
 
@@ -65,7 +66,7 @@ def put_deployment(desk: Desk, account: str, name: str, body: Mapping[str, Any])
 
 
 def _check_quota(desk: Desk, deployed: Mapping[str, DeploymentRow]) -> None:
-    tuned = sum(".ft-" in deployment.model for deployment in deployed.values())
+    tuned = sum(is_tuned(deployment.model) for deployment in deployed.values())
     if tuned >= desk.limits["tuned_deployments"]:
         raise _bad(
             "InsufficientQuota",
@@ -136,12 +137,12 @@ def living_deployments(desk: Desk, account: str | None = None, *, deleting: bool
 
 
 def _lives(desk: Desk, deployment: DeploymentRow, *, deleting: bool) -> bool:
-    now = desk.clock.now()
+    now, pace = desk.clock.now(), desk.clock.pace_s
     if deployment.deleted_at is not None:
-        return deleting and now < deployment.deleted_at
+        return deleting and desk.clock.elapsed(deployment.deleted_at - pace) < pace
     if _SKUS[deployment.body["sku"]["name"].lower()] == "DeveloperTier":
         return now - deployment.created_at < desk.limits["developer_deployment_hours"] * _HOUR
-    if ".ft-" not in deployment.model:
+    if not is_tuned(deployment.model):
         return True
     called = deployment.called_at or deployment.created_at
     return now - called < desk.limits["idle_deployment_days"] * _DAY
@@ -151,7 +152,7 @@ def provisioning_state(desk: Desk, deployment: DeploymentRow) -> str:
     """ARM's provisioningState of a deployment."""
     if deployment.deleted_at is not None:
         return "Deleting"
-    age, pace = desk.clock.now() - deployment.updated_at, desk.clock.pace_s
+    age, pace = desk.clock.elapsed(deployment.updated_at), desk.clock.pace_s
     return "Accepted" if age < pace else "Creating" if age < 2 * pace else "Succeeded"
 
 

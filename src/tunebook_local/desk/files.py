@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -12,7 +12,7 @@ import msgspec
 
 from tunebook_local.desk import Desk
 from tunebook_local.desk.body import object_in, text_in
-from tunebook_local.desk.imports import ImportRefused, check_url, fetch
+from tunebook_local.desk.imports import ImportRefused, check_url, fetch, is_whole, without_secret
 from tunebook_local.desk.naming import new_id
 from tunebook_local.desk.records import FileRow
 from tunebook_local.desk.refusals import Refusal, invalid, not_found, over_quota, wrong_state
@@ -62,10 +62,12 @@ def import_file(desk: Desk, body: Mapping[str, Any]) -> FileRow:
     except ImportRefused as error:
         raise invalid(str(error), "content_url") from error
     life_s = check_expiry(expiry.get("anchor"), expiry.get("seconds"))
-    file = replace(_new_file(desk, filename, check_purpose(body.get("purpose")), life_s), source_url=url)
+    file = _new_file(desk, filename, check_purpose(body.get("purpose")), life_s)
+    file = replace(file, source_url=without_secret(url))
     with desk.store.transaction():
         _check_quotas(desk, 0)
         desk.store.add(file)
+        desk.import_urls[file.id] = url
     return file
 
 
@@ -83,14 +85,14 @@ def _new_file(desk: Desk, filename: str, purpose: str, life_s: int | None) -> Fi
 
 
 def _check_quotas(desk: Desk, size: int) -> None:
-    mine = sum(file.purpose != "fine-tune-results" for file in desk.store.all(FileRow))
+    mine, _ = desk.store.uploaded_files()
     if mine >= desk.limits["files_per_resource"]:
         raise over_quota(f"This resource holds {mine} files, the most it may. Delete some first.")
     _check_total(desk, size)
 
 
 def _check_total(desk: Desk, size: int) -> None:
-    total = sum(file.bytes or 0 for file in desk.store.all(FileRow) if file.purpose != "fine-tune-results")
+    _, total = desk.store.uploaded_files()
     most = desk.limits["files_total_bytes"]
     if total + size > most:
         raise over_quota(f"The files of this resource may take {most} bytes in all.")
@@ -104,14 +106,25 @@ def visible_file(desk: Desk, file_id: str) -> FileRow:
     return file
 
 
-def visible_files(desk: Desk, purpose: str | None) -> list[FileRow]:
-    """All files, newest first, of one purpose when asked."""
-    files = desk.store.all(FileRow, newest_first=True)
-    return [file for file in files if purpose in (None, file.purpose) and not _is_over(desk, file)]
+def living(desk: Desk, files: Iterable[FileRow]) -> list[FileRow]:
+    """Those of some files whose life is not over."""
+    return [file for file in files if not _is_over(desk, file)]
 
 
 def _is_over(desk: Desk, file: FileRow) -> bool:
     return file.expires_at is not None and file.expires_at <= desk.clock.now()
+
+
+def content_of(desk: Desk, file: FileRow) -> Path:
+    """Where a file's content is, all of it; refused when it is missing or was cut short behind the service's back."""
+    path = desk.store.blobs / str(file.blob)
+    left = path.stat().st_size if path.is_file() else 0
+    if left != file.bytes or not path.is_file():
+        raise wrong_state(
+            f"The content of the file {file.id!r} is damaged: {left} of its {file.bytes} bytes are in the state "
+            "folder. Delete the file and upload it again."
+        )
+    return path
 
 
 def file_for_job(desk: Desk, file_id: str, param: str) -> FileRow:
@@ -126,6 +139,7 @@ def file_for_job(desk: Desk, file_id: str, param: str) -> FileRow:
         raise invalid(f"The {what} {file_id!r} cannot be used: {file.status_details}", param)
     if file.status != "processed":
         raise wrong_state(f"The {what} {file_id!r} is {file.status}: wait until it is processed.")
+    content_of(desk, file)
     return file
 
 
@@ -165,44 +179,48 @@ def _complaint(line: bytes) -> str | None:
 
 def remove_expired(desk: Desk) -> None:
     """Remove files whose life is over."""
-    for file in desk.store.all(FileRow):
-        if _is_over(desk, file):
-            desk.store.remove_file(file)
+    for file in desk.store.expired_files(desk.clock.now()):
+        delete_file(desk, file)
 
 
-def settle(desk: Desk, file: FileRow) -> None:
-    """End a pending file's wait: fetch it when it is an import, scan it, and say processed or error."""
-    if file.source_url is not None:
-        arrived = _arrive(desk, file)
-        if arrived is None:
-            return
-        file = arrived
+def delete_file(desk: Desk, file: FileRow) -> None:
+    """Remove a file; a job that still needs its content keeps it until it has ended."""
+    desk.store.remove_file(file)
+    desk.import_urls.pop(file.id, None)
+
+
+def scan_file(desk: Desk, file: FileRow) -> None:
+    """Scan a pending file whose content is here, and say processed or error."""
     changes: dict[str, Any] = {"status": "processed"}
     if file.blob is not None and file.purpose == "fine-tune":
-        try:
-            with (desk.store.blobs / file.blob).open("rb") as content:
-                examples, complaint = scan(content)
-        except FileNotFoundError:
-            return  # deleted meanwhile
+        with content_of(desk, file).open("rb") as content:
+            examples, complaint = scan(content)
         status = "processed" if complaint is None else "error"
         changes = {"status": status, "status_details": complaint, "lines": examples}
     desk.store.change(FileRow, {"id": file.id}, **changes)
 
 
-def _arrive(desk: Desk, file: FileRow) -> FileRow | None:
-    """Fetch an import; None when that failed (the file says so) or nobody wants it any more."""
-    store, content = desk.store, desk.store.new_content()
+def fetch_file(desk: Desk, file: FileRow) -> None:
+    """Fetch a pending import; what went wrong stands in the file. Its scan is still to come."""
+    store, content, stored = desk.store, desk.store.new_content(), str(file.source_url)
+    url = desk.import_urls.get(file.id) or (stored if is_whole(stored) else None)
     try:
-        fetch(str(file.source_url), content, limit=desk.limits["upload_bytes"], allowed=desk.import_hosts)
+        if url is None:
+            raise ImportRefused("The service was started again before the file had arrived: import it once more.")
+        limit, seconds = desk.limits["upload_bytes"], desk.limits["import_seconds"]
+        fetch(url, content, limit=limit, seconds=seconds, allowed=desk.import_hosts)
         size = content.stat().st_size
         store.secure(content)
         with store.transaction():
             _check_total(desk, size)
-            changes: dict[str, Any] = {"bytes": size, "blob": store.keep(content), "source_url": None}
-            still_there = store.change(FileRow, {"id": file.id}, **changes)
+            store.change(FileRow, {"id": file.id}, bytes=size, blob=store.keep(content), source_url=None)
     except (ImportRefused, Refusal) as error:
-        store.change(FileRow, {"id": file.id}, status="error", status_details=str(error), source_url=None)
-        return None
+        give_up(desk, file, str(error))
     finally:
         content.unlink(missing_ok=True)
-    return replace(file, **changes) if still_there else None
+    desk.import_urls.pop(file.id, None)
+
+
+def give_up(desk: Desk, file: FileRow, reason: str) -> None:
+    """End a pending file's wait as an error."""
+    desk.store.change(FileRow, {"id": file.id}, status="error", status_details=reason, source_url=None)

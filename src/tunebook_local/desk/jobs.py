@@ -35,7 +35,7 @@ def create_job(desk: Desk, new: NewJob) -> JobRow:
             status="pending",
             model=source.name,
             base_model=source.base.id,
-            fine_tuned_model=fine_tuned_name(source.base.id, job_id, new.suffix),
+            fine_tuned_model=fine_tuned_name(source.base.id, job_id, new.suffix, desk.dialect),
             training_file=training.id,
             training_blob=str(training.blob),
             validation_file=validation.id if validation else None,

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from tunebook.catalogue import Model, load_catalogue
 from tunebook_local.desk import Desk
-from tunebook_local.desk.records import CheckpointRow, JobRow
+from tunebook_local.desk.naming import is_tuned
+from tunebook_local.desk.records import CheckpointRow, JobRow, TunedModel
 from tunebook_local.desk.refusals import invalid, not_found
 
 OWNER = "tunebook-embedded-stand-in"
@@ -26,10 +27,18 @@ def find_model(desk: Desk, name: str) -> Source | None:
     """The model of this name or checkpoint id, in any state; None when there is none or its weights are gone."""
     tuned = desk.store.get(CheckpointRow, id=name) or desk.store.get(CheckpointRow, name=name)
     if tuned is not None:
-        base = load_catalogue().model(tuned.name)
+        job = desk.store.get(JobRow, id=tuned.job)
+        base = _base_model(job.base_model) if job else None
         return Source(tuned.name, base, tuned.weights, tuned.job) if base and tuned.weights else None
-    base = load_catalogue().model(name)
-    return Source(base.id, base) if base is not None and ".ft-" not in name else None
+    base = None if is_tuned(name) else _base_model(name)
+    return Source(base.id, base) if base is not None else None
+
+
+def _base_model(name: str) -> Model | None:
+    """A base model by its id or alias, in any case, as Azure takes it."""
+    wanted = name.lower()
+    models = load_catalogue().models
+    return next((model for model in models if wanted in map(str.lower, (model.id, *model.aliases))), None)
 
 
 def model_to_train(desk: Desk, name: str, method: str, training_type: str) -> Source:
@@ -57,18 +66,18 @@ def model_to_train(desk: Desk, name: str, method: str, training_type: str) -> So
     return source
 
 
-def visible_models(desk: Desk) -> list[tuple[Source, JobRow | None]]:
+def visible_models(desk: Desk) -> list[tuple[Source, TunedModel | None]]:
     """Base models, then the models of succeeded jobs, newest first."""
-    bases: list[tuple[Source, JobRow | None]] = [(Source(m.id, m), None) for m in load_catalogue().models]
-    tuned = []
-    for job in desk.store.all(JobRow, newest_first=True, status="succeeded"):
-        source = find_model(desk, job.fine_tuned_model)
-        if source is not None:
-            tuned.append((source, job))
-    return [*bases, *tuned]
+    bases = {model.id: model for model in load_catalogue().models}
+    tuned = [
+        (Source(model.name, bases[model.base_model], job=model.job), model)
+        for model in desk.store.tuned_models()
+        if model.base_model in bases
+    ]
+    return [*((Source(base.id, base), None) for base in bases.values()), *tuned]
 
 
-def visible_model(desk: Desk, name: str) -> tuple[Source, JobRow | None]:
+def visible_model(desk: Desk, name: str) -> tuple[Source, TunedModel | None]:
     """One of them by its id, alias or checkpoint name."""
     source = find_model(desk, name)
     if source is None:
@@ -76,4 +85,6 @@ def visible_model(desk: Desk, name: str) -> tuple[Source, JobRow | None]:
     job = desk.store.get(JobRow, id=source.job) if source.job else None
     if job is not None and name == job.fine_tuned_model and job.status != "succeeded":
         raise not_found("model", name)
-    return source, job
+    if job is None:
+        return source, None
+    return source, TunedModel(job.id, source.name, job.base_model, job.model, job.finished_at)

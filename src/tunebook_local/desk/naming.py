@@ -1,4 +1,5 @@
-"""Ids and model names, as the service writes them: `ftjob-` + 32 hex, `<base>.ft-<the same hex>[-suffix]`."""
+"""Ids and model names, as the service writes them: `ftjob-` + 32 hex, `<base>.ft-<the same hex>[-suffix]`,
+or in OpenAI's dialect `ft:<base>:<organisation>:[suffix]:<of the same hex>`."""
 
 from __future__ import annotations
 
@@ -19,9 +20,17 @@ def new_id(kind: str) -> str:
     return _PREFIX[kind] + uuid.uuid4().hex
 
 
-def fine_tuned_name(base_model: str, job_id: str, suffix: str | None) -> str:
+def fine_tuned_name(base_model: str, job_id: str, suffix: str | None, dialect: str = "azure") -> str:
     """The name of the model a job makes."""
-    return f"{base_model}.ft-{job_id.removeprefix(_PREFIX['job'])}" + (f"-{suffix}" if suffix else "")
+    own = job_id.removeprefix(_PREFIX["job"])
+    if dialect == "openai":
+        return f"ft:{base_model}:tunebook:{suffix or ''}:{own[:12]}"
+    return f"{base_model}.ft-{own}" + (f"-{suffix}" if suffix else "")
+
+
+def is_tuned(model: str) -> bool:
+    """Whether this is the name of a fine-tuned model, or of a checkpoint of one."""
+    return ".ft-" in model or model.startswith("ft:")
 
 
 def checkpoint_name(fine_tuned_model: str, step: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 JSON = Mapping[str, Any]
 
@@ -96,6 +96,16 @@ class JobRow:
     state: str | None = None
     worker: str | None = None
     crashes: int = 0
+
+
+class TunedModel(NamedTuple):
+    """What a list of models says of a job's model; `parent` is the model that was trained."""
+
+    job: str
+    name: str
+    base_model: str
+    parent: str
+    finished_at: int | None
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,7 @@
-"""What the service refuses, as values: an HTTP status, a code, a message, and the field it is about."""
+"""What the service refuses: an HTTP status, a code, a message, and the field it is about.
+
+Each is made anew: an exception keeps the frames it has passed, so one that is raised again and again keeps them all.
+"""
 
 from __future__ import annotations
 
@@ -44,15 +47,34 @@ def too_large(limit: int) -> Refusal:
     return Refusal(413, "invalidPayload", f"The maximum allowed size is {limit // 2**20} MB.")
 
 
-NO_KEY = Refusal(
-    401,
-    "401",
-    "Access denied due to invalid subscription key or wrong API endpoint. Make sure to provide the key this "
-    "service was started with, as the header 'api-key' or 'Authorization: Bearer'.",
-)
-NO_PATH = Refusal(404, "404", "Resource not found")
-DISK_FULL = Refusal(
-    507,
-    "internalFailure",
-    "The disk that holds the service's state folder is full: nothing was stored. Free some space and try again.",
-)
+def no_key() -> Refusal:
+    """401: the request has no key, or another one."""
+    return Refusal(
+        401,
+        "401",
+        "Access denied due to invalid subscription key or wrong API endpoint. Make sure to provide the key this "
+        "service was started with, as the header 'api-key' or 'Authorization: Bearer'.",
+    )
+
+
+def no_path() -> Refusal:
+    """404: nothing answers at this address."""
+    return Refusal(404, "404", "Resource not found")
+
+
+def damaged() -> Refusal:
+    """500: the store cannot be read any more."""
+    return Refusal(
+        500,
+        "internalFailure",
+        "The database in the service's state folder is damaged. Stop the service and start it on another folder.",
+    )
+
+
+def disk_full() -> Refusal:
+    """507: what has arrived could not be kept."""
+    return Refusal(
+        507,
+        "internalFailure",
+        "The disk that holds the service's state folder is full: nothing was stored. Free some space and try again.",
+    )

@@ -20,7 +20,7 @@ import sqlite3
 import threading
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -35,6 +35,7 @@ from tunebook_local.desk.records import (
     FileRow,
     JobRow,
     PartRow,
+    TunedModel,
     UploadRow,
 )
 from tunebook_local.desk.states import ENDED
@@ -56,6 +57,24 @@ _TABLES: dict[type, tuple[str, tuple[str, ...]]] = {
 _COLUMNS = {record: tuple(f.name for f in fields(record)) for record in _TABLES}
 _SELECTED = {record: ", ".join(columns) for record, columns in _COLUMNS.items()}  # a store may have older ones
 _AS_JSON = {record: {f.name for f in fields(record) if "JSON" in f.type or "list" in f.type} for record in _TABLES}
+_JSON_PLACES = {record: [_COLUMNS[record].index(name) for name in sorted(names)] for record, names in _AS_JSON.items()}
+
+# Beside a table's own keys: what is asked for again and again, and must not take longer as the store grows.
+_LOOKED_UP = (
+    ("events", "id"),
+    ("events", "job, seq"),
+    ("checkpoints", "id"),
+    ("checkpoints", "name"),
+    ("jobs", "status, worker"),
+    ("jobs", "fine_tuned_model"),
+    ("jobs", "start_weights"),
+    ("jobs", "finished_at"),
+    ("files", "status"),
+    ("files", "expires_at"),
+    ("uploads", "status"),
+    ("parts", "upload"),
+    ("copies", "checkpoint"),
+)
 
 _BUSY_S = 30.0
 _VERSION = 1
@@ -74,8 +93,14 @@ class Store:
         self.incoming = folder / "incoming"
         self.jobs = folder / "jobs"
         self._local = threading.local()
+        # For its user alone, whatever the folder was: other people's examples are in there.
         for inside in (self.blobs, self.incoming, self.jobs):
-            inside.mkdir(parents=True, exist_ok=True)
+            inside.mkdir(mode=0o700, parents=True, exist_ok=True)
+            inside.chmod(0o700)
+        (folder / "service.db").touch(mode=0o600)
+        for path in folder.glob("service.db*"):  # SQLite gives the files beside it the mode of the database
+            with suppress(FileNotFoundError):
+                path.chmod(0o600)
         with self.transaction() as db:
             _create_tables(db)
 
@@ -175,6 +200,26 @@ class Store:
         lines = self._db.execute("SELECT line FROM rows WHERE file = ? ORDER BY step", [file_id])
         return "".join(line + "\n" for (line,) in lines).encode()
 
+    def tuned_models(self) -> list[TunedModel]:
+        """The models of succeeded jobs that are still there, newest first."""
+        query = (
+            "SELECT id, fine_tuned_model, base_model, model, finished_at FROM jobs WHERE status = 'succeeded' AND"
+            " EXISTS (SELECT 1 FROM checkpoints WHERE name = jobs.fine_tuned_model AND weights IS NOT NULL)"
+            " ORDER BY seq DESC"
+        )
+        return [TunedModel(*row) for row in self._db.execute(query)]
+
+    def uploaded_files(self) -> tuple[int, int]:
+        """How many files people have brought, and their bytes."""
+        query = "SELECT COUNT(*), TOTAL(bytes) FROM files WHERE purpose != 'fine-tune-results'"
+        count, total = self._db.execute(query).fetchone()
+        return count, int(total)
+
+    def expired_files(self, now: float) -> list[FileRow]:
+        """Files whose life is over."""
+        query = f"SELECT {_SELECTED[FileRow]} FROM files WHERE expires_at <= ?"  # noqa: S608
+        return [_read(FileRow, row) for row in self._db.execute(query, [now])]
+
     def job_folder(self, job_id: str) -> Path:
         """The folder of a job's weights and training states."""
         folder = self.jobs / job_id
@@ -222,8 +267,7 @@ class Store:
                 " UNION SELECT training_blob FROM jobs WHERE finished_at IS NULL"
                 " UNION SELECT validation_blob FROM jobs WHERE finished_at IS NULL"
             )
-            left_over = {path.name for path in self.blobs.iterdir()} - {name for (name,) in needed}
-            for name in left_over:
+            for name in {path.name for path in self.blobs.iterdir()} - {name for (name,) in needed}:
                 (self.blobs / name).unlink(missing_ok=True)
 
     def clear_left_overs(self) -> None:
@@ -274,6 +318,12 @@ class Store:
                 db.execute("ROLLBACK")
             raise
 
+    def check(self) -> None:
+        """Raise sqlite3.DatabaseError when the database is damaged."""
+        verdict = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if verdict != "ok":
+            raise sqlite3.DatabaseError(f"its database is damaged ({verdict.splitlines()[-1]})")
+
     def close(self) -> None:
         """Close this thread's connection."""
         db = getattr(self._local, "db", None)
@@ -289,6 +339,12 @@ def disk_is_full(error: Exception) -> bool:
     return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
+def is_damaged(error: Exception) -> bool:
+    """Whether this is how a database shows itself that somebody else has written into."""
+    damage = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+    return isinstance(error, sqlite3.DatabaseError) and getattr(error, "sqlite_errorcode", 0) & 0xFF in damage
+
+
 def _create_tables(db: sqlite3.Connection) -> None:
     version = db.execute("PRAGMA user_version").fetchone()[0]
     if version not in (0, _VERSION):
@@ -299,8 +355,9 @@ def _create_tables(db: sqlite3.Connection) -> None:
             f" UNIQUE ({', '.join(keys)}))"
         )
     db.execute("CREATE TABLE IF NOT EXISTS rows (file, step, line, PRIMARY KEY (file, step)) WITHOUT ROWID")
-    db.execute("CREATE INDEX IF NOT EXISTS event_ids ON events (id)")
-    db.execute("CREATE INDEX IF NOT EXISTS events_of_job ON events (job, seq)")
+    for table, columns in _LOOKED_UP:
+        name = f"{table}_by_{columns.replace(', ', '_')}"
+        db.execute(f"CREATE INDEX IF NOT EXISTS {name} ON {table} ({columns})")
     db.execute(f"PRAGMA user_version = {_VERSION}")
 
 
@@ -353,9 +410,10 @@ def _stored(record: type, name: str, value: Any) -> Any:
 
 
 def _read(record: type[R], row: tuple[Any, ...]) -> R:
-    as_json = _AS_JSON[record]
-    values = {
-        name: msgspec.json.decode(value) if name in as_json and value is not None else value
-        for name, value in zip(_COLUMNS[record], row, strict=True)
-    }
-    return record(**values)
+    values = list(row)
+    for place in _JSON_PLACES[record]:
+        if values[place] is not None:
+            values[place] = msgspec.json.decode(values[place])
+    made = record.__new__(record)  # past the slow `__init__` of a frozen dataclass: a list has thousands of rows
+    made.__dict__.update(zip(_COLUMNS[record], values, strict=True))
+    return made

@@ -11,15 +11,18 @@ import subprocess
 import sys
 import threading
 import time
-import traceback
 import uuid
 from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from tunebook_local.desk import Desk
-from tunebook_local.desk.files import remove_expired, settle
+from tunebook_local.desk.files import fetch_file, give_up, remove_expired, scan_file
 from tunebook_local.desk.history import message_event
+from tunebook_local.desk.log import complain
 from tunebook_local.desk.records import FileRow, JobRow
+from tunebook_local.desk.refusals import Refusal
 from tunebook_local.desk.states import WANTS_WORKER
 from tunebook_local.desk.uploads import expire_uploads
 
@@ -28,9 +31,13 @@ _TICK_S = 0.1  # … at the jobs and files that wait, while some do
 _IDLE_TICK_S = 1.0  # … at everything: what people ask for wakes the supervisor at once
 _SIGKILL = 9
 _SCANS_AT_ONCE = 4
-_CRASHES_ALLOWED = 3  # deaths in a row without a step between them
+_IMPORTS_AT_ONCE = 16  # places of their own: a server that drips holds up no scan
+_CRASHES_ALLOWED = 3  # deaths in a row without a step between them; failures of a scan or an import
+_LONGEST_REST_S = 60.0  # between two tries
 _PATIENCE_S = 10.0  # for workers to save their state when the service stops
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+
+Settle = Callable[[Desk, FileRow], None]  # what ends a pending file's wait
 
 
 @dataclass
@@ -47,6 +54,8 @@ class Supervisor:
         self.desk, self.store, self.clock = desk, desk.store, desk.clock
         self._running: dict[str, _Running] = {}
         self._scans: dict[str, threading.Thread] = {}
+        self._imports: dict[str, threading.Thread] = {}
+        self._failures: Counter[str] = Counter()  # file -> how often its scan or import has failed
         self._not_before: dict[str, float] = {}  # job -> when a job whose worker has crashed may have another
         self._wake = threading.Event()
         self._stop = threading.Event()
@@ -93,35 +102,51 @@ class Supervisor:
                 buried = self._bury()
                 if woken or buried or time.monotonic() - looked > _TICK_S:
                     looked = time.monotonic()
-                    waiting = self._scan_files() + self._start_workers()
+                    waiting = self._settle_files() + self._start_workers()
                     remove_expired(self.desk)
                     expire_uploads(self.desk)
-            except Exception:  # a full disk, say: the next round may do better, and the service must go on
-                traceback.print_exc()
+            except Exception as error:  # a full disk, say: the next round may do better, and the service must go on
+                complain(error)
                 time.sleep(_TICK_S)
             pause = _BUSY_TICK_S if self._running else _TICK_S if waiting else _IDLE_TICK_S
             woken = self._wake.wait(pause)
             self._wake.clear()
 
-    def _scan_files(self) -> int:
-        """Begin the scans that are due; how many files wait for theirs to end."""
-        now = self.clock.now()
-        self._scans = {name: scan for name, scan in self._scans.items() if scan.is_alive()}
-        pending = self.store.all(FileRow, status="pending")
-        for file in pending:
-            if file.ready_at <= now and file.id not in self._scans and len(self._scans) < _SCANS_AT_ONCE:
-                # A daemon: an import that hangs must not keep the service from stopping; the next start tries again.
-                scan = threading.Thread(target=self._settle, args=[file], name="scan", daemon=True)
-                self._scans[file.id] = scan
-                scan.start()
+    def _settle_files(self) -> int:
+        """Begin the imports and scans that are due; how many files wait for theirs to end."""
+        pace, pending = self.clock.pace_s, self.store.all(FileRow, status="pending")
+        self._failures = Counter({file.id: self._failures[file.id] for file in pending if self._failures[file.id]})
+        due = [file for file in pending if self.clock.elapsed(file.ready_at - pace) >= pace]
+        imports = [file for file in due if file.source_url is not None]
+        self._imports = self._begin(fetch_file, imports, self._imports, _IMPORTS_AT_ONCE)
+        scans = [file for file in due if file.source_url is None]
+        self._scans = self._begin(scan_file, scans, self._scans, _SCANS_AT_ONCE)
         return len(pending)
 
-    def _settle(self, file: FileRow) -> None:
+    def _begin(
+        self, work: Settle, files: list[FileRow], threads: dict[str, threading.Thread], most: int
+    ) -> dict[str, threading.Thread]:
+        """Give each file a thread while there is room; the threads at work."""
+        threads = {name: thread for name, thread in threads.items() if thread.is_alive()}
+        for file in files:
+            if file.id not in threads and len(threads) < most:
+                # A daemon: an import that hangs must not keep the service from stopping; the next start tries again.
+                threads[file.id] = threading.Thread(target=self._settle, args=[work, file], daemon=True)
+                threads[file.id].start()
+        return threads
+
+    def _settle(self, work: Settle, file: FileRow) -> None:
         try:
-            settle(self.desk, file)
-        except Exception:  # a full disk, say: the file is still pending, and the next round tries again
-            traceback.print_exc()
-            time.sleep(_TICK_S)
+            work(self.desk, file)
+        except Refusal as refusal:
+            give_up(self.desk, file, str(refusal))
+        except Exception as error:  # a full disk, say: the file is still pending, and a later round tries again
+            complain(error)
+            self._failures[file.id] += 1
+            self._stop.wait(min(_LONGEST_REST_S, 2.0 ** self._failures[file.id] * _TICK_S))
+            if self._failures[file.id] >= _CRASHES_ALLOWED:
+                with suppress(Exception):  # then not even that can be written down now
+                    give_up(self.desk, file, f"The file could not be read: {error}.")
         finally:
             self.store.close()
 

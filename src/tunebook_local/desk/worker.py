@@ -138,6 +138,9 @@ class Worker:
         return int(counts[encoding])
 
     def _check(self, job: JobRow, blob: str, param: str) -> None:
+        if not (self.store.blobs / blob).is_file():
+            what = param.replace("_", " ")
+            raise Unusable("invalidPayload", f"The content of the {what} is gone from the state folder.", param)
         check_file(self.store.blobs / blob, job.method, job.base_model, self.limits, param)
 
     def _begin(self, job: JobRow) -> JobRow:
@@ -174,7 +177,7 @@ class Worker:
         started = written = self.saved_at = time.monotonic()
         first = self.training.done
         for step in self.training.steps():
-            step_ended, now = self.clock.now(), time.monotonic()
+            step_took, now = self.clock.timer(), time.monotonic()
             self._note(step)
             stop = self.stopping()
             save = stop or now - self.saved_at > max(_SAVE_S, self.save_took_s / _SAVE_SHARE)
@@ -185,10 +188,12 @@ class Worker:
                 self._save(step.step)
             if stop:
                 raise Stopped
-            self.clock.wait_until(step_ended + self.clock.pace_s, unless=self._interrupted)
+            self.clock.wait(self.clock.pace_s - step_took(), unless=self._interrupted)
 
     def _open_training(self, job: JobRow, examples: Sequence[Any], validation: Sequence[Any]) -> Training:
         folder = self.store.job_folder(self.job_id)
+        for left_over in folder.glob("*.partial"):  # of a worker that was killed while it wrote
+            left_over.unlink(missing_ok=True)
         weights = None if job.start_weights is None else self.store.jobs / job.start_weights
         arguments: dict[str, Any] = {
             "method": job.method,
@@ -324,7 +329,7 @@ class Worker:
     def _rest(self) -> None:
         """Let a stage take its time, when this instance has a pace."""
         if self.clock.pace_s:
-            self.clock.wait_until(self.clock.now() + self.clock.pace_s, unless=self._interrupted)
+            self.clock.wait(self.clock.pace_s, unless=self._interrupted)
         if self.stopping():
             raise Stopped
 

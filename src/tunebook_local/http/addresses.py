@@ -3,6 +3,7 @@
 {endpoint}/openai/v1/…                         v1       api-version optional: v1 or preview
 {endpoint}/openai/…?api-version=YYYY-MM-DD     dated    api-version required
 {endpoint}/api/projects/NAME/openai/v1/…       project  api-version refused
+{endpoint}/api/projects/NAME/openai/…          dated    api-version required
 {endpoint}/subscriptions/…?api-version=…       arm      the management plane
 {endpoint}/…                                   bare     OpenAI's own addresses, in that dialect only
 """
@@ -12,12 +13,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from tunebook_local.desk.refusals import NO_PATH, Refusal, invalid
+from tunebook_local.desk.refusals import Refusal, invalid, no_path
 
 _PREFIXES = (
     ("project", re.compile(r"/api/projects/[^/]+/openai/v1(?=/)")),
     ("v1", re.compile(r"/openai/v1(?=/)")),
-    ("dated", re.compile(r"/openai(?=/)")),
+    ("dated", re.compile(r"(?:/api/projects/[^/]+)?/openai(?=/)")),
     ("arm", re.compile(r"(?=/subscriptions/)", re.IGNORECASE)),
 )
 _FIXED_WORDS = {
@@ -71,7 +72,7 @@ def read_address(path: str, api_version: str | None, dialect: str) -> Address:
         return Address(_BARE.sub("", path, count=1) if _BARE.match(path) else path, "bare")
     if path == "/tunebook":  # the service's word about itself
         return Address(path, "v1")
-    raise NO_PATH
+    raise no_path()
 
 
 def _canonical(path: str) -> str:

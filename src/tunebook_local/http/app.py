@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import os
-import traceback
+from collections.abc import Callable
+from inspect import iscoroutinefunction
 from typing import cast
 
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
+from tunebook_local.desk.log import complain
 from tunebook_local.desk.models import OWNER
-from tunebook_local.desk.refusals import DISK_FULL, NO_PATH, Refusal
-from tunebook_local.desk.store import disk_is_full
+from tunebook_local.desk.refusals import Refusal, damaged, disk_full
+from tunebook_local.desk.store import disk_is_full, is_damaged
+from tunebook_local.http.absent import not_allowed, nothing_at, offered_elsewhere
 from tunebook_local.http.file_routes import FileRoutes
 from tunebook_local.http.gate import error_response
 from tunebook_local.http.job_routes import JobRoutes
 from tunebook_local.http.management_routes import DEPLOYMENTS, OPERATION, ManagementRoutes
 from tunebook_local.http.model_routes import ModelRoutes
-from tunebook_local.http.serving import Handler, Service, address_of
+from tunebook_local.http.serving import Handler, Json, Service, address_of
 
 Operation = tuple[str, str, str, Handler]  # path, methods, where it is offered, what answers
 
@@ -32,8 +36,12 @@ def create_app(service: Service) -> Starlette:
         return error_response(service.wire(request), cast(Refusal, error))
 
     async def http_error(request: Request, error: Exception) -> Response:
-        status, detail = cast(HTTPException, error).status_code, cast(HTTPException, error).detail
-        return await refused(request, NO_PATH if status == 404 else Refusal(status, str(status), detail))
+        given = cast(HTTPException, error)
+        if given.status_code == 404:
+            return await refused(request, nothing_at(request.scope["path"]))
+        if given.status_code == 405:
+            return await refused(request, not_allowed(request.method, (given.headers or {}).get("Allow")))
+        return await refused(request, Refusal(given.status_code, str(given.status_code), given.detail))
 
     async def gone(_: Request, __: Exception) -> Response:
         return Response(status_code=400)  # nobody is there to read it
@@ -50,7 +58,7 @@ def _routes(service: Service) -> list[Route]:
     async def about(_: Request) -> Response:
         desk = service.desk
         state = {"pid": os.getpid(), "state": str(desk.store.folder), "busy": service.supervisor.busy}
-        return JSONResponse({"service": OWNER, "dialect": desk.dialect, **state})
+        return Json({"service": OWNER, "dialect": desk.dialect, **state})
 
     job = "/fine_tuning/jobs/{id}"
     copy = f"{job}/checkpoints/{{checkpoint}}/copy"
@@ -85,9 +93,11 @@ def _routes(service: Service) -> list[Route]:
         ("/models/{id}", "DELETE", "openai", models.delete),
         ("/chat/completions", "POST", "v1", models.chat),
         ("/deployments/{deployment}/chat/completions", "POST", "dated", models.chat),
+        ("/responses", "POST", "v1", models.respond),
         (DEPLOYMENTS, "GET", "arm", management.listing),
         (f"{DEPLOYMENTS}/{{name}}", "GET", "arm", management.get),
-        (f"{DEPLOYMENTS}/{{name}}", "PUT", "arm", management.put),
+        # The source document shows POST, the management plane itself takes PUT.
+        (f"{DEPLOYMENTS}/{{name}}", "PUT POST", "arm", management.put),
         (f"{DEPLOYMENTS}/{{name}}", "PATCH", "arm", management.patch),
         (f"{DEPLOYMENTS}/{{name}}", "DELETE", "arm", management.delete),
         (f"{DEPLOYMENTS}/{{name}}/skus", "GET", "arm", management.list_skus),
@@ -103,15 +113,19 @@ def _routes(service: Service) -> list[Route]:
 def _offered(where: str, dialect: str, handler: Handler) -> Handler:
     async def answer(request: Request) -> Response:
         if not address_of(request).offers(where, dialect):
-            raise NO_PATH
+            raise offered_elsewhere(where)
         try:
-            return await handler(request)
+            if iscoroutinefunction(handler):
+                return await handler(request)
+            return await run_in_threadpool(cast("Callable[[Request], Response]", handler), request)
         except (Refusal, HTTPException, ClientDisconnect):
             raise
         except Exception as error:
             if disk_is_full(error):
-                raise DISK_FULL from error
-            traceback.print_exc()
+                raise disk_full() from error
+            complain(error)
+            if is_damaged(error):
+                raise damaged() from error
             message = "The server had an error while processing the request: its log says which."
             raise Refusal(500, "internalFailure", message) from error
 

@@ -18,9 +18,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from uvicorn.protocols.http.h11_impl import H11Protocol
-
 from tunebook_local.desk.refusals import Refusal
+from tunebook_local.http.connections import Connection
 from tunebook_local.http.gate import App, Message, Receive, Scope, Send, error_response
 from tunebook_local.http.wire import Wire
 
@@ -65,8 +64,8 @@ def read_plan(text: str) -> FaultPlan:
     return plan
 
 
-class DroppableConnection(H11Protocol):
-    """uvicorn's connection; each request's scope carries a way to drop it. ASGI itself has none."""
+class DroppableConnection(Connection):
+    """A connection of which each request's scope carries a way to drop it. ASGI itself has none."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)

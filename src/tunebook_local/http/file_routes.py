@@ -8,13 +8,13 @@ from pathlib import Path
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import FileResponse, Response
 
 from tunebook_local.desk import files, uploads
-from tunebook_local.desk.limits import LARGEST_PAGE
+from tunebook_local.desk.limits import FILES_PAGE
 from tunebook_local.desk.records import FileRow
 from tunebook_local.http.form_stream import Form, read_form
-from tunebook_local.http.serving import Service, created, page_of, read_object
+from tunebook_local.http.serving import Json, Service, created, read_object, stored_page
 
 
 class FileRoutes:
@@ -50,51 +50,50 @@ class FileRoutes:
             request, await run_in_threadpool(files.import_file, self._desk, await read_object(request))
         )
 
-    async def listing(self, request: Request) -> Response:
-        rows = files.visible_files(self._desk, request.query_params.get("purpose"))
-        if request.query_params.get("order") == "asc":
-            rows.reverse()
-        page, more = page_of(request, rows, LARGEST_PAGE, "file")
-        wire = self._service.wire(request)
-        return JSONResponse(wire.page([wire.file(file) for file in page], has_more=more))
+    def listing(self, request: Request) -> Response:
+        purpose = request.query_params.get("purpose")
+        where = {} if purpose is None else {"purpose": purpose}
+        page, more = stored_page(request, self._desk, FileRow, FILES_PAGE, "file", **where)
+        wire, alive = self._service.wire(request), files.living(self._desk, page)
+        return Json(wire.page([wire.file(file) for file in alive], has_more=more))
 
     async def retrieve(self, request: Request) -> Response:
         file = files.visible_file(self._desk, request.path_params["id"])
-        return JSONResponse(self._service.wire(request).file(file))
+        return Json(self._service.wire(request).file(file))
 
-    async def content(self, request: Request) -> Response:
+    def content(self, request: Request) -> Response:
         file = files.visible_file(self._desk, request.path_params["id"])
         # The file's name is not in the headers: it may hold anything, and the client knows it.
         headers, kind = {"content-disposition": "attachment"}, "application/octet-stream"
         if file.blob is not None:
-            return FileResponse(self._desk.store.blobs / file.blob, media_type=kind, headers=headers)
+            return FileResponse(files.content_of(self._desk, file), media_type=kind, headers=headers)
         return Response(self._desk.store.result_text(file.id), media_type=kind, headers=headers)
 
-    async def delete(self, request: Request) -> Response:
+    def delete(self, request: Request) -> Response:
         file = files.visible_file(self._desk, request.path_params["id"])
-        await run_in_threadpool(self._desk.store.remove_file, file)
-        return JSONResponse(self._service.wire(request).deleted("file", file.id))
+        files.delete_file(self._desk, file)
+        return Json(self._service.wire(request).deleted("file", file.id))
 
     # -- uploads in parts ---------------------------------------------------------------------------------
 
     async def start_upload(self, request: Request) -> Response:
         upload = await run_in_threadpool(uploads.start_upload, self._desk, await read_object(request))
-        return JSONResponse(self._service.wire(request).upload(upload))
+        return Json(self._service.wire(request).upload(upload))
 
     async def add_part(self, request: Request) -> Response:
         upload_id = request.path_params["id"]
         uploads.visible_upload(self._desk, upload_id)
         async with self._arriving(request, "data") as (content, _):
             part = await run_in_threadpool(uploads.add_part, self._desk, upload_id, content)
-        return JSONResponse(self._service.wire(request).part(part))
+        return Json(self._service.wire(request).part(part))
 
     async def complete_upload(self, request: Request) -> Response:
         body = await read_object(request)
         upload_id = request.path_params["id"]
         upload, file = await run_in_threadpool(uploads.complete_upload, self._desk, upload_id, body)
         self._service.supervisor.wake()
-        return JSONResponse(self._service.wire(request).upload(upload, file))
+        return Json(self._service.wire(request).upload(upload, file))
 
-    async def cancel_upload(self, request: Request) -> Response:
-        upload = await run_in_threadpool(uploads.cancel_upload, self._desk, request.path_params["id"])
-        return JSONResponse(self._service.wire(request).upload(upload))
+    def cancel_upload(self, request: Request) -> Response:
+        upload = uploads.cancel_upload(self._desk, request.path_params["id"])
+        return Json(self._service.wire(request).upload(upload))

@@ -17,7 +17,7 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 
 from tunebook_local.desk.limits import Limits
-from tunebook_local.desk.refusals import NO_KEY, Refusal, too_large
+from tunebook_local.desk.refusals import Refusal, no_key, too_large
 from tunebook_local.http.addresses import Address, read_address
 from tunebook_local.http.wire import Wire
 
@@ -67,7 +67,7 @@ class Gate:
         if host.rsplit(":", 1)[0] not in _OUR_NAMES and host not in _OUR_NAMES:
             raise Refusal(403, "forbidden", f"This service answers on this machine only, not as {host!r}.")
         if not self._has_key(headers):
-            raise NO_KEY
+            raise no_key()
         query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         address = read_address(scope["path"], query.get("api-version", [None])[0], self._dialect)
         length = headers.get("content-length", "0")

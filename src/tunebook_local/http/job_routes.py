@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from tunebook_local.desk import Desk, copies, jobs
 from tunebook_local.desk.job_request import read_job_request
 from tunebook_local.desk.limits import CHECKPOINTS_PAGE, EVENTS_PAGE, JOBS_PAGE
 from tunebook_local.desk.records import EventRow, JobRow
-from tunebook_local.desk.refusals import invalid, not_found
-from tunebook_local.http.serving import Service, created, limit_of, page_of, read_object
+from tunebook_local.desk.refusals import invalid
+from tunebook_local.http.serving import Json, Service, created, page_of, read_object, stored_page
 
 _PREVIEW = "aoai-copy-ft-checkpoints"  # the header by which one says to know that copying is a preview
 
@@ -31,65 +30,55 @@ class JobRoutes:
         self._service.supervisor.wake()
         return created(request, self._service.wire(request).job(job), f"/fine_tuning/jobs/{job.id}")
 
-    async def listing(self, request: Request) -> Response:
-        page, more = self._page(request, JobRow, JOBS_PAGE, "fine-tuning job")
+    def listing(self, request: Request) -> Response:
+        page, more = stored_page(request, self._desk, JobRow, JOBS_PAGE, "fine-tuning job")
         wire = self._service.wire(request)
-        return JSONResponse(wire.page([wire.job(job) for job in page], has_more=more))
+        return Json(wire.page([wire.job(job) for job in page], has_more=more))
 
     async def retrieve(self, request: Request) -> Response:
-        return JSONResponse(self._service.wire(request).job(self._job(request)))
+        return Json(self._service.wire(request).job(self._job(request)))
 
-    async def cancel(self, request: Request) -> Response:
-        return await self._ask(request, jobs.cancel_job)
+    def cancel(self, request: Request) -> Response:
+        return self._ask(request, jobs.cancel_job)
 
-    async def pause(self, request: Request) -> Response:
-        return await self._ask(request, jobs.pause_job)
+    def pause(self, request: Request) -> Response:
+        return self._ask(request, jobs.pause_job)
 
-    async def resume(self, request: Request) -> Response:
-        return await self._ask(request, jobs.resume_job)
+    def resume(self, request: Request) -> Response:
+        return self._ask(request, jobs.resume_job)
 
-    async def _ask(self, request: Request, action: Callable[[Desk, str], JobRow]) -> Response:
-        job = await run_in_threadpool(action, self._desk, request.path_params["id"])
+    def _ask(self, request: Request, action: Callable[[Desk, str], JobRow]) -> Response:
+        job = action(self._desk, request.path_params["id"])
         self._service.supervisor.wake()
-        return JSONResponse(self._service.wire(request).job(job))
+        return Json(self._service.wire(request).job(job))
 
-    async def delete(self, request: Request) -> Response:
-        await run_in_threadpool(jobs.delete_job, self._desk, request.path_params["id"])
+    def delete(self, request: Request) -> Response:
+        jobs.delete_job(self._desk, request.path_params["id"])
         return Response(status_code=204)
 
-    async def events(self, request: Request) -> Response:
+    def events(self, request: Request) -> Response:
         job = self._job(request)
-        page, more = self._page(request, EventRow, EVENTS_PAGE, "event", job=job.id)
+        page, more = stored_page(request, self._desk, EventRow, EVENTS_PAGE, "event", job=job.id)
         wire = self._service.wire(request)
-        return JSONResponse(wire.page([wire.event(event, job.total_steps) for event in page], has_more=more))
+        return Json(wire.page([wire.event(event, job.total_steps) for event in page], has_more=more))
 
-    async def checkpoints(self, request: Request) -> Response:
+    def checkpoints(self, request: Request) -> Response:
         kept = jobs.kept_checkpoints(self._desk, self._job(request).id)
         page, more = page_of(request, kept, CHECKPOINTS_PAGE, "checkpoint")
         wire = self._service.wire(request)
-        return JSONResponse(wire.page([wire.checkpoint(point) for point in page], has_more=more))
+        return Json(wire.page([wire.checkpoint(point) for point in page], has_more=more))
 
     async def copy(self, request: Request) -> Response:
         names = _copied(request)
         body = await read_object(request)
         point, rows = await run_in_threadpool(copies.start_copy, self._desk, *names, body)
-        return JSONResponse(self._service.wire(request).copies(point, rows))
+        return Json(self._service.wire(request).copies(point, rows))
 
-    async def copy_state(self, request: Request) -> Response:
-        return JSONResponse(self._service.wire(request).copies(*copies.copies_of(self._desk, *_copied(request))))
+    def copy_state(self, request: Request) -> Response:
+        return Json(self._service.wire(request).copies(*copies.copies_of(self._desk, *_copied(request))))
 
     def _job(self, request: Request) -> JobRow:
         return jobs.visible_job(self._desk, request.path_params["id"])
-
-    def _page(self, request: Request, record: Any, default: int, what: str, **where: Any) -> tuple[list[Any], bool]:
-        """A page straight from the store, newest first: these lists can be long."""
-        limit = limit_of(request, default)
-        after = request.query_params.get("after")
-        last = None if after is None else self._desk.store.get(record, id=after, **where)
-        if after is not None and last is None:
-            raise not_found(what, after)
-        rows = self._desk.store.all(record, newest_first=True, after=last, limit=limit + 1, **where)
-        return rows[:limit], len(rows) > limit
 
 
 def _copied(request: Request) -> tuple[str, str]:

@@ -6,11 +6,11 @@ from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from tunebook_local.desk import deployments
 from tunebook_local.desk.records import DeploymentRow
-from tunebook_local.http.serving import Service, address_of, read_object
+from tunebook_local.http.serving import Json, Service, address_of, read_object
 
 PREFIX = "/subscriptions/{subscription}"
 ACCOUNT = PREFIX + "/resourceGroups/{group}/providers/Microsoft.CognitiveServices/accounts/{account}"
@@ -31,23 +31,23 @@ class ManagementRoutes:
         deployment, new = await run_in_threadpool(deployments.put_deployment, self._desk, *_place(request), body)
         reply = self._body(request, deployment)
         reply["properties"]["provisioningState"] = "Accepted"
-        return JSONResponse(reply, 201 if new else 200, self._operation(request))
+        return Json(reply, 201 if new else 200, self._operation(request))
 
     async def patch(self, request: Request) -> Response:
         body = await read_object(request)
         deployment = await run_in_threadpool(deployments.patch_deployment, self._desk, *_place(request), body)
-        return JSONResponse(self._body(request, deployment), headers=self._operation(request))
+        return Json(self._body(request, deployment), headers=self._operation(request))
 
     async def get(self, request: Request) -> Response:
         deployment = deployments.visible_deployment(self._desk, *_place(request))
-        return JSONResponse(self._body(request, deployment), headers=self._wait())
+        return Json(self._body(request, deployment), headers=self._wait())
 
-    async def listing(self, request: Request) -> Response:
+    def listing(self, request: Request) -> Response:
         rows = deployments.living_deployments(self._desk, _account(request).lower(), deleting=True)
-        return JSONResponse({"value": [self._body(request, rows[name]) for name in sorted(rows)]})
+        return Json({"value": [self._body(request, rows[name]) for name in sorted(rows)]})
 
-    async def delete(self, request: Request) -> Response:
-        if not await run_in_threadpool(deployments.delete_deployment, self._desk, *_place(request)):
+    def delete(self, request: Request) -> Response:
+        if not deployments.delete_deployment(self._desk, *_place(request)):
             return Response(status_code=204)
         headers = self._operation(request)
         return Response(status_code=202, headers={**headers, "location": headers["azure-asyncoperation"]})
@@ -56,7 +56,7 @@ class ManagementRoutes:
         own = deployments.visible_deployment(self._desk, *_place(request)).body["sku"]["capacity"]
         capacity = {"minimum": 1, "maximum": deployments.LARGEST_CAPACITY, "step": 1, "default": own}
         skus = [{"resourceType": _KIND, "sku": {"name": name}, "capacity": capacity} for name in deployments.SKUS]
-        return JSONResponse({"value": skus})
+        return Json({"value": skus})
 
     async def operation(self, request: Request) -> Response:
         """How a creation or deletion goes on, for azure-core's pollers."""
@@ -64,7 +64,7 @@ class ManagementRoutes:
         deployment = deployments.living_deployments(self._desk, account, deleting=True).get(name)
         done = deployment is None or deployments.provisioning_state(self._desk, deployment) == "Succeeded"
         body = {"id": request.scope["path"], "name": name, "status": "Succeeded" if done else "InProgress"}
-        return JSONResponse(body, headers=self._wait())
+        return Json(body, headers=self._wait())
 
     def _operation(self, request: Request) -> dict[str, str]:
         path, version = OPERATION.format(**request.path_params), address_of(request).api_version

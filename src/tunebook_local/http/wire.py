@@ -18,7 +18,7 @@ from tunebook.catalogue import load_catalogue
 from tunebook_local.desk.copies import Copies
 from tunebook_local.desk.grading import GraderResult
 from tunebook_local.desk.models import OWNER, Source
-from tunebook_local.desk.records import CheckpointRow, EventRow, FileRow, JobRow, PartRow, UploadRow
+from tunebook_local.desk.records import CheckpointRow, EventRow, FileRow, JobRow, PartRow, TunedModel, UploadRow
 from tunebook_local.desk.refusals import Refusal
 
 _OPENAI_STATUS = {"pending": "queued", "pausing": "running", "resuming": "running"}
@@ -78,7 +78,7 @@ class Wire:
     def job(self, job: JobRow) -> dict[str, Any]:
         """A job object."""
         settings = hyperparameters(job, undecided=-1 if self._azure else "auto")
-        inner = {**(job.method_body or {}).get(job.method, {}), "hyperparameters": settings}
+        inner = _without_secrets({**(job.method_body or {}).get(job.method, {}), "hyperparameters": settings})
         body: dict[str, Any] = {
             "id": job.id,
             "object": "fine_tuning.job",
@@ -170,9 +170,9 @@ class Wire:
         sub_rewards = {"sub_rewards": result.sub_rewards, "model_grader_token_usage_per_model": {}}
         return {"reward": result.reward, "metadata": metadata, **sub_rewards}
 
-    def model(self, source: Source, job: JobRow | None) -> dict[str, Any]:
+    def model(self, source: Source, tuned: TunedModel | None) -> dict[str, Any]:
         """A model: four keys on v1, what it can do and until when on the dated addresses."""
-        created = job.finished_at if job and job.finished_at else _unix(source.base.dated)
+        created = tuned.finished_at if tuned and tuned.finished_at else _unix(source.base.dated)
         if self.family != "dated" or not self._azure:
             return {"id": source.name, "object": "model", "created": created, "owned_by": OWNER}
         retires = source.base.retires
@@ -181,11 +181,11 @@ class Wire:
             "object": "model",
             "created_at": created,
             "status": "succeeded",
-            "model": job.model if job else None,
-            "fine_tune": job.id if job else None,
+            "model": tuned.parent if tuned else None,
+            "fine_tune": tuned.job if tuned else None,
             "capabilities": {
                 "fine_tune": "Standard" in source.base.training_types,
-                "inference": job is not None,
+                "inference": tuned is not None,
                 "completion": False,
                 "chat_completion": True,
                 "embeddings": False,
@@ -226,6 +226,13 @@ def hyperparameters(job: JobRow, undecided: Any) -> dict[str, Any]:
     if undecided == -1 and job.auto_learning_rate is not None:
         values["learning_rate_multiplier"] = job.auto_learning_rate
     return values
+
+
+def _without_secrets(value: Any) -> Any:
+    """What was sent, but for the headers of tools and graders: they hold keys to other services."""
+    if isinstance(value, dict):
+        return {key: _without_secrets(inner) for key, inner in value.items() if key != "headers"}
+    return [_without_secrets(each) for each in value] if isinstance(value, list) else value
 
 
 def _wire_training_type(name: str) -> str:

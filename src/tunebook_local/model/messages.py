@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 Message = Mapping[str, Any]
+CALLS = '{"tool_calls":'  # how a line of calls begins
 
 
 def content_text(content: Any) -> str:
@@ -54,7 +55,7 @@ def _call(call: Mapping[str, Any]) -> dict[str, Any]:
 
 def read_tool_calls(text: str) -> list[dict[str, Any]]:
     """The tool calls in an answer that `message_text` could have written, as the API has them; else none."""
-    start = text.find('{"tool_calls":')
+    start = text.find(CALLS)
     try:
         calls = json.loads(text[start:])["tool_calls"] if start >= 0 else []
         return [
@@ -66,6 +67,11 @@ def read_tool_calls(text: str) -> list[dict[str, Any]]:
         ]
     except (ValueError, KeyError, TypeError):
         return []
+
+
+def calls_beginning(name: str) -> str:
+    """How the line begins that calls this tool, up to its arguments."""
+    return f'{CALLS} [{{"name": {json.dumps(name, ensure_ascii=False)}, "arguments": '
 
 
 def _arguments_text(arguments: Any) -> str:

@@ -32,14 +32,13 @@ _ERRORS = ("sample_parse_error", "invalid_variable_error", "formula_parse_error"
 
 
 def columns(grader: Mapping[str, Any] | None) -> tuple[str, ...]:
-    """The header: a reinforcement job has no loss; more is better. Grader columns as today's files name them."""
+    """The header: a reinforcement job has no loss; more is better. As today's files have it, the durations blank."""
     per_grader = [
         column
-        for name in _names(grader)
+        for name, kind in _kinds(grader).items()
         for column in (
-            _column("scores", name, "train_reward_mean"),
-            _column("scores", name, "valid_reward_mean"),
-            *(_column("errors", name, f"train_{error}_count") for error in _ERRORS),
+            *(_score(kind, name, split) for split in ("train", "valid")),
+            *(_error(kind, name, split, error) for split in ("train", "valid") for error in _ERRORS),
         )
     ]
     return (
@@ -47,25 +46,31 @@ def columns(grader: Mapping[str, Any] | None) -> tuple[str, ...]:
         "train_mean_reward",
         "full_valid_mean_reward",
         "completion_tokens_mean",
-        "valid_completion_tokens_mean",
         "reasoning_tokens_mean",
         "mean_unresponsive_rewards",
+        *(f"{what}_duration" for what in ("sampling", "training", "eval", "total")),
         *per_grader,
         "timestamp",
     )
 
 
-def _names(grader: Mapping[str, Any] | None) -> tuple[str, ...]:
-    """The graders that get columns: the grader itself (first), then the parts of a multi grader."""
+def _kinds(grader: Mapping[str, Any] | None) -> dict[str, str]:
+    """The graders that get columns, each with its type: the grader itself, then the parts of a multi grader."""
     if not grader:
-        return ()
-    parts = parts_of(grader) if grader.get("type") == "multi" else ()
-    return tuple(dict.fromkeys([str(grader.get("name") or grader.get("type")), *parts]))
+        return {}
+    parts = parts_of(grader) if grader.get("type") == "multi" else {}
+    own = {str(grader.get("name") or grader.get("type")): str(grader.get("type"))}
+    return own | {name: str(part.get("type")) for name, part in parts.items() if name not in own}
 
 
-def _column(kind: str, name: str, figure: str) -> str:
-    """The column of one grader; a name cannot break the line it stands in."""
-    return f"{kind}/graders/{_UNSAFE.sub('_', name)}/{figure}"
+def _score(kind: str, name: str, split: str) -> str:
+    """The column of a grader's rewards; a name cannot break the line it stands in."""
+    return f"scores/graders/{kind}/{_UNSAFE.sub('_', name)}/{split}_reward_mean"
+
+
+def _error(kind: str, name: str, split: str, error: str) -> str:
+    """The column of how often, of all answers, a grader could not grade."""
+    return f"errors/graders/{kind}/{_UNSAFE.sub('_', name)}/errors/{split}_{error}_mean"
 
 
 @dataclass(frozen=True)
@@ -136,26 +141,22 @@ class Reinforcement(Objective):
             "reasoning_tokens_mean": 0.0,
             "mean_unresponsive_rewards": samples.unresponsive(),
         }
-        for name in _names(self.grader):
-            graded = samples.graded_by(name)
-            row[_column("scores", name, "train_reward_mean")] = float(np.mean([result.reward for result in graded]))
-            for error in _ERRORS:
-                count = sum(bool(result.errors[error]) for result in graded)
-                row[_column("errors", name, f"train_{error}_count")] = float(count)
-        return row
+        return row | self._by_grader(samples, "train")
 
     def validate(self, kind: str, chosen: NDArray[np.int64], seed: list[int]) -> Row:
         """Nothing for a batch: rewards are too noisy for it. For the whole file, its mean rewards."""
         if kind != "full_valid":
             return {}
         samples = self._sample(self.validation, self.valid_prompts, chosen, self.eval_samples, seed)
-        row: Row = {
-            "full_valid_mean_reward": float(samples.rewards.mean()),
-            "valid_completion_tokens_mean": samples.tokens_mean(),
-        }
-        for name in _names(self.grader):
-            rewards = [result.reward for result in samples.graded_by(name)]
-            row[_column("scores", name, "valid_reward_mean")] = float(np.mean(rewards))
+        return {"full_valid_mean_reward": float(samples.rewards.mean()), **self._by_grader(samples, "valid")}
+
+    def _by_grader(self, samples: Samples, split: str) -> Row:
+        row: Row = {}
+        for name, kind in _kinds(self.grader).items():
+            graded = samples.graded_by(name)
+            row[_score(kind, name, split)] = float(np.mean([result.reward for result in graded]))
+            for error in _ERRORS:
+                row[_error(kind, name, split, error)] = float(np.mean([bool(each.errors[error]) for each in graded]))
         return row
 
     def validates_all(self, step: int) -> bool:

@@ -77,6 +77,10 @@ class Tokenizer:
         """The text of `tokens`; bytes that are no UTF-8 (a model can say such) become U+FFFD."""
         return b"".join(self._bytes[token] for token in tokens).decode("utf-8", "replace")
 
+    def token_bytes(self, token: int) -> bytes:
+        """What a token stands for; it need not be whole characters."""
+        return self._bytes[token]
+
     def stream_decoder(self) -> StreamDecoder:
         return StreamDecoder(self._bytes)
 

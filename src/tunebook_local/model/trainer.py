@@ -23,9 +23,9 @@ from tunebook_local.model.objective import Objective, Row
 Example = Mapping[str, Any]
 
 # Adam's learning rate at a multiplier of 1. With these 0.02-0.2, the range Azure advises, runs from careful to
-# brisk, and 2 overfits or diverges. A preference job pulls whole completions apart at once: at the supervised
-# rate its training loss is 0 after a few steps.
-BASE_LEARNING_RATE = {"supervised": 0.01, "dpo": 0.001, "reinforcement": 0.01}
+# brisk, and 2 overfits or diverges. A preference job pulls whole completions apart at once; at this rate its loss
+# goes from log 2 to about 0.55 in thirty steps, as a recorded job's does.
+BASE_LEARNING_RATE = {"supervised": 0.01, "dpo": 0.0001, "reinforcement": 0.01}
 AUTO_LEARNING_RATE_MULTIPLIER = 0.1
 # What the other hyperparameters of a method are when nothing is asked.
 DEFAULTS: dict[str, dict[str, Any]] = {
@@ -235,6 +235,10 @@ class Training:
 
 def _write_arrays(path: Path, arrays: Mapping[str, NDArray]) -> None:
     partial = path.with_name(path.name + ".partial")
-    with partial.open("wb") as file:
-        np.savez(file, **arrays)  # type: ignore[arg-type]
-    partial.replace(path)
+    try:
+        with partial.open("wb") as file:
+            np.savez(file, **arrays)  # type: ignore[arg-type]
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)  # on a full disk the half of it would only be in the way
+        raise
