@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from openai import AzureOpenAI, OpenAI
-
 from tunebook.errors import ServiceError
+from tunebook.service.clients import LOOPBACK, make_client
 from tunebook.service.deployments import Deployments
 from tunebook.service.embedded import running_instance
 from tunebook.service.files import Files
@@ -22,7 +21,6 @@ from tunebook.service.resource import Resource
 from tunebook.show import Card, Shown, Span, Text
 
 _ENTRA_SCOPE = "https://cognitiveservices.azure.com/.default"
-_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 # Chunked uploads, import from a URL and deleting a model exist under the dated addresses alone.
 _DATED = "2025-04-01-preview"
 NOT_CONFIGURED = (
@@ -104,14 +102,14 @@ def connect(
         address, name, embedded = instance.endpoint, "embedded", True
     else:
         address, name = _address(endpoint)
-        embedded = urlsplit(address).hostname in _LOOPBACK
+        embedded = urlsplit(address).hostname in LOOPBACK
         key = api_key or environ.get("AZURE_OPENAI_API_KEY") or _entra_token(credential)
     return Workspace(
-        _client(address, key, api_version),
+        make_client(address, key, api_version),
         name=name,
         endpoint=address,
         embedded=embedded,
-        dated=lambda: _client(address, key, api_version or _DATED),
+        dated=lambda: make_client(address, key, api_version or _DATED),
         place=Place.of(subscription, resource_group, resource_id, environ),
         credential=credential,
     )
@@ -124,7 +122,7 @@ def _address(endpoint: str) -> tuple[str, str]:
         address = address.removesuffix(tail)
     parts = urlsplit(address)
     host = parts.hostname or ""
-    plain_but_local = parts.scheme == "http" and host in _LOOPBACK
+    plain_but_local = parts.scheme == "http" and host in LOOPBACK
     if not host or not (parts.scheme == "https" or plain_but_local) or parts.username or parts.query:
         shown = re.sub(r"//[^/]*@|\?.*", "…", endpoint)  # people paste addresses with a key in them
         raise ServiceError(
@@ -133,19 +131,6 @@ def _address(endpoint: str) -> tuple[str, str]:
         )
     project = parts.path.rpartition("/projects/")[2] if "/projects/" in parts.path else ""
     return address, "/".join(filter(None, (host.split(".")[0] if not plain_but_local else host, project)))
-
-
-def _client(address: str, key: str | Callable[[], str], api_version: str | None) -> OpenAI:
-    if api_version is None:
-        return OpenAI(base_url=f"{address}/openai/v1/", api_key=key)
-    if "/projects/" in address:
-        raise ServiceError(
-            f"api_version={api_version!r}: a Foundry project's address takes none. Leave it out, or use the "
-            "resource's own address, https://<resource>.openai.azure.com."
-        )
-    if callable(key):
-        return AzureOpenAI(azure_endpoint=address, azure_ad_token_provider=key, api_version=api_version)
-    return AzureOpenAI(azure_endpoint=address, api_key=key, api_version=api_version)
 
 
 def _entra_token(credential: Any) -> Callable[[], str]:

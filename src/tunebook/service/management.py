@@ -200,6 +200,7 @@ class Management:
             base_url=self._endpoint,
             credential_scopes=[_ARM_SCOPE],
             authentication_policy=self._policy,
+            transport=_direct(),
         )
 
     @cached_property
@@ -208,7 +209,8 @@ class Management:
         from azure.mgmt.core import ARMPipelineClient
 
         policies = [UserAgentPolicy(sdk_moniker="tunebook"), RedirectPolicy(), RetryPolicy(), self._policy]
-        return ARMPipelineClient(base_url=self._base, policies=policies)
+        direct = {} if self._key is None else {"transport": _direct()}
+        return ARMPipelineClient(base_url=self._base, policies=policies, **direct)
 
     @cached_property
     def _policy(self) -> Any:
@@ -245,6 +247,13 @@ def _key_over_loopback(key: str) -> Any:
             request.http_request.headers["Authorization"] = f"Bearer {key}"
 
     return KeyOverLoopback()
+
+
+def _direct() -> Any:
+    """A way that no proxy of the environment stands in: to this machine."""
+    from azure.core.pipeline.transport import RequestsTransport
+
+    return RequestsTransport(use_env_settings=False)
 
 
 def _answers_at(account: Any, host: str) -> bool:

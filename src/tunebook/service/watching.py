@@ -19,7 +19,8 @@ from tunebook.analysis.results import Results
 from tunebook.analysis.run import Run
 from tunebook.errors import ResultsError
 from tunebook.service.connection import Workspace
-from tunebook.service.jobs import AWAY, Job, as_json
+from tunebook.service.jobs import Job, as_json
+from tunebook.service.once import AWAY
 from tunebook.service.pacing import next_interval
 
 _LISTED = 100
