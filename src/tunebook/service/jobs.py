@@ -17,7 +17,7 @@ from openai import BadRequestError, ConflictError
 
 from tunebook.analysis.results import Results, load_results
 from tunebook.analysis.run import TERMINAL, Run
-from tunebook.errors import JobNotFinished, RequestError
+from tunebook.errors import JobNotFinished, RequestError, ResultsError
 from tunebook.service.files import Files
 from tunebook.service.once import AWAY, send_once
 from tunebook.service.pacing import next_interval
@@ -240,7 +240,8 @@ class Job(Shown):
     def results(self) -> Results:
         """The result file, which may be partial while the job runs; before there is one, what the events say.
 
-        Raises JobNotFinished when not even a first step has been trained.
+        Raises JobNotFinished when not even a first step has been trained, ResultsError for a result file that is empty
+        after the end, or cut short.
 
         >>> job.results().frame.columns[:3].tolist()
         ['step', 'train_loss', 'train_mean_token_accuracy']
@@ -249,30 +250,46 @@ class Job(Shown):
             content = Files(self.workspace).content(files[0])
             if content.strip():
                 return load_results(content, name=self.id)
-        results = Results.from_events([as_json(event) for event in self.events()], name=self.id)
-        if not len(results):
+            if self.status == "succeeded":
+                raise ResultsError(
+                    f"{self.id}: its result file {files[0]} is empty, although it succeeded. Try again; what its "
+                    "events say is in job.run().results."
+                )
+        results = self._measured()
+        if results is None:
             raise JobNotFinished(
                 f"{self.id} is {self.status} and has no results yet: they begin with its first training step. "
                 "Watch it with tb.watch(job), or ask again later."
             )
         return results
 
+    def _measured(self) -> Results | None:
+        """What the events say of the training so far."""
+        results = Results.from_events([as_json(event) for event in self.events()], name=self.id)
+        return results if len(results) else None
+
     def run(self) -> Run:
         """The job with its results, checkpoints and events as plain data, for analysis without the service.
+
+        Where the result file cannot be read, `results` is what the events say, and `problems` says so.
 
         >>> tb.diagnose(job.run()).verdict
         'not_converged'
         """
         self.refresh()
+        problems = {}
         try:
-            results = self.results()
+            results: Results | None = self.results()
         except JobNotFinished:
             results = None
+        except ResultsError as error:
+            results, problems["results.csv"] = self._measured(), str(error)
         return Run(
             job=as_json(self.job),
             results=results,
             checkpoints=tuple(as_json(c) for c in self.checkpoints()),
             events=tuple(as_json(e) for e in self.events()),
+            problems=problems,
         )
 
     @property
