@@ -40,9 +40,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except Exception as error:
-        if type(error).__module__.split(".")[0] != "openai":
+        if type(error).__module__.split(".")[0] not in ("openai", "azure"):
             raise
-        return _fail(f"The service refused or could not be reached: {error}")
+        from tunebook.service.refusals import reason
+
+        return _fail(" ".join(filter(None, reason(error))))
 
 
 def _fail(message: str, code: int = 1) -> int:

@@ -188,10 +188,10 @@ class Job(Shown):
         return JobRequest(**given)
 
     def wait(self, timeout_s: float | None = None) -> Job:
-        """Block until the job has ended, however it ends. Ctrl-C stops the waiting, never the job.
+        """Block until the job has ended, however it ends, or is paused. Ctrl-C stops the waiting, never the job.
 
-        While the service cannot be reached, it is asked again. Raises TimeoutError after `timeout_s` seconds; the job
-        goes on.
+        A paused job waits for a person: it is said and returned. While the service cannot be reached, it is asked
+        again. Raises TimeoutError after `timeout_s` seconds; the job goes on.
 
         >>> job.wait().status
         'succeeded'
@@ -202,7 +202,9 @@ class Job(Shown):
             before = self.status
             with suppress(*AWAY):
                 self.refresh()
-            if self.ended:
+            if self.status == "paused":
+                print(self.pause_told())
+            if self.ended or self.status == "paused":
                 return self
             if timeout_s is not None and time.monotonic() - began > timeout_s:
                 raise TimeoutError(
@@ -211,6 +213,17 @@ class Job(Shown):
             changed = self.status != before
             pause = next_interval(pause, changed=changed, shortest_s=shortest, longest_s=_LONGEST_WAIT * shortest)
             time.sleep(pause)
+
+    def pause_told(self) -> str:
+        """That the job is paused, by whom as far as its events tell, and how it goes on."""
+        told = []
+        with suppress(*AWAY):
+            told = [event.message for event in self.events() if "paus" in (event.message or "").lower()]
+        why = f" The service says: {told[-1].rstrip('.')}." if told else ""
+        return (
+            f"{self.id} is paused, by a person or by the service (which does it at a cost limit, or when Developer "
+            f'capacity is taken back).{why} It goes on with ws.jobs.retrieve("{self.id}").resume().'
+        )
 
     async def watched(self, timeout_s: float | None = None) -> Job:
         """The awaitable twin of `wait`: the event loop stays free."""

@@ -131,6 +131,8 @@ class JobSnapshot(Run):
             parts += [f"{label} {value:.3f}" for label, value in self.last_losses.items()]
         if self.error:
             parts.append(self.error)
+        if self.status == "paused":
+            parts.append(f'goes on with ws.jobs.retrieve("{self.id}").resume()')
         if self.problem:
             parts.append(f"last reached at {time.strftime('%H:%M:%S', time.localtime(self.read_at))}: {self.problem}")
         return ", ".join(parts)
