@@ -214,7 +214,7 @@ def _sweep(options: argparse.Namespace) -> int:
     print(
         f"Sweep of {len(sweep.plan)} jobs in {sweep.folder}. Ctrl-C stops watching; --folder goes on.", file=sys.stderr
     )
-    sweep.resume(workspace)
+    sweep.resume(workspace, say=lambda line: print(line, file=sys.stderr))
     print(sweep.folder / "runs")
     return 0
 
