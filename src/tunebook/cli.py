@@ -40,9 +40,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except Exception as error:
-        if type(error).__module__.split(".")[0] != "openai":
+        if type(error).__module__.split(".")[0] not in ("openai", "azure"):
             raise
-        return _fail(f"The service refused or could not be reached: {error}")
+        from tunebook.service.refusals import reason
+
+        return _fail(" ".join(filter(None, reason(error))))
 
 
 def _fail(message: str, code: int = 1) -> int:
@@ -213,7 +215,7 @@ def _sweep(options: argparse.Namespace) -> int:
     print(
         f"Sweep of {len(sweep.plan)} jobs in {sweep.folder}. Ctrl-C stops watching; --folder goes on.", file=sys.stderr
     )
-    sweep.resume(workspace)
+    sweep.resume(workspace, say=lambda line: print(line, file=sys.stderr))
     print(sweep.folder / "runs")
     return 0
 

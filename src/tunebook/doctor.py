@@ -13,6 +13,7 @@ from typing import Any
 
 from tunebook.catalogue import Catalogue, load_catalogue
 from tunebook.errors import TunebookError
+from tunebook.service.refusals import reason
 
 _PACKAGES = ("openai", "pandas", "scikit-learn", "matplotlib", "jupyterlab")
 _CATALOGUE_DAYS = 180  # models and limits have changed every few months
@@ -106,18 +107,12 @@ def _service(connect: Callable[[], Any], catalogue: Catalogue) -> Iterator[Findi
         files = workspace.files.list()
     except TunebookError as error:
         yield Finding("service", "wrong", str(error))
-    except openai.AuthenticationError:
-        advice = "check AZURE_OPENAI_API_KEY against the portal's Keys and Endpoint, or sign in with `az login`"
-        yield Finding("service", "wrong", "the key or sign-in is refused (401)", advice)
-    except openai.PermissionDeniedError:
-        advice = "ask for the role Azure AI User (train) or Azure AI Owner (train and deploy) on the resource"
-        yield Finding("service", "wrong", "you have no rights for fine-tuning here (403)", advice)
-    except openai.APIConnectionError:
-        advice = "check AZURE_OPENAI_ENDPOINT (the portal's Keys and Endpoint has it), the network and the proxy"
-        where = getattr(workspace, "endpoint", "the endpoint")
-        yield Finding("service", "wrong", f"{where} cannot be reached", advice)
-    except openai.APIStatusError as error:
-        yield Finding("service", "wrong", f"the service answers {error.status_code}: {error.message}")
+    except Exception as error:  # whatever it is: the doctor says it and goes on
+        what, advice = reason(error)
+        if isinstance(error, openai.APIConnectionError):
+            what = f"{getattr(workspace, 'endpoint', 'the endpoint')} cannot be reached"
+            advice = "check AZURE_OPENAI_ENDPOINT (the portal's Keys and Endpoint has it), the network and the proxy"
+        yield Finding("service", "wrong", what, advice)
     else:
         yield Finding("service", "ok", f"{workspace.name} answers: {workspace.kind} at {workspace.endpoint}")
         yield _quota("jobs", len(jobs), catalogue.limit("jobs_per_resource"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import hmac
 import json
 import os
 import secrets
@@ -16,7 +17,6 @@ import socket
 import sqlite3
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -36,7 +36,7 @@ from tunebook_local.desk.supervisor import Supervisor
 from tunebook_local.http.app import create_app
 from tunebook_local.http.connections import Connection, within_descriptors
 from tunebook_local.http.faults import DroppableConnection, FaultPlan, Faults, read_plan
-from tunebook_local.http.gate import App, Gate
+from tunebook_local.http.gate import PROOF, App, Gate, proof
 from tunebook_local.http.serving import Service
 
 IDLE_S = 3600.0
@@ -204,12 +204,15 @@ def _point_to_other(folder: Path, *, as_json: bool) -> int:
 
 
 def _answering(folder: Path) -> dict[str, Any] | None:
-    """The record of the instance that serves this folder, if it answers."""
+    """The record of the instance that serves this folder, if one answers there and proves that it is it."""
     try:
         record = json.loads((folder / _RECORD).read_text("utf-8"))
-        request = urllib.request.Request(f"{record['endpoint']}/tunebook", headers={"api-key": record["api_key"]})  # noqa: S310
-        with urllib.request.urlopen(request, timeout=2) as reply:  # noqa: S310 - our own record, loopback
-            return record if reply.status == 200 else None
+        nonce = secrets.token_hex(16)
+        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # never through a proxy
+        with direct.open(f"{record['endpoint']}{PROOF}?{nonce}", timeout=2) as reply:
+            port = int(record["endpoint"].rpartition(":")[2])
+            given = json.loads(reply.read(1000))["proof"]
+            return record if hmac.compare_digest(given, proof(record["api_key"].encode(), nonce, port)) else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -7,7 +7,8 @@ from azure.core.exceptions import ClientAuthenticationError
 
 from tunebook.errors import ServiceError
 from tunebook.service import connect
-from tunebook.service.management import Account, Management, error_of, next_step, refused
+from tunebook.service.management import Account, Management
+from tunebook.service.refusals import error_of, next_step, refused
 
 ENDPOINT = "https://contoso.openai.azure.com"
 ID = "/subscriptions/sub-1/resourceGroups/Group/providers/Microsoft.CognitiveServices/accounts/contoso"
@@ -86,7 +87,7 @@ def test_a_sign_in_that_fails_says_how_else_it_can_be_said(monkeypatch):
         raise ClientAuthenticationError("DefaultAzureCredential failed\nand more lines")
 
     monkeypatch.setattr(Management, "pages", denied)
-    with pytest.raises(ServiceError, match=r"DefaultAzureCredential failed Say it with .*AZURE_RESOURCE_GROUP"):
+    with pytest.raises(ServiceError, match=r"did not sign in. Run `az login`.* Say it with .*AZURE_RESOURCE_GROUP"):
         _ = workspace().management.account
 
 

@@ -10,8 +10,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -27,6 +29,7 @@ from tunebook.analysis.run import NEEDED, Run
 from tunebook.errors import ResultsError, TunebookError
 from tunebook.service.jobs import Job, as_json
 
+_LONGEST_NAME = 100
 _PARTS = (*NEEDED, "checkpoints.json", "events.jsonl")
 
 
@@ -42,7 +45,8 @@ def archive(jobs: Job | Iterable[Job], folder: str | os.PathLike[str]) -> list[P
 def _archive_one(job: Job, folder: Path) -> Path:
     if not job.ended:  # one that has ended does not change any more
         job.refresh()
-    final, half = folder / job.id, folder / f".{job.id}.partial"
+    name = folder_name(job.id)
+    final, half = folder / name, folder / f".{name}.partial"
     shutil.rmtree(half, ignore_errors=True)
     half.mkdir(parents=True)
     _write_json(half / "job.json", as_json(job.job))
@@ -55,6 +59,15 @@ def _archive_one(job: Job, folder: Path) -> Path:
     shutil.rmtree(final, ignore_errors=True)
     half.rename(final)  # last, and at once: a folder with this name is always a whole one
     return final
+
+
+def folder_name(text: str) -> str:
+    """The name of a folder for an id or name from a service, which is never a path: what no id has becomes `_`."""
+    safe = re.sub(r"[^A-Za-z0-9._-]", "_", text)
+    if safe == text and len(text) <= _LONGEST_NAME and text.strip("."):
+        return text
+    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=4).hexdigest()  # two stay two
+    return f"{safe[: _LONGEST_NAME - 9].lstrip('.')}-{digest}"
 
 
 def read_run(folder: str | os.PathLike[str]) -> Run:

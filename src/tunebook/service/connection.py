@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-from openai import AzureOpenAI, OpenAI
-
-from tunebook.errors import ServiceError
+from tunebook.service.addresses import PUBLIC, Cloud, read_endpoint
+from tunebook.service.clients import make_client
 from tunebook.service.deployments import Deployments
 from tunebook.service.embedded import running_instance
 from tunebook.service.files import Files
 from tunebook.service.jobs import Jobs
 from tunebook.service.management import Place
+from tunebook.service.refusals import signed_in
 from tunebook.service.resource import Resource
 from tunebook.show import Card, Shown, Span, Text
 
-_ENTRA_SCOPE = "https://cognitiveservices.azure.com/.default"
-_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 # Chunked uploads, import from a URL and deleting a model exist under the dated addresses alone.
 _DATED = "2025-04-01-preview"
 NOT_CONFIGURED = (
@@ -67,6 +64,9 @@ def connect(
     api_key: str | None = None,
     api_version: str | None = None,
     credential: Any = None,
+    headers: Mapping[str, str] | None = None,
+    token_scope: str | None = None,
+    management_url: str | None = None,
     subscription: str | None = None,
     resource_group: str | None = None,
     resource_id: str | None = None,
@@ -76,11 +76,15 @@ def connect(
 ) -> Workspace:
     """Open a resource: `endpoint` if given, else the environment's, else the embedded service.
 
-    endpoint: `https://<resource>.openai.azure.com` or a Foundry project's address; `"local"` is the embedded
-        service; None reads `AZURE_OPENAI_ENDPOINT` and, when that is not set, says so and uses `"local"`.
+    endpoint: `https://<resource>.openai.azure.com` or a Foundry project's address, as it was copied (API paths and
+        quotes are cut off); `"local"` is the embedded service; None reads `AZURE_OPENAI_ENDPOINT` and, when that is
+        not set, says so and uses `"local"`.
     api_key: None reads `AZURE_OPENAI_API_KEY`; when that is not set either, `credential` (an azure-identity
         credential, by default `DefaultAzureCredential`) signs in with Entra ID.
     api_version: a dated version such as `2025-04-01-preview` chooses the dated addresses; None is `/openai/v1/`.
+    headers: sent with every request, for what a gateway such as API Management asks for.
+    token_scope, management_url: of the sign-in's token and of Azure Resource Manager, where the endpoint does not tell
+        them (`azure.us` and `azure.cn` have their own, and a project's endpoint has another audience).
     subscription, resource_group, or the whole resource_id: where the resource stands in Azure, which deploying needs.
         None reads `AZURE_SUBSCRIPTION_ID`, `AZURE_RESOURCE_GROUP` and `AZURE_OPENAI_RESOURCE_ID`; what is still
         missing is found from the endpoint, once, when it is needed.
@@ -102,56 +106,32 @@ def connect(
         instance = running_instance(Path(state) if state else None, environ=environ)
         key: str | Callable[[], str] = instance.api_key
         address, name, embedded = instance.endpoint, "embedded", True
+        cloud = PUBLIC
     else:
-        address, name = _address(endpoint)
-        embedded = urlsplit(address).hostname in _LOOPBACK
-        key = api_key or environ.get("AZURE_OPENAI_API_KEY") or _entra_token(credential)
+        meant = read_endpoint(endpoint)
+        given = {"token_scope": token_scope, "management_url": management_url}
+        cloud = replace(meant.cloud, **{name: value for name, value in given.items() if value})
+        if management_url:
+            cloud = replace(cloud, management_scope=f"{management_url.rstrip('/')}/.default")
+        address, name, embedded = meant.address, meant.name, meant.loopback
+        key = api_key or environ.get("AZURE_OPENAI_API_KEY") or _entra_token(credential, cloud)
     return Workspace(
-        _client(address, key, api_version),
+        make_client(address, key, api_version, headers),
         name=name,
         endpoint=address,
         embedded=embedded,
-        dated=lambda: _client(address, key, api_version or _DATED),
+        cloud=cloud,
+        dated=lambda: make_client(address, key, api_version or _DATED, headers),
         place=Place.of(subscription, resource_group, resource_id, environ),
         credential=credential,
     )
 
 
-def _address(endpoint: str) -> tuple[str, str]:
-    """The endpoint without its API path, and the resource's name."""
-    address = endpoint.strip().rstrip("/")
-    for tail in ("/openai/v1", "/openai"):
-        address = address.removesuffix(tail)
-    parts = urlsplit(address)
-    host = parts.hostname or ""
-    plain_but_local = parts.scheme == "http" and host in _LOOPBACK
-    if not host or not (parts.scheme == "https" or plain_but_local) or parts.username or parts.query:
-        shown = re.sub(r"//[^/]*@|\?.*", "…", endpoint)  # people paste addresses with a key in them
-        raise ServiceError(
-            f"endpoint {shown!r}: an address such as https://my-resource.openai.azure.com is needed "
-            "(https, no key in it). It stands in the portal under Keys and Endpoint."
-        )
-    project = parts.path.rpartition("/projects/")[2] if "/projects/" in parts.path else ""
-    return address, "/".join(filter(None, (host.split(".")[0] if not plain_but_local else host, project)))
-
-
-def _client(address: str, key: str | Callable[[], str], api_version: str | None) -> OpenAI:
-    if api_version is None:
-        return OpenAI(base_url=f"{address}/openai/v1/", api_key=key)
-    if "/projects/" in address:
-        raise ServiceError(
-            f"api_version={api_version!r}: a Foundry project's address takes none. Leave it out, or use the "
-            "resource's own address, https://<resource>.openai.azure.com."
-        )
-    if callable(key):
-        return AzureOpenAI(azure_endpoint=address, azure_ad_token_provider=key, api_version=api_version)
-    return AzureOpenAI(azure_endpoint=address, api_key=key, api_version=api_version)
-
-
-def _entra_token(credential: Any) -> Callable[[], str]:
+def _entra_token(credential: Any, cloud: Cloud) -> Callable[[], str]:
     from azure.identity import DefaultAzureCredential, get_bearer_token_provider
 
-    return get_bearer_token_provider(credential or DefaultAzureCredential(), _ENTRA_SCOPE)
+    signed = credential or DefaultAzureCredential(authority=cloud.authority)
+    return signed_in(get_bearer_token_provider(signed, cloud.token_scope))
 
 
 def device_credential(show: Callable[[str, str, Any], None], tenant: str = "") -> Any:

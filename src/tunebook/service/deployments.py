@@ -15,9 +15,10 @@ from openai import APIConnectionError, APIStatusError, PermissionDeniedError
 from tunebook.catalogue import load_catalogue
 from tunebook.errors import RequestError, ServiceError
 from tunebook.service.jobs import Job
-from tunebook.service.management import CALLER_ROLE, Account, Management, if_allowed, refused
+from tunebook.service.management import Account, Management, if_allowed
 from tunebook.service.pacing import intervals
 from tunebook.service.preflight import Preflight, judge_deployment, model_format, name_and_version, survey
+from tunebook.service.refusals import CALLER_ROLE, refused
 from tunebook.service.resource import Resource
 from tunebook.service.terms import Terms, deployment_terms, sku_name
 from tunebook.show import Card, Items, Shown, facts
@@ -233,6 +234,11 @@ class Deployments:
             return ask(self._management.client.deployments, (account.resource_group, account.name))
         except HttpResponseError as error:
             raise refused(error, doing, account) from error
+        except (AttributeError, KeyError, TypeError, ValueError) as error:  # what the SDK makes of a page or of null
+            raise ServiceError(
+                f"{doing} failed: what answers is not Azure Resource Manager. A proxy, a gateway or the network's "
+                "sign-in page may stand between."
+            ) from error
         except AzureError as error:
             raise ServiceError(f"{doing} failed: {error}. Check the network and the sign-in (`az login`).") from error
 

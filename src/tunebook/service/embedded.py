@@ -6,17 +6,20 @@ lives, and started when it does not; it ends by itself after an hour without a r
 
 from __future__ import annotations
 
+import hmac
+import http.client
 import json
 import os
+import secrets
 import subprocess
 import sys
 import tempfile
 import threading
-import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from platformdirs import user_data_path
 
@@ -58,15 +61,19 @@ def _recorded(folder: Path) -> Instance | None:
 
 
 def _lives(instance: Instance) -> bool:
-    request = urllib.request.Request(  # noqa: S310 - the address came from our own file; checked below
-        f"{instance.endpoint}/openai/v1/models", headers={"api-key": instance.api_key}
-    )
-    if request.host.split(":")[0] != "127.0.0.1":
+    """Whether the service that wrote the record is there: it proves that it has the key, which is not sent to it.
+
+    After a crash any other program may have its port.
+    """
+    parts, nonce = urlsplit(instance.endpoint), secrets.token_hex(16)
+    if parts.scheme != "http" or parts.hostname != "127.0.0.1":
         return False
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # never through a proxy
+    wanted = hmac.new(instance.api_key.encode(), f"{nonce}\n{parts.port}".encode(), "sha256").hexdigest()
     try:
-        with urllib.request.urlopen(request, timeout=_ANSWER_TIMEOUT_S) as reply:  # noqa: S310
-            return reply.status == 200
-    except (OSError, urllib.error.URLError):
+        with direct.open(f"{instance.endpoint}/tunebook/proof?{nonce}", timeout=_ANSWER_TIMEOUT_S) as reply:
+            return hmac.compare_digest(wanted, str(json.loads(reply.read(1000))["proof"]))
+    except (OSError, ValueError, KeyError, TypeError, http.client.HTTPException):
         return False
 
 

@@ -6,11 +6,13 @@ import io
 import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from tunebook.catalogue import load_catalogue
-from tunebook.errors import DataError
+from tunebook.errors import DataError, ResultsError, ServiceError
+from tunebook.service.once import AWAY, send_once
 from tunebook.service.pacing import intervals
 from tunebook.service.resource import Resource
 from tunebook.service.uploads import content_key, import_file, upload_in_parts
@@ -20,7 +22,18 @@ if TYPE_CHECKING:
 
     from tunebook.data import Dataset
 
-_SETTLED = {"processed", "error", "deleted"}
+# What each state that ends the waiting means; others (uploaded, pending, running) go on.
+_ENDED_BADLY = {
+    "error": "the service refused the file",
+    "failed": "the service could not process the file",
+    "cancelled": "the processing of the file was cancelled at the service",
+    "deleting": "the file is being deleted at the service",
+    "deleted": "the file was deleted at the service while it was processed",
+}
+_TIMEOUT_S = 3600.0
+_TOLD_EVERY_S = 60.0
+_COMPARED_BYTES = 100_000_000  # files up to this are compared byte for byte after a lost answer
+_DOWNLOADS = 3  # of a file that came cut short
 
 
 class Files:
@@ -36,14 +49,19 @@ class Files:
         *,
         name: str | None = None,
         progress: Callable[[int, int], object] | None = None,
+        timeout_s: float = _TIMEOUT_S,
+        say: Callable[[str], object] = print,
         sleep: Callable[[float], object] = time.sleep,
     ) -> FileObject:
         """Upload a dataset or a file for fine-tuning and wait until the service has processed it.
 
         A Dataset is sent as JSON Lines in UTF-8 with a byte-order mark, as the documentation asks; a path is sent
         byte for byte; more than 100 MB go in parts, where the service offers that, and the same call after an
-        interruption sends only the rest. `progress(sent, total)` is called with bytes. Returns the SDK's FileObject,
-        status `processed`. Raises DataError for a file that is missing or that the service refuses.
+        interruption sends only the rest. `progress(sent, total)` is called with bytes. When the answer is lost, the
+        service is asked for the file before it is sent again. `say` gets a sentence about that, and once a minute
+        while the service processes the file. Returns the SDK's FileObject, status `processed`.
+        Raises DataError for a file that is missing or that the service refuses; ServiceError when it is not processed
+        within `timeout_s` seconds.
 
         >>> file = ws.files.upload(tb.read_dataset("train.jsonl"))
         >>> file.filename, file.status
@@ -58,29 +76,85 @@ class Files:
                 uploaded = upload_in_parts(self._resource, body, name=whole, total=total, key=key, progress=progress)
                 body.seek(0)
             if uploaded is None:
-                sent: Any = _Counting(body, total, progress) if progress else body
-                uploaded = self._client.files.create(file=(name or filename, sent), purpose="fine-tune")
-        return self._wait(uploaded, sleep)
+                uploaded = self._send(body, total, name or filename, progress, say, sleep)
+        return self._wait(uploaded, timeout_s, say, sleep)
+
+    def _send(
+        self,
+        body: BinaryIO,
+        total: int,
+        name: str,
+        progress: Callable[[int, int], object] | None,
+        say: Callable[[str], object],
+        sleep: Callable[[float], object],
+    ) -> FileObject:
+        """The file in one request, sent once."""
+        client = self._client.with_options(max_retries=0)
+
+        def send() -> FileObject:
+            body.seek(0)
+            sent: Any = _Counting(body, total, progress) if progress else body
+            return client.files.create(file=(name, sent), purpose="fine-tune")
+
+        def same() -> list[FileObject]:
+            alike = [f for f in self.list("fine-tune") if f.filename == name and f.bytes in (total, 0, None)]
+            if total > _COMPARED_BYTES:
+                return alike
+            body.seek(0)
+            whole = body.read()
+            return [file for file in alike if self._client.files.content(file.id).read() == whole]
+
+        return send_once(
+            send,
+            same,
+            what=f"upload of {name}",
+            look="ws.files.list()",
+            undo=lambda file: f'ws.files.delete("{file.id}")',
+            retries=2,
+            poll_interval_s=self._resource.poll_interval_s,
+            say=say,
+            sleep=sleep,
+        )
 
     def import_url(
-        self, url: str, *, name: str | None = None, sleep: Callable[[float], object] = time.sleep
+        self,
+        url: str,
+        *,
+        name: str | None = None,
+        timeout_s: float = _TIMEOUT_S,
+        say: Callable[[str], object] = print,
+        sleep: Callable[[float], object] = time.sleep,
     ) -> FileObject:
         """Have the service fetch a file from a URL (Blob Storage with a SAS token), and wait until it is processed.
 
         Raises DataError when the URL cannot be one, cannot be fetched, or holds what the service refuses.
         """
-        return self._wait(import_file(self._resource, url, name=name), sleep)
+        return self._wait(import_file(self._resource, url, name=name), timeout_s, say, sleep)
 
-    def _wait(self, file: FileObject, sleep: Callable[[float], object]) -> FileObject:
+    def _wait(
+        self, file: FileObject, timeout_s: float, say: Callable[[str], object], sleep: Callable[[float], object]
+    ) -> FileObject:
+        """The file once it is processed. While the service cannot be reached, it is asked again."""
+        waited_s = told_s = 0.0  # the pauses slept are counted, not the clock: that goes on while a laptop is closed
         pauses = intervals(*self._resource.poll_interval_s)
-        while file.status not in _SETTLED:
-            sleep(next(pauses))
-            file = self._client.files.retrieve(file.id)
-        if file.status == "error":
-            raise DataError(
-                f"{file.filename} ({file.id}): the service refused the file: "
-                f"{file.status_details or 'it gives no reason'}. `tunebook check` finds the lines."
-            )
+        while (status := str(file.status)) != "processed":
+            if status in _ENDED_BADLY:
+                reason = (file.status_details or "").rstrip(".") or "it gives no reason"
+                advice = "`tunebook check` finds the lines." if status == "error" else "Upload it again."
+                raise DataError(f"{file.filename} ({file.id}): {_ENDED_BADLY[status]}: {reason}. {advice}")
+            if waited_s > timeout_s:
+                raise ServiceError(
+                    f"{file.filename} ({file.id}) is still {status!r} after {timeout_s:g} s. The service goes on with "
+                    f'it: ask later with ws.files.retrieve("{file.id}"), or give a larger timeout_s.'
+                )
+            if waited_s - told_s > _TOLD_EVERY_S:
+                told_s = waited_s
+                say(f"{file.filename}: {status} at the service for {waited_s:.0f} s.")
+            pause = next(pauses)
+            sleep(pause)
+            waited_s += pause
+            with suppress(*AWAY):
+                file = self._client.files.retrieve(file.id)
         return file
 
     def list(self, purpose: str | None = None) -> list[FileObject]:
@@ -100,10 +174,20 @@ class Files:
     def content(self, file_id: str) -> bytes:
         """The bytes of a file of the service, a result file for instance.
 
+        Raises ResultsError when they stay fewer than its record tells: the download is cut short.
+
         >>> ws.files.content(job.job.result_files[0])[:15]
         b'step,train_loss'
         """
-        return self._client.files.content(file_id).read()
+        told = self._client.files.retrieve(file_id).bytes or 0  # asked first: the file of a running job grows
+        for _ in range(_DOWNLOADS):
+            content = self._client.files.content(file_id).read()
+            if len(content) >= told:
+                return content
+        raise ResultsError(
+            f"{file_id}: {len(content):,} bytes come, and its record tells {told:,}. The download is cut short: try "
+            "again."
+        )
 
     def delete(self, file_id: str) -> None:
         """Delete a file for good. A job that is still running may need it: `tb.cleanup(ws)` looks first."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import secrets
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -12,12 +13,13 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from openai import APIConnectionError, BadRequestError, ConflictError, InternalServerError, RateLimitError
+from openai import BadRequestError, ConflictError
 
 from tunebook.analysis.results import Results, load_results
 from tunebook.analysis.run import TERMINAL, Run
-from tunebook.errors import JobNotFinished, RequestError
+from tunebook.errors import JobNotFinished, RequestError, ResultsError
 from tunebook.service.files import Files
+from tunebook.service.once import AWAY, send_once
 from tunebook.service.pacing import next_interval
 from tunebook.service.request import JobRequest
 from tunebook.service.resource import Resource
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 _PAGE = 100
 _LONGEST_WAIT = 4  # times the shortest pause: so much later than it ended is a job seen to have ended
 _JOB_IN_NAME = re.compile(r"\.ft-([0-9a-f]{32})")
-AWAY = (APIConnectionError, RateLimitError, InternalServerError)  # what passes by itself
+_SEEDS = 2**31  # what a seed may be
 
 
 class Jobs:
@@ -41,12 +43,21 @@ class Jobs:
         self._resource = resource
         self._api = resource.client.fine_tuning.jobs
 
-    def create(self, request: JobRequest, *, retries: int | None = None) -> Job:
-        """Send the request. Raises RequestError, before anything is sent, for what the service would refuse.
+    def create(
+        self,
+        request: JobRequest,
+        *,
+        retries: int = 2,
+        say: Callable[[str], object] = print,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> Job:
+        """Send the request, once. Raises RequestError, before anything is sent, for what the service would refuse.
 
-        retries: how often the SDK sends again after a connection error, its default when None. A request that was
-        carried out although its answer was lost makes a second job then; 0 leaves that question to the caller.
-        `job.differences` then says where what was accepted is not what was asked.
+        When the answer is lost, the service is asked for the job before it is sent again, at most `retries` times, and
+        `say` gets a sentence about it; 0 leaves that question to the caller. So that the job can be known again, it
+        gets a seed where the request has none (as the service would give it one).
+        Raises ServiceError when it is not known in the end whether there is a job.
+        `job.differences` says where what was accepted is not what was asked.
 
         >>> file = ws.files.upload("train.jsonl")
         >>> job = ws.jobs.create(tb.JobRequest(model="gpt-4.1-nano", training_file=file.id, n_epochs=1))
@@ -56,12 +67,31 @@ class Jobs:
         refused = [problem for problem in request.problems() if problem.severity == "error"]
         if refused:
             raise RequestError("This job would be refused. " + " ".join(map(str, refused)))
-        body = request.to_json()
-        named = {key: body.pop(key) for key in ("model", "training_file")}
-        client = self._resource.client
-        if retries is not None:
-            client = client.with_options(max_retries=retries)
-        return Job(self._resource, client.fine_tuning.jobs.create(**named, extra_body=body), asked=request)
+        body, known = request.to_json(), set[str]()
+        if retries and "seed" not in body:
+            body["seed"] = secrets.randbelow(_SEEDS)
+        elif retries:  # jobs asked for like this before are not this one
+            known = {job.id for job in self.alike(body)}
+        named = {key: body[key] for key in ("model", "training_file")}
+        rest = {key: value for key, value in body.items() if key not in named}
+        api = self._resource.client.with_options(max_retries=0).fine_tuning.jobs
+        job = send_once(
+            lambda: api.create(**named, extra_body=rest),
+            lambda: [job for job in self.alike(body) if job.id not in known],
+            what=f"job on {request.training_file}",
+            look="ws.jobs.list()",
+            undo=lambda job: f'ws.jobs.retrieve("{job.id}").cancel()',
+            retries=retries,
+            poll_interval_s=self._resource.poll_interval_s,
+            say=say,
+            sleep=sleep,
+        )
+        return Job(self._resource, job, asked=request)
+
+    def alike(self, body: Mapping[str, Any]) -> list[FineTuningJob]:
+        """Of the newest jobs those that a request with this body makes: its file, seed and suffix. Newest first."""
+        newest = list(islice(self._api.list(limit=_PAGE), _PAGE))
+        return [job for job in newest if job.training_file == body["training_file"] and _identified(job, body)]
 
     def retrieve(self, job_id: str) -> Job:
         """A handle on the job of that id. Raises the SDK's NotFoundError where there is none.
@@ -158,10 +188,10 @@ class Job(Shown):
         return JobRequest(**given)
 
     def wait(self, timeout_s: float | None = None) -> Job:
-        """Block until the job has ended, however it ends. Ctrl-C stops the waiting, never the job.
+        """Block until the job has ended, however it ends, or is paused. Ctrl-C stops the waiting, never the job.
 
-        While the service cannot be reached, it is asked again. Raises TimeoutError after `timeout_s` seconds; the job
-        goes on.
+        A paused job waits for a person: it is said and returned. While the service cannot be reached, it is asked
+        again. Raises TimeoutError after `timeout_s` seconds; the job goes on.
 
         >>> job.wait().status
         'succeeded'
@@ -172,7 +202,9 @@ class Job(Shown):
             before = self.status
             with suppress(*AWAY):
                 self.refresh()
-            if self.ended:
+            if self.status == "paused":
+                print(self.pause_told())
+            if self.ended or self.status == "paused":
                 return self
             if timeout_s is not None and time.monotonic() - began > timeout_s:
                 raise TimeoutError(
@@ -181,6 +213,17 @@ class Job(Shown):
             changed = self.status != before
             pause = next_interval(pause, changed=changed, shortest_s=shortest, longest_s=_LONGEST_WAIT * shortest)
             time.sleep(pause)
+
+    def pause_told(self) -> str:
+        """That the job is paused, by whom as far as its events tell, and how it goes on."""
+        told = []
+        with suppress(*AWAY):
+            told = [event.message for event in self.events() if "paus" in (event.message or "").lower()]
+        why = f" The service says: {told[-1].rstrip('.')}." if told else ""
+        return (
+            f"{self.id} is paused, by a person or by the service (which does it at a cost limit, or when Developer "
+            f'capacity is taken back).{why} It goes on with ws.jobs.retrieve("{self.id}").resume().'
+        )
 
     async def watched(self, timeout_s: float | None = None) -> Job:
         """The awaitable twin of `wait`: the event loop stays free."""
@@ -210,7 +253,8 @@ class Job(Shown):
     def results(self) -> Results:
         """The result file, which may be partial while the job runs; before there is one, what the events say.
 
-        Raises JobNotFinished when not even a first step has been trained.
+        Raises JobNotFinished when not even a first step has been trained, ResultsError for a result file that is empty
+        after the end, or cut short.
 
         >>> job.results().frame.columns[:3].tolist()
         ['step', 'train_loss', 'train_mean_token_accuracy']
@@ -219,30 +263,46 @@ class Job(Shown):
             content = Files(self.workspace).content(files[0])
             if content.strip():
                 return load_results(content, name=self.id)
-        results = Results.from_events([as_json(event) for event in self.events()], name=self.id)
-        if not len(results):
+            if self.status == "succeeded":
+                raise ResultsError(
+                    f"{self.id}: its result file {files[0]} is empty, although it succeeded. Try again; what its "
+                    "events say is in job.run().results."
+                )
+        results = self._measured()
+        if results is None:
             raise JobNotFinished(
                 f"{self.id} is {self.status} and has no results yet: they begin with its first training step. "
                 "Watch it with tb.watch(job), or ask again later."
             )
         return results
 
+    def _measured(self) -> Results | None:
+        """What the events say of the training so far."""
+        results = Results.from_events([as_json(event) for event in self.events()], name=self.id)
+        return results if len(results) else None
+
     def run(self) -> Run:
         """The job with its results, checkpoints and events as plain data, for analysis without the service.
+
+        Where the result file cannot be read, `results` is what the events say, and `problems` says so.
 
         >>> tb.diagnose(job.run()).verdict
         'not_converged'
         """
         self.refresh()
+        problems = {}
         try:
-            results = self.results()
+            results: Results | None = self.results()
         except JobNotFinished:
             results = None
+        except ResultsError as error:
+            results, problems["results.csv"] = self._measured(), str(error)
         return Run(
             job=as_json(self.job),
             results=results,
             checkpoints=tuple(as_json(c) for c in self.checkpoints()),
             events=tuple(as_json(e) for e in self.events()),
+            problems=problems,
         )
 
     @property
@@ -285,6 +345,13 @@ def job_of(model: str) -> str | None:
 def as_json(record: Any) -> dict[str, Any]:
     """An SDK object as the service sent it, extra keys included."""
     return record.to_dict(mode="json")
+
+
+def _identified(job: FineTuningJob, body: Mapping[str, Any]) -> bool:
+    """Whether a job has the seed and the suffix of a request, as far as the service tells them."""
+    run = Run(job=as_json(job))
+    told = {name: value for name, value in (("seed", run.seed), ("suffix", run.suffix)) if value is not None}
+    return bool(told) and all(body.get(name) == value for name, value in told.items())
 
 
 def _method(job: Mapping[str, Any]) -> Any:

@@ -7,7 +7,6 @@ both parts at its one address, with its own key.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -17,20 +16,16 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
 from tunebook.errors import ServiceError
+from tunebook.service.addresses import PUBLIC, Cloud
+from tunebook.service.refusals import DEPLOYER_ROLE, error_of, is_no_sign_in, no_sign_in
 
-_ARM = "https://management.azure.com"
-_ARM_SCOPE = f"{_ARM}/.default"
 _ID = re.compile(
     r"/subscriptions/(?P<subscription>[^/]+)/resourceGroups/(?P<resource_group>[^/]+)"
     r"/providers/Microsoft\.CognitiveServices/accounts/(?P<name>[^/]+)/?",
     re.IGNORECASE,
 )
+_LONGEST_SILENCE_S = 60.0
 EMBEDDED_SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
-
-# The smallest built-in role that may create and delete deployments and use the data plane:
-# https://learn.microsoft.com/azure/ai-foundry/openai/how-to/role-based-access-control
-DEPLOYER_ROLE = "Cognitive Services OpenAI Contributor"
-CALLER_ROLE = "Cognitive Services OpenAI User"
 
 
 @dataclass(frozen=True)
@@ -89,13 +84,20 @@ class Management:
     """`ws.management`: the resource's address (`account`) and azure-mgmt-cognitiveservices' `client` for it."""
 
     def __init__(
-        self, endpoint: str, *, key: Callable[[], str] | None = None, place: Place | None = None, credential: Any = None
+        self,
+        endpoint: str,
+        *,
+        key: Callable[[], str] | None = None,
+        place: Place | None = None,
+        credential: Any = None,
+        cloud: Cloud = PUBLIC,
     ) -> None:
         """endpoint: of the resource. key: of the embedded service, which plays the management plane with it too."""
         self._endpoint = endpoint
         self._key = key
         self._place = place or Place()
         self._given_credential = credential
+        self._cloud = cloud
 
     @cached_property
     def account(self) -> Account:
@@ -126,8 +128,16 @@ class Management:
         address = f"{self._base}{quote(path)}"
         reply = self._pipeline.send_request(HttpRequest("GET", address, params={"api-version": api_version, **query}))
         reply.raise_for_status()
-        value = reply.json()
-        return value if isinstance(value, dict) else {}
+        try:
+            value = reply.json()
+        except ValueError:
+            value = None
+        if not isinstance(value, dict):
+            raise ServiceError(
+                f"{urlsplit(self._base).netloc} does not answer as Azure Resource Manager does ({quote(path)}): "
+                "no JSON object came. A proxy, a gateway or the network's sign-in page may stand between."
+            )
+        return value
 
     def pages(self, path: str, api_version: str) -> Iterator[dict[str, Any]]:
         """The items of a listing, page by page."""
@@ -160,7 +170,7 @@ class Management:
 
     @property
     def _base(self) -> str:
-        return _ARM if self._key is None else self._endpoint
+        return self._cloud.management_url.rstrip("/") if self._key is None else self._endpoint
 
     @property
     def _host(self) -> str:
@@ -177,9 +187,8 @@ class Management:
                     if _answers_at(account, self._host):
                         return replace(Account.from_id(account.id), location=_normal(account.location))
         except AzureError as error:
-            raise ServiceError(
-                f"Where {self._host} stands in Azure cannot be found: {error_of(error)[2]} {_SAY_WHERE}"
-            ) from error
+            why = no_sign_in(error) if is_no_sign_in(error) else error_of(error)[2]
+            raise ServiceError(f"Where {self._host} stands in Azure cannot be found: {why} {_SAY_WHERE}") from error
         among = f"subscription {place.subscription}" if place.subscription else f"{len(subscriptions)} subscriptions"
         raise ServiceError(
             f"No resource with the endpoint {self._host} is visible to this sign-in in {among}. Sign in with the right "
@@ -193,22 +202,31 @@ class Management:
         from azure.mgmt.cognitiveservices import CognitiveServicesManagementClient
 
         if self._key is None:
-            return CognitiveServicesManagementClient(self._credential, subscription)
+            return CognitiveServicesManagementClient(
+                self._credential,
+                subscription,
+                base_url=self._base,
+                credential_scopes=[self._cloud.management_scope],
+                retry_policy=_patient_retries(),
+            )
         return CognitiveServicesManagementClient(
             self._credential,
             subscription,
             base_url=self._endpoint,
-            credential_scopes=[_ARM_SCOPE],
+            credential_scopes=[self._cloud.management_scope],
+            retry_policy=_patient_retries(),
             authentication_policy=self._policy,
+            transport=_direct(),
         )
 
     @cached_property
     def _pipeline(self) -> Any:
-        from azure.core.pipeline.policies import RedirectPolicy, RetryPolicy, UserAgentPolicy
+        from azure.core.pipeline.policies import RedirectPolicy, UserAgentPolicy
         from azure.mgmt.core import ARMPipelineClient
 
-        policies = [UserAgentPolicy(sdk_moniker="tunebook"), RedirectPolicy(), RetryPolicy(), self._policy]
-        return ARMPipelineClient(base_url=self._base, policies=policies)
+        policies = [UserAgentPolicy(sdk_moniker="tunebook"), RedirectPolicy(), _patient_retries(), self._policy]
+        direct = {} if self._key is None else {"transport": _direct()}
+        return ARMPipelineClient(base_url=self._base, policies=policies, **direct)
 
     @cached_property
     def _policy(self) -> Any:
@@ -216,7 +234,7 @@ class Management:
             return _key_over_loopback(self._key())
         from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
 
-        return ARMChallengeAuthenticationPolicy(self._credential, _ARM_SCOPE)
+        return ARMChallengeAuthenticationPolicy(self._credential, self._cloud.management_scope)
 
     @cached_property
     def _credential(self) -> Any:
@@ -224,7 +242,7 @@ class Management:
             return object()  # the policy signs; the client only wants something that is not None
         from azure.identity import DefaultAzureCredential
 
-        return self._given_credential or DefaultAzureCredential()
+        return self._given_credential or DefaultAzureCredential(authority=self._cloud.authority)
 
     def __repr__(self) -> str:
         return f"<management plane of {self._endpoint}>"
@@ -245,6 +263,27 @@ def _key_over_loopback(key: str) -> Any:
             request.http_request.headers["Authorization"] = f"Bearer {key}"
 
     return KeyOverLoopback()
+
+
+def _patient_retries() -> Any:
+    """Tries again after as long as the service asks for, but never waits for longer than a minute without a word.
+
+    A refusal that asks for more is raised, with what it says.
+    """
+    from azure.core.pipeline.policies import RetryPolicy
+
+    class PatientRetries(RetryPolicy):
+        def is_retry(self, settings: Any, response: Any) -> bool:
+            return (self.get_retry_after(response) or 0) <= _LONGEST_SILENCE_S and super().is_retry(settings, response)
+
+    return PatientRetries()
+
+
+def _direct() -> Any:
+    """A way that no proxy of the environment stands in: to this machine."""
+    from azure.core.pipeline.transport import RequestsTransport
+
+    return RequestsTransport(use_env_settings=False)
 
 
 def _answers_at(account: Any, host: str) -> bool:
@@ -281,75 +320,3 @@ def if_allowed(read: Callable[[], Any]) -> Any:
         return read()
     except HttpResponseError:
         return None
-
-
-# What the management plane refuses, in words: the cause, and what to do next. Its errors arrive as azure.core's
-# HttpResponseError with ARM's `{"error": {"code", "message", "details"}}`. The codes are those seen when deploying
-# fine-tuned models; what is not known is said in the service's own words.
-_QUOTA = (
-    "Ask for less with capacity=, lower another deployment of the same model and SKU, delete one, choose another "
-    "SKU, or ask for more quota in the portal under Quotas."
-)
-_NEXT_STEP: Mapping[str, str] = {
-    "InsufficientQuota": _QUOTA,
-    "QuotaExceeded": _QUOTA,
-    "InvalidCapacity": "Give capacity= as a whole number of thousands of tokens per minute within what the SKU allows.",
-    "DeploymentModelNotSupported": (
-        "The model is not offered in this region as this SKU, or is not there at all: deploy it where it was trained, "
-        'with sku="globalstandard", or copy the checkpoint to a region that has it.'
-    ),
-    "InvalidResourceProperties": "Check the SKU, the region and the model's format and version.",
-    "SkuNotAvailable": 'Choose another SKU: "standard", "globalstandard" or "developer".',
-    "ResourceNotFound": "Check subscription and resource group; the resource's address stands in the portal.",
-    "ParentResourceNotFound": "Check subscription and resource group; the resource's address stands in the portal.",
-    "ResourceGroupNotFound": "Check the resource group's name.",
-    "SubscriptionNotFound": "Check the subscription's id, and that the sign-in is to its tenant.",
-    "RequestConflict": "Another change of this resource is under way: try again when it is done.",
-    "AnotherOperationInProgress": "Another change of this resource is under way: try again when it is done.",
-}
-_LINKED = (
-    "The fine-tuned model belongs to a workspace this sign-in may not read: ask for the role {role!r} on the resource "
-    "and for the Reader role on the scope the message names."
-)
-_ROLE = "Ask an owner of the resource for the role {role!r} on {account}; it takes some minutes to take effect."
-
-
-def error_of(error: Any) -> tuple[int | None, str, str]:
-    """HTTP status, code and message of a management-plane error; the innermost detail when there is one."""
-    body: Any = {}
-    response = getattr(error, "response", None)
-    try:
-        body = json.loads(response.text()) if response is not None else {}
-    except (ValueError, TypeError, AttributeError):
-        body = {}
-    reason = body.get("error", body) if isinstance(body, Mapping) else {}
-    if not isinstance(reason, Mapping):
-        reason = {"message": reason}
-    while isinstance(details := reason.get("details"), list) and details and isinstance(details[0], Mapping):
-        reason = details[0]
-    message = str(reason.get("message") or getattr(error, "message", None) or error).strip()
-    return getattr(error, "status_code", None), str(reason.get("code") or ""), message.partition("\n")[0]
-
-
-def next_step(status: int | None, code: str, message: str, account: Account) -> str:
-    """What to do about a refusal. Empty when nothing better than the service's own words is known."""
-    if code == "LinkedAuthorizationFailed":
-        return _LINKED.format(role=DEPLOYER_ROLE)
-    if status == 403 or code == "AuthorizationFailed":
-        return _ROLE.format(role=DEPLOYER_ROLE, account=account.name)
-    if status == 401:
-        return "Sign in anew (for example `az login`), in the tenant the resource belongs to."
-    if code in _NEXT_STEP:
-        return _NEXT_STEP[code]
-    if "quota" in (code + message).lower():
-        return _QUOTA
-    return ""
-
-
-def refused(error: Any, doing: str, account: Account) -> ServiceError:
-    """The ServiceError to raise from a management-plane error; `doing` is e.g. `Deploying support-v1`."""
-    status, code, message = error_of(error)
-    label = " ".join(str(part) for part in (status, code) if part)
-    sentence = f"{doing} was refused" + (f" ({label})" if label else "") + f": {message}"
-    step = next_step(status, code, message, account)
-    return ServiceError(f"{sentence.rstrip('.')}. {step}".strip())

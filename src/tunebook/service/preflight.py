@@ -19,7 +19,8 @@ from tunebook.analysis.run import TERMINAL
 from tunebook.catalogue import Catalogue, load_catalogue
 from tunebook.palette import TONES
 from tunebook.service.jobs import Jobs, as_json, job_of
-from tunebook.service.management import DEPLOYER_ROLE, Management, if_allowed
+from tunebook.service.management import Management, if_allowed
+from tunebook.service.refusals import DEPLOYER_ROLE
 from tunebook.service.resource import Resource
 from tunebook.service.terms import retirement, sku_name
 from tunebook.show import Card, Shown, Span, Table

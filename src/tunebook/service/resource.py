@@ -8,6 +8,7 @@ from typing import Any
 
 from openai import OpenAI
 
+from tunebook.service.addresses import PUBLIC, Cloud
 from tunebook.service.management import Management, Place
 
 
@@ -29,6 +30,7 @@ class Resource:
         dated: Callable[[], OpenAI] | None = None,
         place: Place | None = None,
         credential: Any = None,
+        cloud: Cloud = PUBLIC,
     ) -> None:
         self.client = client
         self.name = name
@@ -36,7 +38,11 @@ class Resource:
         self.embedded = embedded
         self.poll_interval_s = (0.25, 2.0) if embedded else (5.0, 60.0)
         self.management = Management(
-            endpoint, key=(lambda: str(client.api_key)) if embedded else None, place=place, credential=credential
+            endpoint,
+            key=(lambda: str(client.api_key)) if embedded else None,
+            place=place,
+            credential=credential,
+            cloud=cloud,
         )
         self._dated = dated
 

@@ -19,7 +19,8 @@ from tunebook.analysis.results import Results
 from tunebook.analysis.run import Run
 from tunebook.errors import ResultsError
 from tunebook.service.connection import Workspace
-from tunebook.service.jobs import AWAY, Job, as_json
+from tunebook.service.jobs import Job, as_json
+from tunebook.service.once import AWAY
 from tunebook.service.pacing import next_interval
 
 _LISTED = 100
@@ -130,6 +131,8 @@ class JobSnapshot(Run):
             parts += [f"{label} {value:.3f}" for label, value in self.last_losses.items()]
         if self.error:
             parts.append(self.error)
+        if self.status == "paused":
+            parts.append(f'goes on with ws.jobs.retrieve("{self.id}").resume()')
         if self.problem:
             parts.append(f"last reached at {time.strftime('%H:%M:%S', time.localtime(self.read_at))}: {self.problem}")
         return ", ".join(parts)

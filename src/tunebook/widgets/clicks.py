@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from tunebook.errors import TunebookError
+from tunebook.service.refusals import reason
 from tunebook.widgets.pieces import notice, wrap
 
 _log = logging.getLogger(__name__)
@@ -18,29 +18,7 @@ _log = logging.getLogger(__name__)
 
 def sentence_of(error: BaseException) -> str:
     """An error as a sentence for a person: what went wrong and what can be done. Never a traceback, never a key."""
-    if isinstance(error, TunebookError):
-        return str(error)
-    status = getattr(error, "status_code", None)
-    body = getattr(error, "body", None)
-    message = (body.get("message") if isinstance(body, dict) else None) or str(error)
-    if status == 401:
-        return (
-            "The service refused the credentials (401): the key was changed or revoked, or the sign-in has expired. "
-            "Connect again."
-        )
-    if status == 403:
-        return f"The service refuses this to you (403): {message} A role that may do it is needed."
-    if status == 404:
-        return f"The service does not find it (404): {message} It may have been deleted elsewhere."
-    if status == 429:
-        return f"The service is asked too much or a quota is full (429): {message}"
-    if isinstance(status, int):
-        return f"The service answers {status}: {message}"
-    if type(error).__name__ in ("APIConnectionError", "APITimeoutError"):
-        return "The service cannot be reached. Check the network and the endpoint; jobs at the service go on."
-    if type(error).__name__ in ("ClientAuthenticationError", "CredentialUnavailableError"):
-        return f"Entra ID did not sign in: {error}"
-    return f"{type(error).__name__}: {error}"
+    return " ".join(filter(None, reason(error)))
 
 
 def in_thread(work: Callable[[], None]) -> None:

@@ -16,6 +16,7 @@ from openai import OpenAIError
 
 from tunebook import words
 from tunebook.errors import RequestError, TunebookError
+from tunebook.service.completions import complete
 from tunebook.show import Card, Code, Text, escape
 from tunebook.widgets import trials
 from tunebook.widgets.clicks import Clicks, in_thread, sentence_of
@@ -112,7 +113,7 @@ class Playground(Panel):
         self.prompt = ipywidgets.Textarea(description="prompt", placeholder="What shall they answer?", rows=4)
         self.temperature = ipywidgets.FloatText(description="temperature", value=settings.temperature or 0.0, step=0.1)
         self.seed = ipywidgets.Text(description="seed", value="" if settings.seed is None else str(settings.seed))
-        self.max_tokens = ipywidgets.IntText(description="max_tokens", value=settings.max_tokens or 400)
+        self.max_tokens = ipywidgets.IntText(description="max_tokens", value=settings.max_tokens or 0)
         self._no_temperature = settings.temperature is None
         self.ask_button = button("Ask", "Send the prompt to every deployment", "primary")
         self.stop_button = button("Stop", "Keep what has been answered until now")
@@ -259,8 +260,8 @@ class Playground(Panel):
             reply, began = Reply(model), self._clock()
             tell(reply)
             try:
-                stream = self.workspace.client.chat.completions.create(
-                    model=model, messages=messages, stream=True, **settings.parameters()
+                stream = complete(
+                    self.workspace.client, model=model, messages=messages, stream=True, **settings.parameters()
                 )
                 with stream:
                     for chunk in stream:
@@ -271,7 +272,7 @@ class Playground(Panel):
                             reply = reply.extended(choice, self._clock() - began)
                         tell(reply)
                 state = "stopped" if reply.state == "stopped" else "done"
-            except OpenAIError as error:
+            except Exception as error:  # a stream cut short or garbled raises what is below the SDK
                 reply, state = replace(reply, error=sentence_of(error)), "failed"
             tell(replace(reply, state=state, seconds=self._clock() - began))
 

@@ -39,8 +39,9 @@ class Reply:
 
     def extended(self, choice: Any, seconds: float) -> Reply:
         """The reply with what one chunk of the stream adds, `seconds` after it was asked for."""
-        text = choice.delta.content or ""
-        for call in choice.delta.tool_calls or ():
+        delta = getattr(choice, "delta", None)  # a chunk of the asynchronous content filter has none
+        text = getattr(delta, "content", None) or ""
+        for call in getattr(delta, "tool_calls", None) or ():
             text += f"{call.function.name or ''}{call.function.arguments or ''}" if call.function else ""
         first = self.first_s if self.first_s is not None or not text else seconds
         return replace(
@@ -113,6 +114,8 @@ def standing(reply: Reply) -> str:
         state += f", first words after {reply.first_s:.1f} s"
     if reply.finish_reason == "length":
         state += ", cut off at max_tokens"
+    elif reply.finish_reason == "content_filter":
+        state += ", refused by the content filter"
     return state
 
 

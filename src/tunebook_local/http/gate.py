@@ -30,6 +30,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 LARGEST_JSON = 4 * 2**20  # bytes; the largest body that is not an upload
 _FORM_MARGIN = 2**20  # bytes a multipart form may take beside its file
 _OUR_NAMES = ("127.0.0.1", "localhost", "[::1]")
+PROOF = "/tunebook/proof"  # the one path that needs no key: here the service shows that it has it
 _UPLOADS = ("/files", "/parts")  # how the paths end that take whole files
 
 
@@ -45,6 +46,12 @@ class Gate:
             await self._app(scope, receive, send)
             return
         self.last_request = time.monotonic()
+        if scope["path"] == PROOF:
+            reply = JSONResponse(
+                {"proof": proof(self._key, scope["query_string"].decode("latin-1"), scope["server"][1])}
+            )
+            await reply(scope, receive, send)
+            return
         request_id = str(uuid.uuid4())
         names = [(b"apim-request-id", request_id.encode()), (b"x-request-id", request_id.encode())]
 
@@ -84,6 +91,11 @@ class Gate:
         # Compared in constant time, each of them, so that the time taken says nothing about the key.
         matches = [hmac.compare_digest(key.encode("utf-8", "surrogateescape"), self._key) for key in given]
         return any(matches)
+
+
+def proof(key: bytes, nonce: str, port: int) -> str:
+    """What only the holder of the key can say to a nonce; with the port, so that nobody else can pass it on as his."""
+    return hmac.new(key, f"{nonce}\n{port}".encode(), "sha256").hexdigest()
 
 
 def error_response(wire: Wire, refusal: Refusal) -> JSONResponse:

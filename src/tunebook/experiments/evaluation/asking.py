@@ -14,6 +14,7 @@ from tunebook.errors import ServiceError
 from tunebook.experiments.evaluation.answers import AnswerLog, identity
 from tunebook.experiments.evaluation.cases import Case, comparable_text
 from tunebook.experiments.evaluation.scores import ModelGrader
+from tunebook.service.completions import complete, left_out
 
 # The service refuses these prompts or answers whoever asks how often: they count as answers that are useless.
 _REFUSALS = {"content_filter", "content_policy_violation", "context_length_exceeded", "string_above_max_length"}
@@ -62,23 +63,23 @@ def ask(client: OpenAI, question: Question, settings: Settings, clock: Callable[
     started = clock()
     case = question.case
     given: dict[str, Any] = {"tools": list(case.tools)} if case.tools else {}
+    asked = {"messages": list(case.messages), **given, **settings.parameters(question.sample)}
     try:
-        reply = client.chat.completions.create(
-            model=question.model,
-            messages=list(case.messages),  # type: ignore[arg-type]
-            **given,
-            **settings.parameters(question.sample),
-        )
+        reply = complete(client, model=question.model, **asked)
     except APIStatusError as error:
         if not is_refusal(error):
             raise
         return {**question.place, "refused": f"{error.code}: {error.message}"}
-    choice = reply.choices[0]
+    text, reason, refused = first_answer(reply)
+    if refused:
+        return {**question.place, "refused": refused}
     usage = reply.usage
+    without = [name for name in left_out(client, question.model) if name in asked]
     return {
         **question.place,
-        "answer": comparable_text(choice.message.to_dict()),
-        "finish_reason": choice.finish_reason,
+        **({"without": without} if without else {}),
+        "answer": text,
+        "finish_reason": reason,
         "latency_s": round(clock() - started, 4),
         "prompt_tokens": usage.prompt_tokens if usage else None,
         "completion_tokens": usage.completion_tokens if usage else None,
@@ -90,16 +91,29 @@ def ask_grader(client: OpenAI, question: Question, grader: ModelGrader, answer: 
     messages: Any = grader.messages(question.case, answer)
     place = {**question.place, "grader": grader_key(grader)}
     try:
-        reply = client.chat.completions.create(model=grader.model, messages=messages, temperature=0.0, seed=0)
+        reply = complete(client, model=grader.model, messages=messages, temperature=0.0, seed=0)
     except APIStatusError as error:
         if not is_refusal(error):
             raise
         return {**place, "grade": None, "reason": f"The grader was refused: {error.code}."}
-    text = reply.choices[0].message.content or ""
+    text, _, refused = first_answer(reply)
+    if refused:
+        return {**place, "grade": None, "reason": f"The grader was refused: {refused}"}
     graded = grader.read(text)
     if graded is None:
         return {**place, "grade": None, "reason": f"The grader's reply holds no score: {text[:200]}"}
     return {**place, "grade": graded[0], "reason": graded[1]}
+
+
+def first_answer(reply: Any) -> tuple[str, str | None, str]:
+    """(what a reply says, its finish_reason, why it is no answer): content filters leave out text, or every choice."""
+    choice = next(iter(reply.choices or ()), None)
+    message = getattr(choice, "message", None)
+    reason = getattr(choice, "finish_reason", None)
+    text = comparable_text(message.to_dict()) if message is not None else ""
+    if message is None or (not text and reason == "content_filter"):
+        return "", reason, f"{reason or 'content_filter'}: the reply holds no answer."
+    return text, reason, ""
 
 
 def grader_key(grader: ModelGrader) -> str:

@@ -191,6 +191,8 @@ def _notes(missed: int, answers: Tally, systems: frozenset[str], trained_with: f
     for name, model in answers.models.items():
         if model.refused:
             notes.append(f"{name}: {model.refused} answers were refused by the service's content rules; they score 0.")
+        if model.without:
+            notes.append(f"{name}: the model does not take {' and '.join(sorted(model.without))}; asked without.")
         if model.cut_off:
             notes.append(f"{name}: {model.cut_off} answers were cut off at max_tokens; give a larger one.")
     strange = systems - trained_with if trained_with else frozenset()

@@ -11,12 +11,13 @@ from dataclasses import asdict, dataclass
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Literal
 
-from openai import APIStatusError, NotFoundError
+from openai import NotFoundError
 
 from tunebook.data.examples import numbered_examples
 from tunebook.data.lines import BOM, MemoryLines
 from tunebook.errors import RequestError, TunebookError
 from tunebook.experiments.evaluation.cases import Case, read_case
+from tunebook.service.completions import complete
 from tunebook.service.jobs import as_json, job_of
 
 if TYPE_CHECKING:
@@ -121,17 +122,12 @@ def served_model(workspace: Workspace, name: str) -> str:
     """The model behind a deployment, as the data plane names it in a reply."""
     message: Any = {"role": "user", "content": "Hello"}
     try:
-        return workspace.client.chat.completions.create(model=name, messages=[message], max_tokens=1).model
+        return str(complete(workspace.client, model=name, messages=[message], max_tokens=16).model)
     except NotFoundError as error:
         raise RequestError(
             f"{name!r} is not deployed at {workspace.name}, or not ready yet. Deploy it with "
             f"ws.deployments.create(…, name={name!r}), or wait with ws.deployments.wait({name!r})."
         ) from error
-    except APIStatusError as error:
-        if error.status_code == 400 and "max_tokens" in str(error.message):  # reasoning models name it otherwise
-            reply = workspace.client.chat.completions.create(model=name, messages=[message], max_completion_tokens=16)
-            return reply.model
-        raise
 
 
 def training_cases(workspace: Workspace, file_id: str, most: int) -> Iterator[Case]:

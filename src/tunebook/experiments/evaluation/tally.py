@@ -28,6 +28,7 @@ class ModelTally:
     def __init__(self, n: int) -> None:
         self.scores = np.full(n, np.nan)
         self.ungraded = self.refused = self.cut_off = self.prompt_tokens = self.completion_tokens = 0
+        self.without: set[str] = set()
         self._timed, self._seconds = 0, 0.0
 
     @property
@@ -45,6 +46,7 @@ class ModelTally:
         """Count the answers to one example, with the score of each; the text of the first."""
         for answer in answers:
             self.refused += "refused" in answer
+            self.without.update(answer.get("without") or ())
             self.cut_off += answer.get("finish_reason") == "length"
             self.prompt_tokens += answer.get("prompt_tokens") or 0
             self.completion_tokens += answer.get("completion_tokens") or 0

@@ -17,12 +17,13 @@ from tunebook.analysis.run import Run
 from tunebook.catalogue import load_catalogue
 from tunebook.errors import RequestError
 from tunebook.experiments.run_folders import archive, read_runs
+from tunebook.experiments.sweeps.doubts import Doubts
 from tunebook.experiments.sweeps.manifest import FILE, OPEN, Entry, Manifest, locked, read_manifest
 from tunebook.experiments.sweeps.plan import check_budget, draw, grid, plan_frame, trials
 from tunebook.experiments.sweeps.progress import SweepBar
 from tunebook.service.connection import Workspace
-from tunebook.service.jobs import as_json
-from tunebook.service.pacing import next_interval
+from tunebook.service.once import in_doubt
+from tunebook.service.pacing import intervals, next_interval
 from tunebook.service.request import JobRequest
 from tunebook.service.watching import JobSnapshot, look, news
 from tunebook.show import Card, Inline, Shown, Span, Table, Text
@@ -141,6 +142,7 @@ class Sweep(Shown):
         at_once: int | None = None,
         guard: Decide | None = None,
         show: Show | None = None,
+        say: Callable[[str], object] = print,
         sleep: Callable[[float], object] = time.sleep,
         clock: Callable[[], float] = time.time,
     ) -> Sweep:
@@ -148,8 +150,9 @@ class Sweep(Shown):
 
         at_once: jobs at the service at the same time; by default as many as may run and queue. guard: called with the
         picture of each running job; what it answers ("pause", "cancel") is done. show: called once a tick, by default a
-        progress bar. Ctrl-C stops the watching and no job; `run` again goes on. Jobs that are paused are not waited
-        for. Raises TunebookError when another process runs this sweep.
+        progress bar. say: gets a sentence when a request's answer was lost, and for a job that came to be twice.
+        Ctrl-C stops the watching and no job; `run` again goes on. Jobs that are paused are not waited for.
+        Raises TunebookError when another process runs this sweep.
 
         >>> files = [ws.files.upload(name).id for name in ("train.jsonl", "valid.jsonl")]
         >>> request = tb.JobRequest(model="gpt-4.1-nano", training_file=files[0], validation_file=files[1])
@@ -157,8 +160,11 @@ class Sweep(Shown):
         >>> [run.status for run in sweep.runs()]
         ['succeeded', 'succeeded']
         """
+        doubts = Doubts(say)
         with closing(SweepBar()) as bar, self._held():
-            self._follow(workspace, at_once or _quota(), guard, show or bar, sleep, clock)
+            self._follow(workspace, at_once or _quota(), guard, show or bar, doubts, sleep, clock)
+            with suppress(*_AWAY):
+                doubts.name_doubles(workspace, self.manifest, last=True)
         return self
 
     def _follow(
@@ -167,6 +173,7 @@ class Sweep(Shown):
         limit: int,
         guard: Decide | None,
         show: Show,
+        doubts: Doubts,
         sleep: Callable[[float], object],
         clock: Callable[[], float],
     ) -> None:
@@ -178,8 +185,9 @@ class Sweep(Shown):
         while self.manifest.count(*OPEN):
             before, noted = pictures, self.manifest
             try:
-                self._settle_doubts(workspace)
-                self._submit(workspace, limit + len(_paused(pictures)))
+                self.manifest = doubts.settle(workspace, self.manifest)
+                self._submit(workspace, limit + len(_paused(pictures)), doubts)
+                doubts.name_doubles(workspace, self.manifest)
                 pictures = self._look(workspace, before, clock())
                 self._steer(workspace, pictures, guard)
                 self._put_away(workspace, pictures)
@@ -207,7 +215,11 @@ class Sweep(Shown):
     def stop(self, workspace: Workspace) -> None:
         """Cancel what is at the service and send no more. What was planned is remembered for `resume`."""
         with self._held():
-            self._settle_doubts(workspace)
+            doubts, pauses = Doubts(print), intervals(*workspace.poll_interval_s)
+            while self.manifest.count("sending"):
+                self.manifest = doubts.settle(workspace, self.manifest)
+                if self.manifest.count("sending"):
+                    time.sleep(next(pauses))
             for entry in self.manifest.having("planned"):
                 self.manifest = self.manifest.update(entry.trial.index, state="stopped")
             for entry in self.manifest.having("sent"):
@@ -238,27 +250,14 @@ class Sweep(Shown):
     def _runs_folder(self) -> Path:
         return self.folder / "runs"
 
-    def _settle_doubts(self, workspace: Workspace) -> None:
-        """Ask the service which of the requests in doubt it has: those are `sent`, the others `planned` again."""
-        doubtful = {entry.trial.identity: entry for entry in self.manifest.having("sending")}
-        if not doubtful:
-            return
-        arrived = {}
-        for job in workspace.client.fine_tuning.jobs.list(limit=100):
-            suffix = Run(job=as_json(job)).suffix
-            if suffix in doubtful:
-                arrived[suffix] = job.id
-        for identity, entry in doubtful.items():
-            state = "sent" if identity in arrived else "planned"
-            self.manifest = self.manifest.update(entry.trial.index, state=state, job_id=arrived.get(identity))
-
-    def _submit(self, workspace: Workspace, limit: int) -> None:
+    def _submit(self, workspace: Workspace, limit: int, doubts: Doubts) -> None:
         """Send planned jobs while there is room for them."""
         for entry in self.manifest.having("planned"):
             if self.manifest.count("sent", "sending") >= limit:
                 return
             index = entry.trial.index
             self.manifest = self.manifest.update(index, state="sending")
+            doubts.sent()
             try:
                 job = workspace.jobs.create(entry.trial.request, retries=0)
             except _IN_DOUBT:
@@ -267,6 +266,8 @@ class Sweep(Shown):
                 if _quota_is_full(error):
                     self.manifest = self.manifest.update(index, state="planned")
                     return
+                if in_doubt(error) and not doubts.refused(index):
+                    return  # a gateway's words: the service may have it, and is asked
                 if error.status_code not in _THIS_REQUEST:  # a wrong key, say: no job would be taken
                     self.manifest = self.manifest.update(index, state="planned")
                     raise
