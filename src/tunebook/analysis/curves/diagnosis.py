@@ -314,6 +314,11 @@ def _curve(e: Evidence, per_epoch: float | None) -> pd.DataFrame:
     )
 
 
+def undiagnosed(run: Run, reason: str) -> Diagnosis:
+    """What stands for the diagnosis of a run that has none: inconclusive, for that reason."""
+    return _nothing(Results.from_frame(pd.DataFrame({"step": []})) if run.results is None else run.results, reason)
+
+
 def _nothing(results: Results, reason: str) -> Diagnosis:
     empty = pd.DataFrame(
         {c: [] for c in ("step", "epoch", "valid_smooth", "valid_low", "valid_high", "train_smooth")}, dtype=float
