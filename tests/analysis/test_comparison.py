@@ -3,8 +3,10 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
+from sweeps import simulated_run
 
 from tunebook.analysis import Results, Run, compare
 
@@ -288,3 +290,16 @@ def test_reinforcement_runs_are_ranked_by_reward_highest_first():
 
     assert (comparison.winner, comparison.measure) == ("high", "reward")
     assert "validation reward" in comparison.sentence
+
+
+def test_a_diverged_run_is_listed_and_not_ranked():
+    calm = [simulated_run(f"job-{n}", {"n_epochs": n}, final=0.7, seed=n) for n in (2, 3, 4)]
+    step = np.arange(1, 61)
+    broken = np.where(step < 20, 1.4 - step / 40, 1 + (step - 20.0) ** 3)
+    frame = pd.DataFrame({"step": step, "train_loss": broken, "valid_loss": broken})
+    wild = replace(simulated_run("wild", {"n_epochs": 5}, final=0.7), results=Results.from_frame(frame))
+
+    comparison = compare([*calm, wild])
+
+    assert comparison.winner != "wild"
+    assert comparison.left_out["wild"].startswith("diverged: Training loss got worse again")

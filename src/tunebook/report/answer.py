@@ -150,6 +150,7 @@ def _curve(comparison: Comparison, winner: ComparedJob, missed: _Missed | None) 
         "overfitting": "The job went on a little past its best point, which its checkpoint avoids.",
         "healthy": "Its training settled, without a sign of overfitting.",
         "not_converged": "It was still getting better at the end, so training longer may pay.",
+        "not_learning": "It learned nothing: neither curve got better.",
         "diverged": "Its training broke down later on: treat it with care.",
         "inconclusive": "Its validation curve is too noisy to say whether it overfits.",
     }.get(winner.verdict or "", "")

@@ -37,8 +37,9 @@ class Curve:
     """`t` (m,) steps, `fit` (m,) the curve and `draws` (B, m) on the signal's scale of comparison.
 
     `rises` (B,) are draws of the rise from the lowest point to the end (logarithm of a ratio), `lasting` (B,) of what
-    the last tenth of the run bears out of it on average, `gains` (B,) of the fall over the last fifth, `lowest` (B,) of
-    the step where the rise begins. `noise` is the standard deviation of one measurement around the curve.
+    the last tenth of the run bears out of it on average, `gains` (B,) of the fall over the last fifth, `left` (B,) of
+    the fall that half as long again would bring, `lowest` (B,) of the step where the rise begins. `noise` is the
+    standard deviation of one measurement around the curve.
     """
 
     t: np.ndarray
@@ -47,6 +48,7 @@ class Curve:
     rises: np.ndarray
     lasting: np.ndarray
     gains: np.ndarray
+    left: np.ndarray
     lowest: np.ndarray
     noise: float
 
@@ -76,14 +78,15 @@ def draw_curve(signal: Signal, y: np.ndarray, full: Signal | None, rng: np.rando
     trust = 1.0 if trust > _SURELY_FREE else trust
     share = round(draws * trust)
     tail = 1 if calm else max(1, round(_TAIL * len(t)))
-    rises, lasting, gains, curves = [], [], [], []
+    rises, lasting, gains, left, curves = [], [], [], [], []
     for view, count in ((free, share), (valley, draws - share)):
         if count:
             drawn = _draws(view, shared, weight, count, rng)
             curves.append(drawn)
             rises.append(_rises(signal, view, drawn, 1))
             lasting.append(_rises(signal, view, drawn, tail))
-            gains.append(signal.rise(drawn[:, _fifth(t)], drawn[:, -1]))
+            gains.append(signal.rise(drawn[:, _after(t, 0.8)], drawn[:, -1]))
+            left.append(_left(signal, t, drawn))
     # Where a rise began is the turning point, which the valley knows: the lowest point of a free curve lies anywhere
     # on a flat floor.
     if trust == 1:
@@ -98,6 +101,7 @@ def draw_curve(signal: Signal, y: np.ndarray, full: Signal | None, rng: np.rando
         rises=np.concatenate(rises),
         lasting=np.concatenate(lasting),
         gains=np.concatenate(gains),
+        left=np.concatenate(left),
         lowest=_spread(t, turn, rng),
         noise=noise,
     )
@@ -137,13 +141,15 @@ def draw_few(signal: Signal, rng: np.random.Generator, *, draws: int) -> Curve:
     drawn = fit + rng.normal(0, FULL_NOISE, size=(draws, len(fit)))
     lowest = drawn.argmin(axis=1)
     rises = signal.rise(drawn[:, -1], drawn[:, int(np.argmin(fit))])
+    gains = signal.rise(drawn[:, -2], drawn[:, -1])
     return Curve(
         t=t,
         fit=fit,
         draws=drawn,
         rises=rises,
         lasting=rises,
-        gains=signal.rise(drawn[:, -2], drawn[:, -1]),
+        gains=gains,
+        left=gains,
         lowest=_spread(t, lowest, rng),
         noise=FULL_NOISE,
     )
@@ -207,9 +213,18 @@ def _uneven(standard: np.ndarray) -> np.ndarray | None:
     return precision / precision.mean()
 
 
-def _fifth(t: np.ndarray) -> int:
-    """Where the last fifth of the run begins."""
-    return min(int(np.searchsorted(t, t[0] + 0.8 * (t[-1] - t[0]))), len(t) - 2)
+def _after(t: np.ndarray, share: float) -> int:
+    """The first point after a share of the run; never the last point."""
+    return min(int(np.searchsorted(t, t[0] + share * (t[-1] - t[0]))), len(t) - 2)
+
+
+def _left(signal: Signal, t: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+    """The fall that half as long again would bring if it slows down as it did from the third to the last quarter."""
+    half, late = _after(t, 0.5), _after(t, 0.75)
+    last = np.maximum(signal.rise(drawn[:, late], drawn[:, -1]), 0.0)
+    before = np.maximum(signal.rise(drawn[:, half], drawn[:, late]), 1e-9)
+    slowing = np.minimum(last / before, 1.0)
+    return last * (slowing + slowing**2)
 
 
 def _bin(signal: Signal, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:

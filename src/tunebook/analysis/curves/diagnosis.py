@@ -17,6 +17,7 @@ from tunebook.analysis.curves import wording
 from tunebook.analysis.curves.evidence import Evidence, gather
 from tunebook.analysis.results import Results, load_results
 from tunebook.analysis.run import Run
+from tunebook.money import paid, per_million, tier_of
 from tunebook.palette import VERDICTS
 from tunebook.show import Card, Fold, Inline, Items, Shown, Span, Text
 from tunebook.words import number, percent, probability
@@ -35,7 +36,7 @@ _ALONE = Lock()
 class Diagnosis(Shown):
     """What the curves of one run say.
 
-    `verdict` is one of overfitting, healthy, not_converged, diverged, inconclusive; `p_overfitting` its probability
+    `verdict` is one of overfitting, healthy, not_converged, not_learning, diverged, inconclusive; `p_overfitting` its probability
     (0 to 1; NaN when nothing can be said). `rise` is the rise of validation loss from its lowest point to the end as a
     fraction, `rise_interval` its 90 % interval, `effect` the rise in standard deviations of one measurement's noise.
     `onset_step` and `onset_epoch` say where the rise began, `onset_interval` the steps it may have begun at
@@ -170,6 +171,8 @@ def diagnose(
         batch_size = batch_size or settings["batch_size"]
         checkpoints = checkpoints or run.checkpoints
         total_steps = run.total_steps
+        usd = paid(run.trained_tokens, per_million(run.model, tier_of(run.job)))
+        settings |= {"trained_tokens": run.trained_tokens, "cost_usd": usd}
     results = Results.from_frame(pd.DataFrame({"step": []})) if results is None else load_results(results)
     if len(results.parts) > 1:
         return _nothing(results, wording.several_jobs(len(results.parts)))
@@ -216,6 +219,8 @@ def _verdict(e: Evidence, confidence: float, healthy_rise: float) -> tuple[str, 
     p = e.p_rise * (1 - e.p_train_up)
     if p >= confidence:
         return "overfitting", p
+    if e.learned is False and e.p_rise < 0.5 and e.p_improving < confidence:
+        return "not_learning", p
     if e.p_improving >= confidence:
         return "not_converged", p
     at_most = float(np.quantile(e.curve.rises, 0.95)) if e.curve is not None else math.inf

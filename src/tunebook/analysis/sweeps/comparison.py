@@ -246,12 +246,15 @@ def _scored(
     """Each job's score, or the reason that it has none."""
     scores, left_out = {}, {}
     for job_id, run in runs.items():
-        score = None if reasons[job_id] else score_run(run, diagnoses[job_id])
+        reason = reasons[job_id]
+        if not reason and diagnoses[job_id].verdict == "diverged":
+            reason = f"diverged: {diagnoses[job_id].reason}"
+        score = None if reason else score_run(run, diagnoses[job_id])
         if score is not None:
             scores[job_id] = score
         else:
             unmeasured = "no validation values: without a validation file nothing says how good it is"
-            left_out[job_id] = reasons[job_id] or unmeasured
+            left_out[job_id] = reason or unmeasured
     return scores, left_out
 
 
