@@ -303,3 +303,20 @@ def test_a_diverged_run_is_listed_and_not_ranked():
 
     assert comparison.winner != "wild"
     assert comparison.left_out["wild"].startswith("diverged: Training loss got worse again")
+
+
+def test_a_lowest_point_that_was_not_kept_is_the_next_job_to_run():
+    step = np.arange(1, 61)
+    valid = 2 * np.exp(-step / 8) + 0.3 + np.clip(step - 28, 0, None) * 0.03
+    frame = pd.DataFrame({"step": step, "train_loss": 2 * np.exp(-step / 10) + 0.1, "valid_loss": valid})
+    long = simulated_run("long", {"n_epochs": 6, "learning_rate_multiplier": 0.2}, final=0.7)
+    long = replace(long, results=Results.from_frame(frame), checkpoints=({"step_number": 60},))
+    calm = simulated_run("calm", {"n_epochs": 2, "learning_rate_multiplier": 0.1}, final=0.6)
+
+    comparison = compare([long, calm])
+
+    assert comparison.winner == "calm"
+    assert comparison.lowest_point["job"] == "long"
+    assert not comparison.lowest_point["kept"]
+    assert comparison.lowest_point["settings"] == {"n_epochs": 3, "learning_rate_multiplier": 0.2}
+    assert "The next job to run: n_epochs = 3, learning_rate_multiplier = 0.2." in comparison.notes[-1]

@@ -7,6 +7,7 @@ proportion to how well it predicts; every judgement is then a count over the dra
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +31,11 @@ _TAIL = 0.1
 # Standard deviation of one whole-file measurement (the same rows each time) on the logarithmic scale: real files show
 # residuals of .02 to .17 a row over at least 10 rows.
 FULL_NOISE = 0.02
+# The same for few of them, and what it is worth before looking, in pairs of measurements; simulated and trained runs
+# (`tests/benchmarks/diagnosis.py`) are found best with about these.
+_WOBBLE = 0.014
+_BELIEF = 8.0
+_LEAST = 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,22 +142,30 @@ def _fit(
 
 
 def draw_few(signal: Signal, rng: np.random.Generator, *, draws: int) -> Curve:
-    """The curve through two or more measurements of the whole validation file, each known to within `FULL_NOISE`."""
+    """The curve through two or more measurements of the whole validation file, each known to within its noise.
+
+    That is `_WOBBLE` before looking, then also what the measurements themselves scatter by around straight lines. What
+    lasts of a rise is judged by the last one, two or three after the lowest, whichever shows it best.
+    """
     t, fit = signal.step, signal.y
-    drawn = fit + rng.normal(0, FULL_NOISE, size=(draws, len(fit)))
-    lowest = drawn.argmin(axis=1)
-    rises = signal.rise(drawn[:, -1], drawn[:, int(np.argmin(fit))])
+    bends = np.diff(fit, 2) ** 2 / 6
+    seen = float(np.median(bends)) / 0.455 if len(bends) else 0.0  # the median of a square is .455 of its mean
+    noise = math.sqrt((_BELIEF * _WOBBLE**2 + len(bends) / 2 * seen) / (_BELIEF + len(bends) / 2))
+    drawn = fit + rng.normal(0, noise, size=(draws, len(fit)))
+    low = int(np.argmin(fit))
+    tails = range(1, min(3, len(fit) - 1 - low) + 1) or (1,)
+    tail = max(tails, key=lambda k: (fit[-k:].mean() - fit[low] - _LEAST) / math.sqrt(1 / k + 1))
     gains = signal.rise(drawn[:, -2], drawn[:, -1])
     return Curve(
         t=t,
         fit=fit,
         draws=drawn,
-        rises=rises,
-        lasting=rises,
+        rises=signal.rise(drawn[:, -1], drawn[:, low]),
+        lasting=signal.rise(drawn[:, -tail:].mean(axis=1), drawn[:, low]),
         gains=gains,
         left=gains,
-        lowest=_spread(t, lowest, rng),
-        noise=FULL_NOISE,
+        lowest=_spread(t, drawn.argmin(axis=1), rng),
+        noise=noise,
     )
 
 
@@ -190,14 +204,14 @@ def _spread(t: np.ndarray, index: np.ndarray, rng: np.random.Generator) -> np.nd
     return rng.triangular(before - 1e-9, times[at], after + 1e-9)
 
 
-def _roughness(y: np.ndarray) -> float:
+def roughness(y: np.ndarray) -> float:
     """Standard deviation of independent noise on a smooth curve, from second differences (Gasser et al. 1986)."""
     return 1.4826 * float(np.median(np.abs(np.diff(y, 2)))) / np.sqrt(6)
 
 
 def _is_smooth(y: np.ndarray, residual: np.ndarray) -> bool:
     """Whether what the valley leaves is a smooth curve that it could not follow, not noise that neighbours share."""
-    return len(y) > 5 and _roughness(y) < _SMOOTH * float(np.sqrt((residual**2).mean()))
+    return len(y) > 5 and roughness(y) < _SMOOTH * float(np.sqrt((residual**2).mean()))
 
 
 def _uneven(standard: np.ndarray) -> np.ndarray | None:
@@ -230,7 +244,7 @@ def _left(signal: Signal, t: np.ndarray, drawn: np.ndarray) -> np.ndarray:
 def _bin(signal: Signal, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
     """Means of runs of neighbours on the scale they were measured on, and how many measurements a run has."""
     t, n = signal.step, len(y)
-    rough = n > 3 and _roughness(y) > _NOISY
+    rough = n > 3 and roughness(y) > _NOISY
     bins = _NOISY_BINS if rough else _BINS
     if n <= bins:
         return t, y, 1.0

@@ -8,16 +8,20 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from tunebook.analysis.curves.curve import Curve, calmed, draw_curve, draw_few, smooth_curve
+from tunebook.analysis.curves.curve import FULL_NOISE, Curve, calmed, draw_curve, draw_few, roughness, smooth_curve
 from tunebook.analysis.curves.cycles import without_batches
 from tunebook.analysis.curves.signals import Signal, choose, series
 
 # Fewer measurements than this, or fewer than two of the whole validation file, carry no verdict.
 ENOUGH = 6
 ENOUGH_FULL = 2
+# So many measurements of the whole validation file show a rise without its batches.
+DECISIVE = 4
+# Up to so many of them are taken one by one: a curve through them has too few to know its own noise by.
+FEW_FULL = 12
 # Before looking at training loss: the share of runs whose validation loss rises because training itself got worse.
 # Training loss is measured on single batches; without this its noise alone would throw doubt on every rise.
-_DRIFT = 0.1
+_DRIFT = 0.04
 # An improvement of 1 % is none, whatever the noise.
 _NO_GAIN = 0.01
 # Student's t of the best of all points to split a series at: chance reaches it in 1 of 100 series of 10 to 300 values.
@@ -56,9 +60,7 @@ class Evidence:
     @property
     def main(self) -> Signal:
         """The series the curve was drawn through."""
-        if len(self.batch) >= len(self.full) and (len(self.batch) >= ENOUGH or len(self.full) < ENOUGH_FULL):
-            return self.batch
-        return self.full
+        return self.full if _by_full(self.batch, self.full) else self.batch
 
     @property
     def rise(self) -> float:
@@ -72,13 +74,14 @@ def gather(frame: pd.DataFrame, *, rise: float, period: int | None, draws: int, 
     batch, full = series(frame, batch_name, kind), series(frame, full_name, kind)
     train = series(frame, train_name, kind)
     curve, found = None, None
-    if len(batch) >= ENOUGH and len(batch) >= len(full):
+    by_full = _by_full(batch, full)
+    if len(batch) >= ENOUGH and not by_full:
         calm = calmed(batch.y)
         y, found = without_batches(calm, _counted(batch.step), logarithmic=kind != "reward", period=period)
         curve = draw_curve(batch, y, full, rng, draws=draws)
-    elif len(full) >= ENOUGH:
+    elif by_full and len(full) > FEW_FULL:
         curve = draw_curve(full, calmed(full.y), None, rng, draws=draws)
-    elif len(full) >= ENOUGH_FULL:
+    elif by_full:
         curve = draw_few(full, rng, draws=draws)
     train_curve = draw_curve(train, calmed(train.y), None, rng, draws=draws) if len(train) >= ENOUGH else None
     nan = math.nan
@@ -106,6 +109,16 @@ def gather(frame: pd.DataFrame, *, rise: float, period: int | None, draws: int, 
         first=float(step[0]) if len(step) else nan,
         last=float(step[-1]) if len(step) else nan,
     )
+
+
+def _by_full(batch: Signal, full: Signal) -> bool:
+    """Whether measurements of the whole validation file alone tell more than those of its batches."""
+    if len(full) < ENOUGH_FULL:
+        return False
+    if len(batch) < ENOUGH or len(full) > len(batch):
+        return True
+    # What the mean of the batches since the last whole-file measurement is known to.
+    return len(full) >= DECISIVE and roughness(batch.y) > FULL_NOISE * math.sqrt(len(batch) / len(full))
 
 
 def trend(frame: pd.DataFrame, column: str) -> tuple[np.ndarray, np.ndarray] | None:
