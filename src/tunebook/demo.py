@@ -79,7 +79,9 @@ def summary(comparison: Comparison, report: Path, seconds: float) -> Iterable[st
     winner = comparison.diagnoses.get(comparison.winner or "")
     if winner is not None:
         yield f"4. {winner.reason}"
-        if winner.checkpoint is not None:
+        if winner.train_again is not None:
+            yield f"5. {winner.choice}"
+        elif winner.checkpoint is not None:
             yield f"5. Deploy {winner.checkpoint['name'] or 'the checkpoint'}, of step {winner.checkpoint['step']}."
     yield ""
     yield f"The report: {report}"

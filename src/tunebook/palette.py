@@ -51,6 +51,7 @@ VERDICTS = {
     "overfitting": Sign("▲", "#c75800", "^"),
     "healthy": Sign("✓", "#008a65", "o"),
     "not_converged": Sign("↘", "#007fc6", "v"),
+    "not_learning": Sign("▬", "#8d6f00", "D"),
     "diverged": Sign("✕", "#be538e", "X"),
     "inconclusive": Sign("?", "#797979", "s"),
 }

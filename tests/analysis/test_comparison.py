@@ -3,8 +3,10 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
+from sweeps import simulated_run
 
 from tunebook.analysis import Results, Run, compare
 
@@ -288,3 +290,33 @@ def test_reinforcement_runs_are_ranked_by_reward_highest_first():
 
     assert (comparison.winner, comparison.measure) == ("high", "reward")
     assert "validation reward" in comparison.sentence
+
+
+def test_a_diverged_run_is_listed_and_not_ranked():
+    calm = [simulated_run(f"job-{n}", {"n_epochs": n}, final=0.7, seed=n) for n in (2, 3, 4)]
+    step = np.arange(1, 61)
+    broken = np.where(step < 20, 1.4 - step / 40, 1 + (step - 20.0) ** 3)
+    frame = pd.DataFrame({"step": step, "train_loss": broken, "valid_loss": broken})
+    wild = replace(simulated_run("wild", {"n_epochs": 5}, final=0.7), results=Results.from_frame(frame))
+
+    comparison = compare([*calm, wild])
+
+    assert comparison.winner != "wild"
+    assert comparison.left_out["wild"].startswith("diverged: Training loss got worse again")
+
+
+def test_a_lowest_point_that_was_not_kept_is_the_next_job_to_run():
+    step = np.arange(1, 61)
+    valid = 2 * np.exp(-step / 8) + 0.3 + np.clip(step - 28, 0, None) * 0.03
+    frame = pd.DataFrame({"step": step, "train_loss": 2 * np.exp(-step / 10) + 0.1, "valid_loss": valid})
+    long = simulated_run("long", {"n_epochs": 6, "learning_rate_multiplier": 0.2}, final=0.7)
+    long = replace(long, results=Results.from_frame(frame), checkpoints=({"step_number": 60},))
+    calm = simulated_run("calm", {"n_epochs": 2, "learning_rate_multiplier": 0.1}, final=0.6)
+
+    comparison = compare([long, calm])
+
+    assert comparison.winner == "calm"
+    assert comparison.lowest_point["job"] == "long"
+    assert not comparison.lowest_point["kept"]
+    assert comparison.lowest_point["settings"] == {"n_epochs": 3, "learning_rate_multiplier": 0.2}
+    assert "The next job to run: n_epochs = 3, learning_rate_multiplier = 0.2." in comparison.notes[-1]

@@ -1,6 +1,7 @@
 """Many runs: several processes give the answers one gives, and are not started where that could harm."""
 
 import sys
+from dataclasses import replace
 from types import ModuleType
 
 import pytest
@@ -16,6 +17,18 @@ def test_two_processes_give_the_answers_one_gives():
     shared = [d.to_json() for d in many.diagnose_many(runs, workers=2)]
 
     assert alone == shared
+
+
+def test_a_run_that_cannot_be_judged_costs_no_other_its_answer():
+    good = simulated_sweep(1)[0]
+    frame = good.results.frame.assign(step=[f"step {n}" for n in good.results.frame["step"]])
+    broken = replace(good, results=replace(good.results, frame=frame))
+
+    first, second = many.diagnose_many([broken, good])
+
+    assert first.verdict == "inconclusive"
+    assert first.reason.startswith("It cannot be judged (ValueError: ")
+    assert second.verdict == many.diagnose_many([good])[0].verdict
 
 
 def test_processes_are_started_unasked_in_a_notebook(monkeypatch):

@@ -73,3 +73,33 @@ def test_the_card_escapes_foreign_text():
     d = diagnose(load_results(curve(RISING), name="<script>alert(1)</script>"))
 
     assert "<script>" not in d._repr_html_()
+
+
+def six_epochs(*kept):
+    """A run of six epochs, lowest in the third, with the checkpoints of some steps."""
+    checkpoints = tuple({"step_number": s, "fine_tuned_model_checkpoint": f"m:ckpt-step-{s}"} for s in kept)
+    steps = np.arange(1, 61)
+    valid = 2 * np.exp(-steps / 8) + 0.3 + np.clip(steps - 30, 0, None) * 0.03
+    frame = pd.DataFrame({"step": steps, "train_loss": 2 * np.exp(-steps / 10) + 0.1, "valid_loss": valid})
+    job = {"id": "ftjob-1", "status": "succeeded", "hyperparameters": {"n_epochs": 6, "batch_size": 2}}
+    return diagnose(Run(job, load_results(frame), checkpoints))
+
+
+def test_where_nothing_good_was_kept_training_again_is_advised():
+    d = six_epochs(40, 50, 60)
+
+    assert d.best["step"] in range(27, 33)
+    assert d.best["loss"] == pytest.approx(0.35, abs=0.03)
+    assert d.checkpoint["step"] == 40
+    assert d.checkpoint["above_best"] == pytest.approx(0.8, abs=0.2)
+    assert d.train_again == {"n_epochs": 3}
+    assert d.choice.startswith("Train again with n_epochs = 3: the best checkpoint kept, of step 40, epoch 4, is")
+    assert "Checkpoint to use" not in d._repr_html_()
+
+
+def test_where_the_best_was_kept_it_is_used():
+    d = six_epochs(30, 40, 50)
+
+    assert d.train_again is None
+    assert d.checkpoint["above_best"] < 0.05
+    assert d.choice == "Use the checkpoint of step 30, epoch 3."

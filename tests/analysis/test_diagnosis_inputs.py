@@ -35,7 +35,35 @@ def test_all_blank():
 
 
 def test_all_the_same():
-    assert diagnose(frame(train_loss=1.0, valid_loss=1.0)).verdict == "healthy"
+    assert diagnose(frame(train_loss=1.0, valid_loss=1.0)).verdict == "not_learning"
+
+
+def test_curves_that_stay_where_they_began_learned_nothing():
+    valid = [0.6934, 0.6941, 0.6935, 0.6941, 0.6939, 0.6934, 0.6935, 0.6935, 0.694, 0.6935, 0.6941, 0.6937, 0.6936]
+    train = [0.694, 0.6949, 0.693, 0.6938, 0.6941, 0.694, 0.6941, 0.6934, 0.6936, 0.6938, 0.6942, 0.6945, 0.6944]
+    d = diagnose(pd.DataFrame({"step": range(1, 14), "train_loss": train, "valid_loss": valid}))
+
+    assert d.verdict == "not_learning"
+    assert d.reason.startswith("Neither validation loss (0.6936 → 0.6937) nor training loss (0.694")
+    assert d.advice[0] == "Raise the learning rate: multiply learning_rate_multiplier by 4."
+
+
+def test_a_training_loss_that_falls_is_learning_whatever_validation_does():
+    assert diagnose(frame(train_loss=TRAIN, valid_loss=0.7)).verdict == "healthy"
+
+
+def test_a_jump_from_the_first_value_in_both_curves_is_not_overfitting():
+    valid = np.append(0.7, 0.9 + 2.1 * np.exp(-STEPS[:50] / 15))
+    d = diagnose(pd.DataFrame({"step": range(1, 52), "train_loss": valid, "valid_loss": valid}))
+
+    assert d.verdict in ("inconclusive", "diverged")
+
+
+def test_a_loss_that_halves_in_its_last_epoch_is_not_healthy():
+    d = diagnose(frame(train_loss=TRAIN, valid_loss=2 * np.exp(-STEPS / 90)), n_epochs=2)
+
+    assert d.verdict == "not_converged"
+    assert d.reason == "Validation loss was still getting better at the end: by 13 % in the last fifth of the run."
 
 
 def test_negative_losses_are_not_believed():

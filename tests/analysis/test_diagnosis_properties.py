@@ -2,6 +2,7 @@
 
 import json
 
+import adversarial
 import numpy as np
 import pandas as pd
 import pytest
@@ -63,6 +64,17 @@ def test_any_table_has_a_verdict_and_a_reason(frame):
         assert d.verdict != "overfitting" or d.p_overfitting >= 0.95
         assert "nan" not in d.reason
         json.dumps(d.to_json(), allow_nan=False)
+
+
+def test_hostile_series_do_not_raise():
+    assert not adversarial.raising(range(150))
+
+
+def test_a_fall_to_a_floor_that_is_constant_but_for_its_last_digit_is_judged():
+    values = [1.183, 0.833, 0.745, 0.712, 0.702, 0.695, 0.6937, 0.6933, 0.6932] + [0.69315, 0.69314, 0.69316] * 14
+    frame = pd.DataFrame({"step": range(1, 52), "train_loss": values, "valid_loss": values})
+
+    assert diagnose(frame).verdict == "healthy"
 
 
 @settings(max_examples=40, deadline=None)

@@ -40,7 +40,12 @@ def test_columns_a_file_lacks_are_there_and_missing():
         ("train_accuracy", "train_mean_token_accuracy"),
         ("training_token_accuracy", "train_mean_token_accuracy"),
         ("validation_loss", "valid_loss"),
-        ("val_loss", "valid_loss"),
+        ("val_loss", "full_valid_loss"),
+        ("eval_loss", "full_valid_loss"),
+        ("Validation Loss", "valid_loss"),
+        ("train-loss", "train_loss"),
+        ("trainLoss", "train_loss"),
+        ("sunny-sun-1 - eval/loss", "full_valid_loss"),
         ("validation_mean_token_accuracy", "valid_mean_token_accuracy"),
         ("validation_token_accuracy", "valid_mean_token_accuracy"),
         ("train_reward_mean", "train_mean_reward"),
@@ -51,6 +56,47 @@ def test_names_of_other_dialects_are_understood_and_said(header, canonical):
 
     assert results.frame[canonical].tolist() == [0.5]
     assert results.notes == (f"Columns renamed: {header} → {canonical}.",)
+
+
+def test_a_trainers_state_is_read_without_its_summary():
+    results = load_results(
+        b"""{"epoch": 2.0, "log_history": [
+        {"loss": 1.8, "learning_rate": 1e-4, "epoch": 1.0, "step": 10},
+        {"eval_loss": 1.7, "eval_runtime": 3.1, "epoch": 1.0, "step": 10},
+        {"loss": 1.5, "epoch": 2.0, "step": 20},
+        {"train_runtime": 9.0, "train_loss": 1.65, "epoch": 2.0, "step": 20}]}"""
+    )
+
+    assert results.frame[["step", "train_loss"]].to_numpy().tolist() == [[10, 1.8], [20, 1.5]]
+    assert results.frame["full_valid_loss"].tolist()[0] == 1.7
+    assert results.notes[0] == "Read from JSON: 2 steps."
+
+
+def test_one_object_a_line_is_read_although_the_last_was_cut_off():
+    results = load_results('{"_step": 5, "train/loss": 2.0}\n{"_step": 10, "train/loss": 1.5, "val/loss": 1.9}\n{"_st')
+
+    assert results.frame[["step", "train_loss"]].to_numpy().tolist() == [[5, 2.0], [10, 1.5]]
+    assert results.frame["full_valid_loss"].tolist()[1] == 1.9
+
+
+def test_a_file_written_as_python_prints_bytes_is_read():
+    results = load_results(repr(b"step,train_loss\n1,2.5\n").encode())
+
+    assert results.frame["train_loss"].tolist() == [2.5]
+
+
+def test_zeros_between_validation_losses_are_blanks():
+    results = load_results(b"step,train_loss,full_valid_loss\n1,2.5,0\n2,0,0\n3,2,1.9\n4,1,0\n")
+
+    assert results.frame["full_valid_loss"].dropna().tolist() == [1.9]
+    assert results.frame["train_loss"].tolist() == [2.5, 0, 2, 1]
+    assert results.notes == ("0 read as not measured in full_valid_loss (3).",)
+
+
+def test_losses_that_near_zero_by_degrees_are_measurements():
+    results = load_results(b"step,valid_loss\n1,2.5\n2,0.01\n3,0\n4,0\n")
+
+    assert results.frame["valid_loss"].tolist() == [2.5, 0.01, 0, 0]
 
 
 @pytest.mark.parametrize(
@@ -133,6 +179,10 @@ def test_unknown_columns_are_kept():
         (b"%PDF-1.7 ...", "job.csv is a PDF"),
         (b'{"messages": []}\n', "job.csv is JSON"),
         (b"name,age\nAda,36\n", "no column of a result file among: 'name, age'"),
+        (
+            b"sequence,step,accuracy,f1\na,1,0.5,0.4\n",
+            "no column of a result file among: 'sequence, step, accuracy, f1'",
+        ),
         (b"step,train_loss\n1,2.5\n\n2,lots\n", "job.csv, line 4: train_loss is 'lots', not a number"),
         (b"step,train_loss\n1,2.5\n2,2,7,7\n", "Expected 2 fields in line 3, saw 4"),
     ],

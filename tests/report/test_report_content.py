@@ -49,7 +49,7 @@ def test_a_job_whose_best_point_was_not_kept_is_trained_again_before_it_is_deplo
     assert re.fullmatch(
         r"Train again before deploying: try-1 was best at step \d+, where nothing was kept.", answer.headline
     )
-    assert "worse than its lowest point" in answer.because
+    assert "Train again with n_epochs = 2: the best checkpoint kept" in answer.because
     assert answer.steps[0].startswith("For the next round of try-1")
     assert answer.naming == "Best model so far"
 

@@ -2,15 +2,19 @@
 
 Result files of one service differ by year: names of columns, `-1` or blank for "not measured", plain text or one
 base64 string, UTF-8 with a byte order mark or UTF-16 with tabs (a shell redirect on Windows), an index column first
-(saved through pandas). Everything understood on the way is said in a note.
+(saved through pandas). Other trainers write a `trainer_state.json` or one JSON object a line, and measure the whole
+validation file where the service measures a batch of it. Everything understood on the way is said in a note.
 """
 
 from __future__ import annotations
 
+import ast
 import base64
 import binascii
 import csv
 import io
+import json
+import re
 from typing import Any
 
 import numpy as np
@@ -22,38 +26,42 @@ Columns = dict[str, Any]
 
 # The name a column goes by here -> the other names it has been given by services and training libraries.
 _ALIASES = {
-    "step": ("steps", "global_step", "iteration", "iter"),
+    "step": ("steps", "_step", "global_step", "train_global_step", "iteration", "iter"),
     "train_loss": ("training_loss", "loss"),
     "train_mean_token_accuracy": (
         "train_accuracy",
         "training_token_accuracy",
         "train_token_accuracy",
         "training_accuracy",
+        "train_acc",
         "accuracy",
         "acc",
     ),
     "train_error_rate": ("training_error_rate",),
     "train_mean_reward": ("train_reward_mean", "train_reward"),
     "train_sequence_accuracy": ("training_sequence_accuracy",),
-    "valid_loss": ("validation_loss", "val_loss", "eval_loss"),
+    "valid_loss": ("validation_loss",),
     "valid_mean_token_accuracy": (
         "validation_mean_token_accuracy",
         "valid_accuracy",
         "validation_token_accuracy",
         "valid_token_accuracy",
         "validation_accuracy",
-        "val_accuracy",
-        "val_acc",
-        "eval_accuracy",
     ),
     "valid_error_rate": ("validation_error_rate",),
     "valid_mean_reward": ("valid_reward_mean", "valid_reward", "validation_mean_reward"),
     "valid_sequence_accuracy": ("validation_sequence_accuracy",),
-    "full_valid_loss": ("full_validation_loss",),
+    # Hugging Face (eval_) and Keras (val_) evaluate on the whole file.
+    "full_valid_loss": ("full_validation_loss", "eval_loss", "val_loss"),
     "full_valid_mean_token_accuracy": (
         "full_valid_accuracy",
         "full_validation_mean_token_accuracy",
         "full_validation_accuracy",
+        "eval_mean_token_accuracy",
+        "eval_accuracy",
+        "eval_acc",
+        "val_accuracy",
+        "val_acc",
     ),
     "full_valid_error_rate": (),
     "full_valid_mean_reward": ("full_valid_reward_mean", "full_valid_reward"),
@@ -70,8 +78,9 @@ ALWAYS = (
     "full_valid_loss",
     "full_valid_mean_token_accuracy",
 )
-# Without one of these a table is some other table.
+# Without one of these a table is some other table; a bare accuracy may be that of anything.
 _EVIDENCE = frozenset(CANONICAL) - {"step"}
+_OF_ANYTHING = frozenset({"accuracy", "acc"})
 # A result file has one row a step; the longest seen in public has 5,195. Past this it is another file.
 MAX_ROWS = 2_000_000
 # Rows past this many bytes a row cannot be a result file of MAX_ROWS rows.
@@ -83,7 +92,14 @@ _WORDS_FOR_MISSING = ("", "nan", "na", "n/a", "null", "none", "-", "#n/a", "<na>
 def canonical_name(column: str) -> str:
     """The name used here for a column of any dialect; an unknown name comes back stripped, otherwise unchanged."""
     stripped = column.strip()
-    return _NAME_OF.get(stripped.lower(), stripped)
+    # Weights & Biases writes "name of the run - train/loss".
+    return _NAME_OF.get(_plain_name(stripped.rsplit(" - ", 1)[-1]), stripped)
+
+
+def _plain_name(column: str) -> str:
+    """`Training Loss`, `train-loss`, `train/loss` and `trainLoss` -> `training_loss`, `train_loss`."""
+    parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", column)
+    return re.sub(r"[\s/.:-]+", "_", parted).lower()
 
 
 def read_table(data: bytes, name: str, *, max_rows: int = MAX_ROWS) -> tuple[Columns, list[str]]:
@@ -94,6 +110,7 @@ def read_table(data: bytes, name: str, *, max_rows: int = MAX_ROWS) -> tuple[Col
     """
     notes: list[str] = []
     data = _to_utf8(data, name, notes)
+    data = _from_json(data, name, notes)
     header, separator = _header(data, name)
     frame = _read_csv(data, name, separator, max_rows)
     if len(frame) > max_rows:
@@ -112,6 +129,7 @@ def read_table(data: bytes, name: str, *, max_rows: int = MAX_ROWS) -> tuple[Col
         else:
             columns[column] = values.array
     _drop_sentinels(columns, notes)
+    _drop_zeros(columns, notes)
     _as_fractions(columns, notes)
     _mark_lost(columns, names, data, separator, notes)
     return columns, notes
@@ -155,16 +173,72 @@ def _to_utf8(data: bytes, name: str, notes: list[str]) -> bytes:
             raise ResultsError(f"{name} is not text (byte {error.start} of {len(data)}).") from None
         notes.append("Read as UTF-16 (saved by a shell redirect on Windows).")
     data = data.removeprefix(b"\xef\xbb\xbf")
+    data = _from_repr(data, notes)
     head = data.lstrip()[:200]
-    if head[:1] in (b"{", b"["):
-        raise ResultsError(f"{name} is JSON, not a result file. Is it a training file? Give the job's results.csv.")
     if b"\x00" in data[:4096]:
         raise ResultsError(f"{name} is not text: it has null bytes. Give the CSV the job wrote (results.csv).")
-    decoded = _from_base64(data) if not any(mark in head for mark in b",;\t") else None
+    plain = any(mark in head for mark in b",;\t{[")
+    decoded = None if plain else _from_base64(data)
     if decoded is not None:
         notes.append("Decoded from base64.")
         return _to_utf8(decoded, name, notes)
     return data
+
+
+def _from_repr(data: bytes, notes: list[str]) -> bytes:
+    """What bytes hold that were written as Python prints them: `b'step,train_loss...'`."""
+    text = data.strip()
+    if text[:2] not in (b"b'", b'b"'):
+        return data
+    try:
+        inner = ast.literal_eval(text.decode())
+    except (ValueError, SyntaxError):
+        return data
+    notes.append("Read from the way Python prints bytes.")
+    return bytes(inner)
+
+
+def _from_json(data: bytes, name: str, notes: list[str]) -> bytes:
+    """A history in JSON (`log_history` of a trainer's state, a list of rows, one row a line) as a table; else as is."""
+    if data.lstrip()[:1] not in (b"{", b"["):
+        return data
+    rows = _json_rows(data)
+    # A summary of the whole run is no measurement of its last step.
+    rows = [row for row in rows if isinstance(row, dict) and "train_runtime" not in row]
+    rows = [{key: value for key, value in row.items() if _is_number(value)} for row in rows]
+    steps: dict[float, dict[str, float]] = {}
+    for place, row in enumerate(rows, 1):
+        step = next((value for key, value in row.items() if canonical_name(key) == "step"), None)
+        epoch = next((value for key, value in row.items() if _plain_name(key) == "epoch"), place)
+        steps.setdefault(epoch if step is None else step, {}).update(row)
+    if not any(canonical_name(key) in _EVIDENCE for row in steps.values() for key in row):
+        raise ResultsError(
+            f"{name} is JSON without a loss, an accuracy or a reward, not a result file. Is it a training file? "
+            "Give the job's results.csv, a trainer_state.json or a metrics.jsonl."
+        )
+    notes.append(f"Read from JSON: {len(steps)} steps.")
+    return pd.DataFrame(list(steps.values())).to_csv(index=False, na_rep="").encode()
+
+
+def _json_rows(data: bytes) -> list[Any]:
+    try:
+        whole = json.loads(data)
+    except ValueError:
+        rows = []
+        for line in data.splitlines():
+            try:
+                rows.append(json.loads(line))
+            except ValueError:  # the last line may have been cut off while it was written
+                continue
+        return rows
+    if isinstance(whole, dict):
+        history = whole.get("log_history")
+        return history if isinstance(history, list) else [whole]
+    return whole if isinstance(whole, list) else []
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _guess_utf16(data: bytes) -> str:
@@ -187,7 +261,7 @@ def _header(data: bytes, name: str) -> tuple[list[str], str]:
     first = data[begin : min(ends, default=None)].decode("utf-8", errors="replace")
     separator = max(",\t;", key=first.count)
     header = next(csv.reader([first], delimiter=separator))
-    known = {canonical_name(column) for column in header}
+    known = {canonical_name(column) for column in header if _plain_name(column.strip()) not in _OF_ANYTHING}
     if not known & _EVIDENCE:
         shown = ", ".join(header)[:120]
         raise ResultsError(
@@ -279,6 +353,26 @@ def _drop_sentinels(columns: Columns, notes: list[str]) -> None:
             found.append(f"{column} ({count})")
     if found:
         notes.append(f"-1 read as not measured in {', '.join(found)}.")
+
+
+def _drop_zeros(columns: Columns, notes: list[str]) -> None:
+    """Validation losses of exactly 0 in most rows and far below the others are blanks: a loss nears 0 by degrees.
+
+    So are those of a column that holds nothing else.
+    """
+    found = []
+    for column in ("valid_loss", "full_valid_loss"):
+        values = columns.get(column, np.zeros(0))
+        zero, others = values == 0, values[values > 0]
+        count = int(np.count_nonzero(zero))
+        if count < 2 or count < 0.5 * np.count_nonzero(np.isfinite(values)):
+            continue
+        if len(others) and others.min() < 0.1 * np.median(others):
+            continue
+        columns[column] = np.where(zero, np.nan, values)
+        found.append(f"{column} ({count})")
+    if found:
+        notes.append(f"0 read as not measured in {', '.join(found)}.")
 
 
 def _as_fractions(columns: Columns, notes: list[str]) -> None:

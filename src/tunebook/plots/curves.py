@@ -194,7 +194,8 @@ def _recommended(
     step = float(diagnosis.checkpoint["step"])
     x, y = measured(diagnosis.curve, "valid_smooth")
     height = float(np.interp(step, x, y)) if len(x) and diagnosis.metric in measure.columns else None
-    return (Mark(step, height, f"recommended: step {step:,.0f}", across=True),)
+    what = "recommended" if diagnosis.train_again is None else "best kept"
+    return (Mark(step, height, f"{what}: step {step:,.0f}", across=True),)
 
 
 def _epochs(diagnosis: Diagnosis | None, total_steps: int | None, n_epochs: float | None) -> Numbers:
@@ -221,8 +222,8 @@ def _in_words(measure: Measure, lines: list[Line], diagnosis: Diagnosis | None) 
     if diagnosis is not None and diagnosis.onset_interval is not None:
         first, last = map(words.count, diagnosis.onset_interval)
         parts.append(f"Overfitting begins between step {first} and step {last}.")
-    if diagnosis is not None and diagnosis.checkpoint is not None:
-        parts.append(f"The recommended checkpoint is at step {words.count(diagnosis.checkpoint['step'])}.")
+    if diagnosis is not None and diagnosis.choice:
+        parts.append(diagnosis.choice)
     return " ".join(parts)
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from tunebook.analysis.curves.diagnosis import Diagnosis
 from tunebook.analysis.run import Run
 from tunebook.analysis.sweeps.comparison import Comparison
 from tunebook.analysis.sweeps.rows import ComparedJob
@@ -20,10 +20,6 @@ CLEAR = 0.9
 EVEN = 0.5
 # Below half a per cent a difference between two checkpoints is not worth a reader's time.
 WORTH_SAYING = 0.005
-
-# A kept checkpoint that is this much worse than the job's lowest point came too late: more than `diagnose` lets the
-# loss of a healthy run rise (its `healthy_rise`).
-TOO_LATE = 0.15
 
 _ON_AZURE = "Run the same jobs on Azure OpenAI before deciding anything: the same code, with AZURE_OPENAI_ENDPOINT set."
 _EVALUATE = (
@@ -52,7 +48,7 @@ def write_answer(comparison: Comparison, jobs: Sequence[ComparedJob], evaluation
             caution=stand_in_note(comparison.runs),
         )
     refused = evaluation is not None and evaluation.shows_a_gain is False
-    missed = _missed(comparison, winner, evaluation)
+    missed = _missed(comparison.diagnoses.get(winner.id), evaluation)
     return Answer(
         headline=_not_yet(evaluation) if refused else _deploy(winner, comparison.run(winner.id), missed),
         because=" ".join(filter(None, (_sureness(comparison, jobs, winner), _curve(comparison, winner, missed)))),
@@ -76,32 +72,17 @@ def stand_in_note(runs: Sequence[Run]) -> str:
     )
 
 
-@dataclass(frozen=True)
-class _Missed:
-    """The best point of a job of which no checkpoint was kept: its step, and by what fraction the kept one is worse."""
-
-    step: int
-    excess: float
-
-
-def _missed(comparison: Comparison, winner: ComparedJob, evaluation: Evaluation | None) -> _Missed | None:
-    """Where the winner was best, if what was kept came too late. An evaluation that shows a gain outweighs it."""
-    diagnosis = comparison.diagnoses.get(winner.id)
-    if diagnosis is None or diagnosis.checkpoint is None or winner.verdict != "overfitting":
+def _missed(diagnosis: Diagnosis | None, evaluation: Evaluation | None) -> Diagnosis | None:
+    """The winner's diagnosis if what was kept came too late. An evaluation that shows a gain outweighs it."""
+    if diagnosis is None or diagnosis.train_again is None or (evaluation is not None and evaluation.shows_a_gain):
         return None
-    curve = diagnosis.curve.dropna(subset=["valid_smooth"])
-    if curve.empty or comparison.measure != "loss" or (evaluation is not None and evaluation.shows_a_gain):
-        return None
-    losses = curve["valid_smooth"].to_numpy(float)
-    low = int(losses.argmin())
-    kept = int((curve["step"] - diagnosis.checkpoint["step"]).abs().to_numpy().argmin())
-    excess = losses[kept] / losses[low] - 1 if losses[low] > 0 else 0.0
-    return _Missed(int(curve["step"].iloc[low]), float(excess)) if excess > TOO_LATE else None
+    return diagnosis
 
 
-def _deploy(winner: ComparedJob, run: Run, missed: _Missed | None) -> str:
-    if missed is not None:
-        return f"Train again before deploying: {winner.label} was best at step {missed.step}, where nothing was kept."
+def _deploy(winner: ComparedJob, run: Run, missed: Diagnosis | None) -> str:
+    if missed is not None and missed.best is not None:
+        step = missed.best["step"]
+        return f"Train again before deploying: {winner.label} was best at step {step}, where nothing was kept."
     last = winner.step is None or winner.checkpoint == run.fine_tuned_model
     where = "the final model" if last else f"the checkpoint at {winner.checkpoint_words}"
     return f"Deploy {where} of {winner.label}."
@@ -132,13 +113,10 @@ def _sureness(comparison: Comparison, jobs: Sequence[ComparedJob], winner: Compa
     )
 
 
-def _curve(comparison: Comparison, winner: ComparedJob, missed: _Missed | None) -> str:
+def _curve(comparison: Comparison, winner: ComparedJob, missed: Diagnosis | None) -> str:
     """What the winner's own curve means for the choice of the checkpoint, in one sentence."""
     if missed is not None:
-        return (
-            f"It overfits from early on: the best checkpoint that was kept, at {winner.checkpoint_words}, is "
-            f"{percent(missed.excess)} worse than its lowest point."
-        )
+        return missed.choice
     diagnosis = comparison.diagnoses.get(winner.id)
     kept = diagnosis.checkpoint if diagnosis else None
     excess = kept["excess_of_last"] if kept else 0.0
@@ -151,6 +129,7 @@ def _curve(comparison: Comparison, winner: ComparedJob, missed: _Missed | None) 
         "overfitting": "The job went on a little past its best point, which its checkpoint avoids.",
         "healthy": "Its training settled, without a sign of overfitting.",
         "not_converged": "It was still getting better at the end, so training longer may pay.",
+        "not_learning": "It learned nothing: neither curve got better.",
         "diverged": "Its training broke down later on: treat it with care.",
         "inconclusive": "Its validation curve is too noisy to say whether it overfits.",
     }.get(winner.verdict or "", "")
@@ -208,7 +187,7 @@ def _steps(
     jobs: Sequence[ComparedJob],
     winner: ComparedJob,
     evaluation: Evaluation | None,
-    missed: _Missed | None,
+    missed: Diagnosis | None,
 ) -> tuple[str, ...]:
     practice = bool(stand_in_note(comparison.runs))
     refused = evaluation is not None and evaluation.shows_a_gain is False

@@ -7,6 +7,7 @@ proportion to how well it predicts; every judgement is then a count over the dra
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +31,11 @@ _TAIL = 0.1
 # Standard deviation of one whole-file measurement (the same rows each time) on the logarithmic scale: real files show
 # residuals of .02 to .17 a row over at least 10 rows.
 FULL_NOISE = 0.02
+# The same for few of them, and what it is worth before looking, in pairs of measurements; simulated and trained runs
+# (`tests/benchmarks/diagnosis.py`) are found best with about these.
+_WOBBLE = 0.014
+_BELIEF = 8.0
+_LEAST = 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,8 +43,9 @@ class Curve:
     """`t` (m,) steps, `fit` (m,) the curve and `draws` (B, m) on the signal's scale of comparison.
 
     `rises` (B,) are draws of the rise from the lowest point to the end (logarithm of a ratio), `lasting` (B,) of what
-    the last tenth of the run bears out of it on average, `gains` (B,) of the fall over the last fifth, `lowest` (B,) of
-    the step where the rise begins. `noise` is the standard deviation of one measurement around the curve.
+    the last tenth of the run bears out of it on average, `gains` (B,) of the fall over the last fifth, `left` (B,) of
+    the fall that half as long again would bring, `lowest` (B,) of the step where the rise begins. `noise` is the
+    standard deviation of one measurement around the curve.
     """
 
     t: np.ndarray
@@ -47,6 +54,7 @@ class Curve:
     rises: np.ndarray
     lasting: np.ndarray
     gains: np.ndarray
+    left: np.ndarray
     lowest: np.ndarray
     noise: float
 
@@ -76,14 +84,15 @@ def draw_curve(signal: Signal, y: np.ndarray, full: Signal | None, rng: np.rando
     trust = 1.0 if trust > _SURELY_FREE else trust
     share = round(draws * trust)
     tail = 1 if calm else max(1, round(_TAIL * len(t)))
-    rises, lasting, gains, curves = [], [], [], []
+    rises, lasting, gains, left, curves = [], [], [], [], []
     for view, count in ((free, share), (valley, draws - share)):
         if count:
             drawn = _draws(view, shared, weight, count, rng)
             curves.append(drawn)
             rises.append(_rises(signal, view, drawn, 1))
             lasting.append(_rises(signal, view, drawn, tail))
-            gains.append(signal.rise(drawn[:, _fifth(t)], drawn[:, -1]))
+            gains.append(signal.rise(drawn[:, _after(t, 0.8)], drawn[:, -1]))
+            left.append(_left(signal, t, drawn))
     # Where a rise began is the turning point, which the valley knows: the lowest point of a free curve lies anywhere
     # on a flat floor.
     if trust == 1:
@@ -98,6 +107,7 @@ def draw_curve(signal: Signal, y: np.ndarray, full: Signal | None, rng: np.rando
         rises=np.concatenate(rises),
         lasting=np.concatenate(lasting),
         gains=np.concatenate(gains),
+        left=np.concatenate(left),
         lowest=_spread(t, turn, rng),
         noise=noise,
     )
@@ -132,20 +142,30 @@ def _fit(
 
 
 def draw_few(signal: Signal, rng: np.random.Generator, *, draws: int) -> Curve:
-    """The curve through two or more measurements of the whole validation file, each known to within `FULL_NOISE`."""
+    """The curve through two or more measurements of the whole validation file, each known to within its noise.
+
+    That is `_WOBBLE` before looking, then also what the measurements themselves scatter by around straight lines. What
+    lasts of a rise is judged by the last one, two or three after the lowest, whichever shows it best.
+    """
     t, fit = signal.step, signal.y
-    drawn = fit + rng.normal(0, FULL_NOISE, size=(draws, len(fit)))
-    lowest = drawn.argmin(axis=1)
-    rises = signal.rise(drawn[:, -1], drawn[:, int(np.argmin(fit))])
+    bends = np.diff(fit, 2) ** 2 / 6
+    seen = float(np.median(bends)) / 0.455 if len(bends) else 0.0  # the median of a square is .455 of its mean
+    noise = math.sqrt((_BELIEF * _WOBBLE**2 + len(bends) / 2 * seen) / (_BELIEF + len(bends) / 2))
+    drawn = fit + rng.normal(0, noise, size=(draws, len(fit)))
+    low = int(np.argmin(fit))
+    tails = range(1, min(3, len(fit) - 1 - low) + 1) or (1,)
+    tail = max(tails, key=lambda k: (fit[-k:].mean() - fit[low] - _LEAST) / math.sqrt(1 / k + 1))
+    gains = signal.rise(drawn[:, -2], drawn[:, -1])
     return Curve(
         t=t,
         fit=fit,
         draws=drawn,
-        rises=rises,
-        lasting=rises,
-        gains=signal.rise(drawn[:, -2], drawn[:, -1]),
-        lowest=_spread(t, lowest, rng),
-        noise=FULL_NOISE,
+        rises=signal.rise(drawn[:, -1], drawn[:, low]),
+        lasting=signal.rise(drawn[:, -tail:].mean(axis=1), drawn[:, low]),
+        gains=gains,
+        left=gains,
+        lowest=_spread(t, drawn.argmin(axis=1), rng),
+        noise=noise,
     )
 
 
@@ -184,14 +204,14 @@ def _spread(t: np.ndarray, index: np.ndarray, rng: np.random.Generator) -> np.nd
     return rng.triangular(before - 1e-9, times[at], after + 1e-9)
 
 
-def _roughness(y: np.ndarray) -> float:
+def roughness(y: np.ndarray) -> float:
     """Standard deviation of independent noise on a smooth curve, from second differences (Gasser et al. 1986)."""
     return 1.4826 * float(np.median(np.abs(np.diff(y, 2)))) / np.sqrt(6)
 
 
 def _is_smooth(y: np.ndarray, residual: np.ndarray) -> bool:
     """Whether what the valley leaves is a smooth curve that it could not follow, not noise that neighbours share."""
-    return len(y) > 5 and _roughness(y) < _SMOOTH * float(np.sqrt((residual**2).mean()))
+    return len(y) > 5 and roughness(y) < _SMOOTH * float(np.sqrt((residual**2).mean()))
 
 
 def _uneven(standard: np.ndarray) -> np.ndarray | None:
@@ -207,15 +227,24 @@ def _uneven(standard: np.ndarray) -> np.ndarray | None:
     return precision / precision.mean()
 
 
-def _fifth(t: np.ndarray) -> int:
-    """Where the last fifth of the run begins."""
-    return min(int(np.searchsorted(t, t[0] + 0.8 * (t[-1] - t[0]))), len(t) - 2)
+def _after(t: np.ndarray, share: float) -> int:
+    """The first point after a share of the run; never the last point."""
+    return min(int(np.searchsorted(t, t[0] + share * (t[-1] - t[0]))), len(t) - 2)
+
+
+def _left(signal: Signal, t: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+    """The fall that half as long again would bring if it slows down as it did from the third to the last quarter."""
+    half, late = _after(t, 0.5), _after(t, 0.75)
+    last = np.maximum(signal.rise(drawn[:, late], drawn[:, -1]), 0.0)
+    before = np.maximum(signal.rise(drawn[:, half], drawn[:, late]), 1e-9)
+    slowing = np.minimum(last / before, 1.0)
+    return last * (slowing + slowing**2)
 
 
 def _bin(signal: Signal, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
     """Means of runs of neighbours on the scale they were measured on, and how many measurements a run has."""
     t, n = signal.step, len(y)
-    rough = n > 3 and _roughness(y) > _NOISY
+    rough = n > 3 and roughness(y) > _NOISY
     bins = _NOISY_BINS if rough else _BINS
     if n <= bins:
         return t, y, 1.0

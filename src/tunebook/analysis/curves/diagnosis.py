@@ -17,12 +17,16 @@ from tunebook.analysis.curves import wording
 from tunebook.analysis.curves.evidence import Evidence, gather
 from tunebook.analysis.results import Results, load_results
 from tunebook.analysis.run import Run
+from tunebook.money import paid, per_million, tier_of
 from tunebook.palette import VERDICTS
 from tunebook.show import Card, Fold, Inline, Items, Shown, Span, Text
 from tunebook.words import number, percent, probability
 
 # Checkpoints the service keeps: one an epoch, the three newest (Azure OpenAI, "Checkpoints").
 _KEPT = 3
+# A kept checkpoint that is this much worse than the end of another epoch came too late: more than the loss of a
+# healthy run may rise (`healthy_rise`).
+TOO_FAR = 0.15
 # With more than this share of impossible values (negative losses) the rest is not believed either.
 _IMPOSSIBLE = 0.05
 # Matrices of 120 × 120 are slower on several threads than on one (twice, measured). The limit is the process's, so one
@@ -35,14 +39,17 @@ _ALONE = Lock()
 class Diagnosis(Shown):
     """What the curves of one run say.
 
-    `verdict` is one of overfitting, healthy, not_converged, diverged, inconclusive; `p_overfitting` its probability
-    (0 to 1; NaN when nothing can be said). `rise` is the rise of validation loss from its lowest point to the end as a
-    fraction, `rise_interval` its 90 % interval, `effect` the rise in standard deviations of one measurement's noise.
-    `onset_step` and `onset_epoch` say where the rise began, `onset_interval` the steps it may have begun at
-    (`onset_coverage` of such intervals contain the truth). `recommended_step` is the step with the lowest expected
-    validation loss, `checkpoint` the best one kept: step, epoch, name and `excess_of_last`, the fraction by which the
-    last one is expected to be worse. `curve` has step, epoch, valid_smooth, valid_low, valid_high, train_smooth in the
-    units of the columns `metric` and `train_metric`. None stands for what cannot be said.
+    `verdict` is one of overfitting, healthy, not_converged, not_learning, diverged, inconclusive; `p_overfitting` the
+    probability of the first (0 to 1; NaN when nothing can be said). `rise` is the rise of validation loss from its
+    lowest point to the end as a fraction, `rise_interval` its 90 % interval, `effect` the rise in standard deviations
+    of one measurement's noise. `onset_step` and `onset_epoch` say where the rise began, `onset_interval` the steps it
+    may have begun at (`onset_coverage` of such intervals contain the truth). `recommended_step` is the step with the
+    lowest expected validation loss, `best` that point (step, epoch, loss: the value of `metric`), `checkpoint` the best
+    one kept: step, epoch, name, `above_best`, the fraction by which it is expected to be worse than the best point, and
+    `excess_of_last`, the fraction by which the last one is worse than it. When the end of an epoch that was not kept is
+    more than `TOO_FAR` better, `train_again` says with how many epochs (`n_epochs`). `curve` has step, epoch,
+    valid_smooth, valid_low, valid_high, train_smooth in the units of the columns `metric` and `train_metric`. None
+    stands for what cannot be said.
 
     >>> d = tb.diagnose(tb.read_run("runs/ftjob-long"))
     >>> d.verdict, d.checkpoint["name"]
@@ -58,7 +65,9 @@ class Diagnosis(Shown):
     onset_epoch: float | None
     onset_interval: tuple[int, int] | None
     recommended_step: int | None
+    best: Mapping[str, Any] | None
     checkpoint: Mapping[str, Any] | None
+    train_again: Mapping[str, int] | None
     reason: str
     advice: tuple[str, ...]
     curve: pd.DataFrame = field(repr=False)
@@ -86,12 +95,32 @@ class Diagnosis(Shown):
             "onset_interval": None if self.onset_interval is None else list(self.onset_interval),
             "onset_coverage": self.onset_coverage,
             "recommended_step": self.recommended_step,
+            "best": None if self.best is None else dict(self.best),
             "checkpoint": None if self.checkpoint is None else dict(self.checkpoint),
+            "train_again": None if self.train_again is None else dict(self.train_again),
             "reason": self.reason,
             "advice": list(self.advice),
             "metric": self.metric,
             "notes": list(self.notes),
         }
+
+    @property
+    def choice(self) -> str:
+        """What can be deployed, in one sentence; "" when nothing was measured.
+
+        >>> tb.diagnose(tb.read_run("runs/ftjob-calm")).choice
+        'Use the checkpoint of step ...'
+        """
+        if self.checkpoint is None:
+            return ""
+        kept = _place(self.checkpoint["step"], self.checkpoint["epoch"])
+        if self.train_again is None or self.best is None:
+            return f"Use the checkpoint of {kept}."
+        return (
+            f"Train again with n_epochs = {self.train_again['n_epochs']}: the best checkpoint kept, of {kept}, is "
+            f"{percent(self.checkpoint['above_best'])} worse than the best point, "
+            f"{_place(self.best['step'], self.best['epoch'])}."
+        )
 
     def __repr__(self) -> str:
         return f"Diagnosis({self.name!r}: {wording.title(self.verdict)}. {self.reason})"
@@ -111,9 +140,11 @@ class Diagnosis(Shown):
             cost = f"; the last one is expected to be {percent(excess)} worse" if excess > 0.0005 else ""
             where = f"{_place(kept['step'], kept['epoch'])}{cost}"
             name = kept["name"]
-            rows.append(("Checkpoint to use", (where, ": ", Span(name, "code"))) if name else ("Best step", where))
+            what = "Best checkpoint kept" if self.train_again else "Checkpoint to use" if name else "Best step"
+            rows.append((what, (where, ": ", Span(name, "code")) if name else where))
         return Card(
             Text(self.reason),
+            Text(self.choice, "warning") if self.train_again else None,
             show.facts(rows),
             Items(self.advice, "What to do") if self.advice else None,
             Fold("Notes", [Items(self.notes)]) if self.notes else None,
@@ -170,6 +201,8 @@ def diagnose(
         batch_size = batch_size or settings["batch_size"]
         checkpoints = checkpoints or run.checkpoints
         total_steps = run.total_steps
+        usd = paid(run.trained_tokens, per_million(run.model, tier_of(run.job)))
+        settings |= {"trained_tokens": run.trained_tokens, "cost_usd": usd}
     results = Results.from_frame(pd.DataFrame({"step": []})) if results is None else load_results(results)
     if len(results.parts) > 1:
         return _nothing(results, wording.several_jobs(len(results.parts)))
@@ -179,7 +212,7 @@ def diagnose(
         evidence = gather(results.frame, rise=math.log1p(min_rise), period=period, draws=draws, rng=rng)
     per_epoch = _steps_per_epoch(evidence, n_epochs, total_steps)
     verdict, p = _verdict(evidence, confidence, math.log1p(healthy_rise))
-    kept = _checkpoint(evidence, checkpoints, per_epoch)
+    kept, again = _checkpoint(evidence, checkpoints, per_epoch)
     shown = verdict == "overfitting"
     known = settings | {"n_epochs": n_epochs, "batch_size": batch_size}
     facts = wording.Facts(evidence, verdict, p, per_epoch, known)
@@ -193,7 +226,9 @@ def diagnose(
         onset_epoch=facts.onset_epoch if shown else None,
         onset_interval=facts.onset_interval if shown else None,
         recommended_step=facts.best_step,
+        best=_best(evidence, per_epoch),
         checkpoint=kept,
+        train_again=again,
         reason=wording.reason(facts),
         advice=wording.advice(facts),
         curve=_curve(evidence, per_epoch),
@@ -216,6 +251,8 @@ def _verdict(e: Evidence, confidence: float, healthy_rise: float) -> tuple[str, 
     p = e.p_rise * (1 - e.p_train_up)
     if p >= confidence:
         return "overfitting", p
+    if e.learned is False and e.p_rise < 0.5 and e.p_improving < confidence:
+        return "not_learning", p
     if e.p_improving >= confidence:
         return "not_converged", p
     at_most = float(np.quantile(e.curve.rises, 0.95)) if e.curve is not None else math.inf
@@ -234,32 +271,53 @@ def _steps_per_epoch(e: Evidence, n_epochs: int | None, total_steps: int | None)
     return None
 
 
-def _checkpoint(e: Evidence, checkpoints: Sequence[Any], per_epoch: float | None) -> dict[str, Any] | None:
-    """The checkpoint with the lowest expected validation loss among those kept, and what the last one would cost."""
+def _best(e: Evidence, per_epoch: float | None) -> dict[str, Any] | None:
+    """The point with the lowest expected validation loss."""
+    if e.curve is None:
+        return None
+    loss = float(e.main.to_units(e.curve.fit.min(keepdims=True))[0])
+    return {"step": round(e.curve.best), "epoch": _epoch(e.curve.best, per_epoch), "loss": loss}
+
+
+def _checkpoint(
+    e: Evidence, checkpoints: Sequence[Any], per_epoch: float | None
+) -> tuple[dict[str, Any] | None, dict[str, int] | None]:
+    """The checkpoint with the lowest expected validation loss among those kept, and the epochs to train again with.
+
+    With it go what it costs against the best point, and what the last one costs against it.
+    """
     kept = sorted((_read_checkpoint(c) for c in checkpoints), key=lambda c: c[0])
     if not kept and per_epoch:
         ends = np.round(np.arange(1, round(e.last / per_epoch) + 1) * per_epoch).astype(int)
         kept = [(int(step), None) for step in ends[-_KEPT:]]
     if not kept and e.curve is not None:
         kept = [(round(e.curve.best), None), (round(e.last), None)]
-    if not kept:
-        return None
     steps = np.array([step for step, _ in kept], dtype=float)
     level = _expected(e, steps)
-    if level is None:
-        return None
+    if level is None or e.curve is None or not kept:
+        return None, None
     best = int(np.argmin(level))
     step, name = kept[best]
-    return {
+    here = e.curve.at(np.array([step], dtype=float))[0]
+    chosen = {
         "step": step,
-        "epoch": None if per_epoch is None else _epoch(step / per_epoch),
+        "epoch": _epoch(step, per_epoch),
         "name": name,
+        "above_best": e.main.as_fraction(float(e.main.rise(here, e.curve.fit.min()))),
         "excess_of_last": e.main.as_fraction(float(e.main.rise(level[-1], level[best]))),
     }
+    if not per_epoch:
+        return chosen, None
+    ends = e.curve.at(np.arange(1, max(1, round(e.last / per_epoch)) + 1) * per_epoch)
+    missed = e.main.as_fraction(float(e.main.rise(here, ends.min()))) > TOO_FAR
+    return chosen, {"n_epochs": int(np.argmin(ends)) + 1} if missed else None
 
 
-def _epoch(epoch: float) -> float:
-    """An epoch number; whole when a checkpoint lies at its end but for rounding of steps."""
+def _epoch(step: float, per_epoch: float | None) -> float | None:
+    """The epoch of a step; whole when it ends there but for rounding of steps."""
+    if per_epoch is None:
+        return None
+    epoch = step / per_epoch
     return round(epoch) if abs(epoch - round(epoch)) < 0.05 else round(epoch, 2)
 
 
@@ -314,6 +372,11 @@ def _curve(e: Evidence, per_epoch: float | None) -> pd.DataFrame:
     )
 
 
+def undiagnosed(run: Run, reason: str) -> Diagnosis:
+    """What stands for the diagnosis of a run that has none: inconclusive, for that reason."""
+    return _nothing(Results.from_frame(pd.DataFrame({"step": []})) if run.results is None else run.results, reason)
+
+
 def _nothing(results: Results, reason: str) -> Diagnosis:
     empty = pd.DataFrame(
         {c: [] for c in ("step", "epoch", "valid_smooth", "valid_low", "valid_high", "train_smooth")}, dtype=float
@@ -328,7 +391,9 @@ def _nothing(results: Results, reason: str) -> Diagnosis:
         onset_epoch=None,
         onset_interval=None,
         recommended_step=None,
+        best=None,
         checkpoint=None,
+        train_again=None,
         reason=reason,
         advice=(),
         curve=empty,

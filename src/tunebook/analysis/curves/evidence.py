@@ -8,16 +8,24 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from tunebook.analysis.curves.curve import Curve, calmed, draw_curve, draw_few, smooth_curve
+from tunebook.analysis.curves.curve import FULL_NOISE, Curve, calmed, draw_curve, draw_few, roughness, smooth_curve
 from tunebook.analysis.curves.cycles import without_batches
 from tunebook.analysis.curves.signals import Signal, choose, series
 
 # Fewer measurements than this, or fewer than two of the whole validation file, carry no verdict.
 ENOUGH = 6
 ENOUGH_FULL = 2
+# So many measurements of the whole validation file show a rise without its batches.
+DECISIVE = 4
+# Up to so many of them are taken one by one: a curve through them has too few to know its own noise by.
+FEW_FULL = 12
 # Before looking at training loss: the share of runs whose validation loss rises because training itself got worse.
 # Training loss is measured on single batches; without this its noise alone would throw doubt on every rise.
-_DRIFT = 0.1
+_DRIFT = 0.04
+# An improvement of 1 % is none, whatever the noise.
+_NO_GAIN = 0.01
+# Student's t of the best of all points to split a series at: chance reaches it in 1 of 100 series of 10 to 300 values.
+_BEYOND_NOISE = 3.7
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +33,9 @@ class Evidence:
     """Numbers of one run; a rise is a difference on the scale of comparison (see `signals`), probabilities 0 to 1.
 
     `batch`, `full`, `train` are the series, `curve` and `train_curve` their smooth versions (None when too short),
-    `period` the number of batches in the validation file when it shows. NaN stands for what cannot be said.
+    `period` the number of batches in the validation file when it shows. `p_improving` is that of a gain that counts in
+    the last fifth of the run, or in half as long again; `learned` whether a curve improved beyond its noise (None when
+    that cannot be said). NaN stands for what cannot be said.
     """
 
     kind: str
@@ -37,6 +47,7 @@ class Evidence:
     period: int | None
     p_rise: float
     p_improving: float
+    learned: bool | None
     p_diverged: float
     p_train_up: float
     onset: float
@@ -49,9 +60,7 @@ class Evidence:
     @property
     def main(self) -> Signal:
         """The series the curve was drawn through."""
-        if len(self.batch) >= len(self.full) and (len(self.batch) >= ENOUGH or len(self.full) < ENOUGH_FULL):
-            return self.batch
-        return self.full
+        return self.full if _by_full(self.batch, self.full) else self.batch
 
     @property
     def rise(self) -> float:
@@ -65,13 +74,14 @@ def gather(frame: pd.DataFrame, *, rise: float, period: int | None, draws: int, 
     batch, full = series(frame, batch_name, kind), series(frame, full_name, kind)
     train = series(frame, train_name, kind)
     curve, found = None, None
-    if len(batch) >= ENOUGH and len(batch) >= len(full):
+    by_full = _by_full(batch, full)
+    if len(batch) >= ENOUGH and not by_full:
         calm = calmed(batch.y)
         y, found = without_batches(calm, _counted(batch.step), logarithmic=kind != "reward", period=period)
         curve = draw_curve(batch, y, full, rng, draws=draws)
-    elif len(full) >= ENOUGH:
+    elif by_full and len(full) > FEW_FULL:
         curve = draw_curve(full, calmed(full.y), None, rng, draws=draws)
-    elif len(full) >= ENOUGH_FULL:
+    elif by_full:
         curve = draw_few(full, rng, draws=draws)
     train_curve = draw_curve(train, calmed(train.y), None, rng, draws=draws) if len(train) >= ENOUGH else None
     nan = math.nan
@@ -88,7 +98,8 @@ def gather(frame: pd.DataFrame, *, rise: float, period: int | None, draws: int, 
         train_curve=train_curve,
         period=found,
         p_rise=float((curve.lasting > rise).mean()) if curve is not None else nan,
-        p_improving=float((curve.gains > rise).mean()) if curve is not None else nan,
+        p_improving=float(max((curve.gains > rise).mean(), (curve.left > rise).mean())) if curve is not None else nan,
+        learned=_learned(batch if len(batch) >= len(full) else full, train),
         p_diverged=_p_diverged(train, train_curve),
         p_train_up=_p_train_up(train, train_curve, onset, rise),
         onset=onset,
@@ -98,6 +109,16 @@ def gather(frame: pd.DataFrame, *, rise: float, period: int | None, draws: int, 
         first=float(step[0]) if len(step) else nan,
         last=float(step[-1]) if len(step) else nan,
     )
+
+
+def _by_full(batch: Signal, full: Signal) -> bool:
+    """Whether measurements of the whole validation file alone tell more than those of its batches."""
+    if len(full) < ENOUGH_FULL:
+        return False
+    if len(batch) < ENOUGH or len(full) > len(batch):
+        return True
+    # What the mean of the batches since the last whole-file measurement is known to.
+    return len(full) >= DECISIVE and roughness(batch.y) > FULL_NOISE * math.sqrt(len(batch) / len(full))
 
 
 def trend(frame: pd.DataFrame, column: str) -> tuple[np.ndarray, np.ndarray] | None:
@@ -119,6 +140,40 @@ def _counted(step: np.ndarray) -> np.ndarray:
     return np.round((step - step[0]) / (every or 1.0)).astype(int)
 
 
+def _learned(valid: Signal, train: Signal) -> bool | None:
+    """Whether validation or training improved beyond its noise; None when neither is shown.
+
+    Training is measured on other examples at each step, so less is asked of the proof that it stood still.
+    """
+    found = [_improved(valid, 0.1), _improved(train, 0.5)]
+    if any(found):
+        return True
+    return False if found[0] is False and (found[1] is False or not len(train)) else None
+
+
+def _improved(signal: Signal, excluded: float) -> bool | None:
+    """Whether a series lies lower after some point than before it, by Student's t of the best such point.
+
+    False when it does not, and an improvement of more than `excluded` (logarithm of a ratio) is excluded, or when none
+    of more than `_NO_GAIN` was seen; None for too few or too noisy values.
+    """
+    n = len(signal)
+    if n < 4:
+        return None
+    y = calmed(signal.y)
+    k = np.arange(1, n)
+    before, after = np.cumsum(y)[:-1] / k, np.cumsum(y[::-1])[::-1][1:] / (n - k)
+    squares = float((y**2).sum()) - k * before**2 - (n - k) * after**2
+    error = np.sqrt(np.maximum(squares, 0.0) / max(n - 2, 1) * (1 / k + 1 / (n - k))) + 1e-12
+    gain = signal.rise(before, after)
+    if gain.max() <= _NO_GAIN:
+        return False
+    if ((before - after) / error).max() > _BEYOND_NOISE:
+        return True
+    middle = slice(n // 4, max(3 * n // 4, n // 4 + 1))
+    return False if (gain + 1.64 * error)[middle].max() <= excluded else None
+
+
 def _p_diverged(signal: Signal, train: Curve | None) -> float:
     """P(training loss ends 30 % above its lowest and has lost half of what it had gained)."""
     if train is None:
@@ -130,10 +185,13 @@ def _p_diverged(signal: Signal, train: Curve | None) -> float:
 
 
 def _p_train_up(signal: Signal, train: Curve | None, onset: float, rise: float) -> float:
-    """P(training loss rises after the onset as validation does: drift, not overfitting), before it `_DRIFT`."""
+    """P(training loss rises after the onset as validation does: drift, not overfitting), before it `_DRIFT`.
+
+    It is compared with the last level at or before the onset: after it a jump may have taken training along.
+    """
     if train is None or math.isnan(onset):
         return 0.0
-    at = min(int(np.searchsorted(train.t, onset)), len(train.t) - 1)
+    at = max(int(np.searchsorted(train.t, onset, side="right")) - 1, 0)
     p = float((signal.rise(train.draws[:, -1], train.draws[:, at]) > rise).mean())
     return p * _DRIFT / (p * _DRIFT + (1 - p) * (1 - _DRIFT))
 

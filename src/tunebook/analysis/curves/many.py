@@ -14,7 +14,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tunebook.analysis.curves.diagnosis import Diagnosis, diagnose
+from tunebook.analysis.curves.diagnosis import Diagnosis, diagnose, undiagnosed
 from tunebook.analysis.results import load_results
 from tunebook.analysis.run import Run
 from tunebook.errors import TunebookError
@@ -27,14 +27,17 @@ WORTH_PROCESSES = 200
 
 
 def diagnose_many(runs: Sequence[Run], *, workers: int | None = None, seed: int = 0) -> list[Diagnosis]:
-    """`diagnose` of each run, in order; the same answers however many processes work (`workers`, see `_spread`)."""
-    return list(_spread(partial(diagnose, seed=seed), [_light(run) for run in runs], workers))
+    """`diagnose` of each run, in order; the same answers however many processes work (`workers`, see `_spread`).
+
+    A run that cannot be diagnosed is inconclusive with the reason, and costs no other run its answer.
+    """
+    return list(_spread(partial(_diagnose_run, seed=seed), [_light(run) for run in runs], workers))
 
 
 def diagnose_files(files: Sequence[str | Path], *, workers: int | None = None) -> Iterator[dict[str, Any]]:
     """The diagnosis of each result file, in order, as soon as it is there: `file` and what `Diagnosis.to_json` holds.
 
-    For a file that cannot be read, `file` and `error`.
+    For a file that cannot be read or judged, `file` and `error`.
     """
     return _spread(_diagnose_file, files, workers)
 
@@ -44,6 +47,15 @@ def _diagnose_file(file: str | Path) -> dict[str, Any]:
         return {"file": str(file)} | diagnose(load_results(file)).to_json()
     except TunebookError as error:
         return {"file": str(file), "error": str(error)}
+    except Exception as error:  # the other files still have their answers
+        return {"file": str(file), "error": f"{file} cannot be judged ({type(error).__name__}: {error})."}
+
+
+def _diagnose_run(run: Run, *, seed: int) -> Diagnosis:
+    try:
+        return diagnose(run, seed=seed)
+    except Exception as error:  # the other runs still have their answers
+        return undiagnosed(run, f"It cannot be judged ({type(error).__name__}: {error}).")
 
 
 def _spread(task: Callable[[Item], Answer], items: Sequence[Item], workers: int | None) -> Iterator[Answer]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy.optimize import nnls
+from scipy.optimize import lsq_linear, nnls
 
 _DECAYS = (0.01, 0.03, 0.1, 0.3, 1.0)
 _TURNS = 48
@@ -49,7 +49,7 @@ class Valley:
             columns = self.active[k]
             normal = columns.T @ (columns * weight[:, None])
             normal[np.diag_indices_from(normal)] *= 1 + 1e-9  # decays of like speed are nearly one column
-            curves[mine] += np.linalg.solve(normal, (weighted[mine] @ columns).T).T @ columns.T
+            curves[mine] += np.linalg.lstsq(normal, (weighted[mine] @ columns).T)[0].T @ columns.T
         return curves
 
 
@@ -68,9 +68,8 @@ def fit_valley(t: np.ndarray, y: np.ndarray, weight: np.ndarray, second: np.ndar
     target = target - basis @ (basis.T @ target)
     scaled = designs * root
     scaled = scaled - basis @ (basis.T @ scaled)
-    solved = [nnls(columns, target) for columns in scaled]
-    share = np.array([x for x, _ in solved])
-    loss = np.array([norm**2 for _, norm in solved])
+    share = np.array([_shares(columns, target) for columns in scaled])
+    loss = ((target - np.einsum("knp,kp->kn", scaled, share)) ** 2).sum(axis=1)
     fits = np.einsum("knp,kp->kn", designs, share)
     level = ((y - fits) * root[:, 0]) @ np.linalg.pinv(free * root).T
     fits = fits + level[:, :1]
@@ -99,6 +98,14 @@ def fit_valley(t: np.ndarray, y: np.ndarray, weight: np.ndarray, second: np.ndar
         offset=offsets,
         active=tuple(active),
     )
+
+
+def _shares(columns: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Least squares without negative shares."""
+    try:
+        return nnls(columns, target)[0]
+    except RuntimeError:  # it goes round in circles where columns are alike but for rounding
+        return np.maximum(lsq_linear(columns, target, (0, np.inf)).x, 0.0)
 
 
 @lru_cache(maxsize=32)

@@ -14,12 +14,13 @@ from tunebook.analysis.curves.evidence import ENOUGH, Evidence
 from tunebook.analysis.curves.signals import Signal
 from tunebook.palette import VERDICTS
 from tunebook.show import Span
-from tunebook.words import percent, probability
+from tunebook.words import count, money, number, percent, probability
 
 _TITLES = {
     "overfitting": "Overfitting",
     "healthy": "Healthy",
     "not_converged": "Not converged",
+    "not_learning": "Not learning",
     "diverged": "Diverged",
     "inconclusive": "Inconclusive",
 }
@@ -199,6 +200,8 @@ def reason(f: Facts) -> str:
         )
     if f.verdict == "not_converged":
         return f"{measure} was still getting better at the end: by {percent(f.gain)} in the last fifth of the run."
+    if f.verdict == "not_learning":
+        return _not_learning(f)
     return _undecided(f, where)
 
 
@@ -212,6 +215,8 @@ def advice(f: Facts) -> tuple[str, ...]:
             "Or double batch_size.",
             "Look for broken or contradictory examples in the training file.",
         )
+    if f.verdict == "not_learning":
+        return tuple(_against_not_learning(f))
     epochs = f.settings.get("n_epochs")
     if f.verdict == "not_converged":
         longer = f"n_epochs = {epochs + max(1, epochs // 2)}" if epochs else "one or two epochs more"
@@ -253,6 +258,20 @@ def _against_overfitting(f: Facts) -> list[str]:
     return lines
 
 
+def _against_not_learning(f: Facts) -> list[str]:
+    lines = [
+        f"Raise the learning rate: {_rate(f, 4.0, 'multiply learning_rate_multiplier by 4')}.",
+        "Read some lines of the training file: answers that contradict each other or do not depend on the prompt teach "
+        "nothing, nor do answers with weight 0.",
+        "Compare the base model on the same examples: perhaps it knows all this already.",
+    ]
+    tokens, usd = f.settings.get("trained_tokens"), f.settings.get("cost_usd")
+    if tokens:
+        price = f", about {money(usd)}" if usd is not None else ""
+        lines.append(f"It cost {count(tokens)} trained tokens{price}: try the next attempt on fewer examples first.")
+    return lines
+
+
 def _rate(f: Facts, factor: float, words: str) -> str:
     rate = f.settings.get("learning_rate_multiplier")
     return f"learning_rate_multiplier = {rate * factor:.3g}" if isinstance(rate, int | float) else words
@@ -265,6 +284,17 @@ def _diverged(f: Facts) -> str:
         f"{_capital(f.train_measure)} got worse again, to {f.train_ends[1]:.3g}, and lost at least half of what it had "
         "gained: the training itself broke down."
     )
+
+
+def _not_learning(f: Facts) -> str:
+    e = f.evidence
+    first, last = _levels(e.main, e.curve.fit[[0, -1]]) if e.curve is not None else (math.nan, math.nan)
+    moved = f"{_capital(f.measure)} ({number(first, 4)} → {number(last, 4)})"
+    start, end = f.train_ends
+    if math.isnan(start):
+        return f"{moved} did not improve beyond its noise: nothing was learned."
+    train = f"{f.train_measure} ({number(start, 4)} → {number(end, 4)})"
+    return f"Neither {moved[:1].lower()}{moved[1:]} nor {train} improved beyond its noise: nothing was learned."
 
 
 def _meanwhile(f: Facts) -> str:

@@ -19,11 +19,14 @@ from tunebook.analysis.sweeps.rows import ComparedJob, columns_of, compared_jobs
 from tunebook.analysis.sweeps.score import RunScore, score_run
 from tunebook.money import paid, per_million, tier_of
 from tunebook.show import Card, Shown, Span, Table, Text
-from tunebook.words import percent, plural, probability
+from tunebook.words import number, percent, plural, probability
 
 # US dollars per million trained tokens: one number, or by base model and training type.
 Price = float | Callable[[str, str], float | None]
 MOST_ROWS = 60  # of a card's table
+# A checkpoint this near to the lowest point is as good: seeds differ by as much.
+NEAR = 0.02
+_LOSSES = ("valid_loss", "full_valid_loss")
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,9 @@ class Comparison(Shown):
     `trained_tokens`, `cost_usd` (NaN where no price is known), `group`. For rewards the loss columns hold
     rewards (see `measure`).
 
+    `lowest_point` is the lowest point of any curve of that group, even where nothing was kept: job, step, epoch, loss,
+    kept (whether a checkpoint about as good was), and `settings`, with which a job would end there.
+
     `winner` is the best job of the largest group, `indistinguishable` the jobs that cannot be told from it,
     `left_out` maps every other job to the reason it is not ranked against them.
 
@@ -78,6 +84,7 @@ class Comparison(Shown):
     runs: tuple[Run, ...]
     diagnoses: Mapping[str, Diagnosis]
     hyperparameters: tuple[str, ...]
+    lowest_point: Mapping[str, Any] | None = None
     notes: tuple[str, ...] = ()
 
     @property
@@ -114,6 +121,7 @@ class Comparison(Shown):
             "winner": self.winner,
             "indistinguishable": list(self.indistinguishable),
             "measure": self.measure,
+            "lowest_point": None if self.lowest_point is None else dict(self.lowest_point),
             "rows": [
                 {key: _plain(value) for key, value in row.items()}
                 for row in rows.where(rows.notna(), None).to_dict("records")
@@ -225,6 +233,7 @@ def compare(
     groups = _groups(frame[~frame["id"].isin(left_out)], members, hyperparameters, level, noise_sd, seed)
     for group in groups[1:]:
         left_out |= dict.fromkeys(group.ids, _other_data(group, groups[0]))
+    lowest = _lowest_point(groups[0].ids, by_id, judged) if groups else None
     return Comparison(
         frame=_ranked(frame, groups),
         winner=groups[0].winner if groups else None,
@@ -236,7 +245,8 @@ def compare(
         runs=runs,
         diagnoses=judged,
         hyperparameters=hyperparameters,
-        notes=(*notes, *_notes(groups, scores, runs)),
+        lowest_point=lowest,
+        notes=(*notes, *_notes(groups, scores, runs), *_next_job(lowest)),
     )
 
 
@@ -246,13 +256,43 @@ def _scored(
     """Each job's score, or the reason that it has none."""
     scores, left_out = {}, {}
     for job_id, run in runs.items():
-        score = None if reasons[job_id] else score_run(run, diagnoses[job_id])
+        reason = reasons[job_id]
+        if not reason and diagnoses[job_id].verdict == "diverged":
+            reason = f"diverged: {diagnoses[job_id].reason}"
+        score = None if reason else score_run(run, diagnoses[job_id])
         if score is not None:
             scores[job_id] = score
         else:
             unmeasured = "no validation values: without a validation file nothing says how good it is"
-            left_out[job_id] = reasons[job_id] or unmeasured
+            left_out[job_id] = reason or unmeasured
     return scores, left_out
+
+
+def _lowest_point(
+    ids: Sequence[str], runs: Mapping[str, Run], diagnoses: Mapping[str, Diagnosis]
+) -> dict[str, Any] | None:
+    """The lowest point of any curve of the jobs; None where they are rewarded or nothing was measured."""
+    points = [(diagnoses[job_id].best or {}, job_id) for job_id in ids if diagnoses[job_id].metric in _LOSSES]
+    points = [(best, job_id) for best, job_id in points if best and np.isfinite(best["loss"])]
+    if not points:
+        return None
+    best, job_id = min(points, key=lambda point: point[0]["loss"])
+    kept = diagnoses[job_id].checkpoint
+    settings = {name: value for name, value in runs[job_id].hyperparameters.items() if value is not None}
+    if best["epoch"] is not None:
+        settings["n_epochs"] = max(1, round(best["epoch"]))
+    near = kept is not None and kept["above_best"] <= NEAR
+    return {"job": job_id, **best, "kept": near, "settings": settings}
+
+
+def _next_job(lowest: Mapping[str, Any] | None) -> Iterator[str]:
+    """The job to run next, when the lowest point was not kept."""
+    if lowest is not None and not lowest["kept"] and lowest["epoch"] is not None:
+        settings = ", ".join(f"{name} = {value}" for name, value in lowest["settings"].items())
+        yield (
+            f"The lowest point of any job, {number(lowest['loss'])} at epoch {number(lowest['epoch'], 3)} of "
+            f"{lowest['job']}, was not kept. The next job to run: {settings}."
+        )
 
 
 def _notes(groups: tuple[Group, ...], scores: Mapping[str, RunScore], runs: tuple[Run, ...]) -> Iterator[str]:

@@ -25,6 +25,8 @@ NoiseSource = Literal["replicates", "surface", "assumed"]
 REPLICATES_NEEDED = 2
 # Configurations per fitted quantity below which the scatter around a surface says nothing about seeds.
 SURFACE_NEEDED = 8
+# Standard deviations by which what is reported may leave what was measured.
+ALLOWED = 3.0
 # A loss over twice the best is lost anyway: beyond this (log loss) distances are compressed, so that one diverged
 # job does not stretch the surface for all others.
 LOST = float(np.log(2.0))
@@ -132,8 +134,13 @@ def rank_jobs(
         seed=seed,
         priors=None if noise_sd is None else {"noise": (noise_sd, 0.3)},
     )
+    spread = surface.noise_sd
+    # Neighbours may move a job's value by luck and error of its own, not beyond: its own curve has been measured.
+    reach = ALLOWED * np.sqrt((spread**2 + known) / counts)
     draws = surface.draw(n_draws if len(means) <= 200 else n_draws // 4, np.random.default_rng([seed, 1]))
-    table = _configuration_table(surface, draws, yardstick, level)
+    center = np.clip(surface.theta_mean.mean(0) + surface.center, means - reach, means + reach)
+    draws = np.clip(draws, means - reach, means + reach)
+    table = _configuration_table(center, draws, yardstick, level)
     rows = table.iloc[member].reset_index(drop=True)
     frame = pd.concat(
         [jobs[["id", "observed"]], pd.DataFrame({"configuration": member, "seeds": counts[member].astype(int)}), rows],
@@ -145,7 +152,6 @@ def rank_jobs(
     winner = str(frame.index[0])
     frame.loc[winner, "indistinguishable"] = False
     source = _noise_source(surface, within[1] if noise_sd is None else 0)
-    spread = surface.noise_sd
     return Ranking(frame, winner, level, yardstick, spread, source, float(np.expm1(2 * spread)), names, surface, draws)
 
 
@@ -168,10 +174,9 @@ def configurations(jobs: pd.DataFrame, hyperparameters: Sequence[str]) -> tuple[
     return varied, points, member.reshape(-1)
 
 
-def _configuration_table(surface: Surface, draws: Array, measure: Measure, level: float) -> pd.DataFrame:
+def _configuration_table(center: Array, draws: Array, measure: Measure, level: float) -> pd.DataFrame:
     """One row a configuration: the posterior summaries of `Ranking.frame`."""
     tail = (1 - level) / 2
-    center = surface.theta_mean.mean(0) + surface.center
     low, high = np.quantile(draws, [tail, 1 - tail], axis=0)
     best = int(np.argmin(center))
     own = measure.own(draws)

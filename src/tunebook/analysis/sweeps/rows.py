@@ -62,6 +62,7 @@ class ComparedJob:
     loss_high: float | None = None
     p_best: float | None = None
     behind: float | None = None
+    train_again: int | None = None
     standing: Standing = ""
     left_out: str = ""
     measure: Literal["loss", "reward"] = "loss"
@@ -154,6 +155,11 @@ def _chance_cell(job: ComparedJob) -> Inline:
     return Share(words.probability(job.p_best), share=job.p_best or 0.0)
 
 
+def _step_cell(job: ComparedJob) -> Inline:
+    """The step of the checkpoint to use; or that none kept is good enough, with the epochs to train again with."""
+    return words.count(job.step) if job.train_again is None else Span(f"none: n_epochs = {job.train_again}", "short")
+
+
 WHO: tuple[Column[ComparedJob], ...] = (
     Column("group", "Group", lambda job: job.group or "", numeric=False),
     Column("rank", "Rank", _rank_cell, numeric=False, sort="rank", value=_rank_value),
@@ -167,7 +173,7 @@ COLUMNS: tuple[Column[ComparedJob], ...] = (
     Column("behind", "Behind best", lambda job: job.distance),
     Column("p_best", "P(best)", _chance_cell, sort="chance to be best", highest_first=True),
     Column("verdict", "Verdict", lambda job: verdict_span(job.verdict), numeric=False, sort="verdict"),
-    Column("step", "Step to use", lambda job: words.count(job.step)),
+    Column("step", "Step to use", _step_cell),
     Column("observed", "Own value", lambda job: words.number(job.observed), sort="own value"),
     Column(
         "accuracy", "Token accuracy", lambda job: words.percent(job.accuracy, 1), sort="accuracy", highest_first=True
@@ -205,6 +211,7 @@ def compared_jobs(
             "reason": diagnosis.reason if diagnosis else "",
             "step": kept["step"] if kept else row.get("recommended_step"),
             "epoch": _plain(kept.get("epoch")) if kept else None,
+            "train_again": diagnosis.train_again["n_epochs"] if diagnosis and diagnosis.train_again else None,
             "standing": "best" if job_id == winner else "as good" if job_id in indistinguishable else "",
             "left_out": left_out.get(job_id, ""),
             "measure": measure,

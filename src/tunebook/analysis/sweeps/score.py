@@ -36,7 +36,8 @@ def score_run(run: Run, diagnosis: Diagnosis) -> RunScore | None:
     """The run's value at the checkpoint the diagnosis recommends; None when nothing was measured on validation rows.
 
     The loss on the whole validation file if it was measured at that step (or within 5 % of the job's steps), else the
-    smoothed curve of the batches with its error. Rewards of reinforcement runs are taken as they are: more is better.
+    smoothed curve of the batches with its error; where that is less sure than three measurements are, their mean.
+    Never outside what was measured. Rewards of reinforcement runs are taken as they are: more is better.
     """
     if run.results is None:
         return None
@@ -51,7 +52,7 @@ def score_run(run: Run, diagnosis: Diagnosis) -> RunScore | None:
     near = max(2.0, 0.05 * float(table["step"].iloc[-1]))
     batches = None
     if whole is None or (step is not None and abs(whole[0] - step) > near):
-        batches = _curve_at(diagnosis, step, measure) if diagnosis.metric in names else None
+        batches = _curve_at(diagnosis, table, step, measure) if diagnosis.metric in names else None
         if batches is None and whole is None:
             batches = _last_batches(table, names[1], measure)
     if batches is not None:
@@ -85,8 +86,10 @@ def _finite(table: pd.DataFrame, column: str) -> tuple[Array, Array]:
     return table["step"].to_numpy(float)[measured], values[measured]
 
 
-def _curve_at(diagnosis: Diagnosis, step: float | None, measure: str) -> tuple[float, float, float] | None:
-    """(step, smoothed value, sd on the modelled scale) from the diagnosis's curve with its 90 % band."""
+def _curve_at(
+    diagnosis: Diagnosis, table: pd.DataFrame, step: float | None, measure: str
+) -> tuple[float, float, float] | None:
+    """(step, value, sd on the modelled scale) from the diagnosis's curve with its 90 % band, or the values there."""
     curve = diagnosis.curve
     if curve is None or "valid_smooth" not in curve:
         return None
@@ -96,12 +99,19 @@ def _curve_at(diagnosis: Diagnosis, step: float | None, measure: str) -> tuple[f
     at = float(steps[int(np.abs(steps - step).argmin()) if step is not None else -1])
     row = int(np.flatnonzero(curve["step"].to_numpy(float) == at)[0])
     value, low, high = (float(curve[name].to_numpy(float)[row]) for name in ("valid_smooth", "valid_low", "valid_high"))
-    if measure == "loss":
-        value, low, high = (max(v, SMALLEST_LOSS) for v in (value, low, high))
-        width = np.log(high) - np.log(low)
-    else:
-        width = high - low
-    return at, value, float(width / 3.29) if np.isfinite(width) else 0.0
+    at_steps, measured = _finite(table, diagnosis.metric)
+    # Averages of batches are averages of losses; logarithms only say how far these scatter.
+    scale = (lambda v: np.log(np.maximum(v, SMALLEST_LOSS))) if measure == "loss" else np.asarray
+    width = float(scale(high) - scale(low)) / 3.29
+    sd = width if np.isfinite(width) else np.inf
+    if len(measured) >= 3:
+        value = float(np.clip(value, measured.min(), measured.max()))
+        away = scale(measured) - scale(np.interp(at_steps, steps, smooth))
+        noise = 1.4826 * float(np.median(np.abs(away - np.median(away)))) / np.sqrt(3)
+        if sd > noise:
+            near = measured[np.argsort(np.abs(at_steps - at), kind="stable")[:3]]
+            value, sd = float(np.median(near)), noise
+    return at, value, sd if np.isfinite(sd) else 0.0
 
 
 def _last_batches(

@@ -280,7 +280,8 @@ def verdict(diagnosis: Diagnosis | None, *, ended: bool) -> list[Text]:
     sign = VERDICTS[diagnosis.verdict].sign if diagnosis.verdict in VERDICTS else "?"
     tone = diagnosis.verdict if diagnosis.verdict in VERDICTS else ""
     judged = Span(f"{sign} {wording.title(diagnosis.verdict)}", "strong", tone)
-    advice = diagnosis.advice[:1] if ended else ()
+    again = diagnosis.choice if diagnosis.train_again else ""
+    advice = (again or diagnosis.advice[:1][0],) if ended and (again or diagnosis.advice) else ()
     return [Text((heading, judged)), Text(diagnosis.reason), *map(Text, advice)]
 
 
@@ -312,6 +313,7 @@ def newest(snapshot: JobSnapshot) -> Table | None:
 def checkpoints(snapshot: JobSnapshot, diagnosis: Diagnosis | None = None) -> Table | Text:
     """The checkpoints kept, newest last; the one the diagnosis recommends is marked in words."""
     best = field(getattr(diagnosis, "checkpoint", None), "step")
+    best_kept = "recommended" if getattr(diagnosis, "train_again", None) is None else "best kept, too late"
     rows: list[tuple[Inline, ...]] = []
     for checkpoint in snapshot.checkpoints:
         step = int(field(checkpoint, "step_number") or 0)
@@ -320,7 +322,7 @@ def checkpoints(snapshot: JobSnapshot, diagnosis: Diagnosis | None = None) -> Ta
         loss = field(metrics, "valid_loss") if loss is None else loss
         accuracy = field(metrics, "full_valid_mean_token_accuracy")
         name = Span(str(field(checkpoint, "fine_tuned_model_checkpoint") or "–"), "code")
-        mark = Span("recommended" if step == best else "", "strong")
+        mark = Span(best_kept if step == best else "", "strong")
         rows.append((words.count(step), words.number(loss), words.number(accuracy), mark, name))
     if not rows:
         when = "none was kept." if snapshot.ended else "they appear at the end of each epoch."

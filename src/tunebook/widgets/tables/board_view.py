@@ -78,13 +78,17 @@ def row_of(
         progress=math.nan if done is None else done,
         loss=_newest_loss(frame),
         verdict=diagnosis.verdict if diagnosis else "",
-        reason=diagnosis.reason if diagnosis else "",
+        reason=_reason(diagnosis) if diagnosis else "",
         cost_usd=0.0 if free else _cost(snapshot, catalogue),
         tokens=snapshot.trained_tokens,
         spark=sparkline(measured(frame, "train_loss")[1], measured(frame, "valid_loss")[1]),
         settings=_settings(snapshot),
         problem=problem or snapshot.problem or snapshot.error or "",
     )
+
+
+def _reason(diagnosis: Diagnosis) -> str:
+    return f"{diagnosis.reason} {diagnosis.choice}" if diagnosis.train_again else diagnosis.reason
 
 
 def _newest_loss(frame: pd.DataFrame | None) -> float:
