@@ -156,8 +156,8 @@ def test_a_deployment_that_fails_does_not_spoil_the_others(ws, pair) -> None:
     good, bad = play.ask("Say red").replies
 
     assert (good.state, bad.state) == ("done", "failed")
-    assert "does not find it (404)" in bad.error
-    assert "does not find it (404)" in texts(play.widget)
+    assert "does not find it (404, DeploymentNotFound)" in bad.error
+    assert "does not find it (404, DeploymentNotFound)" in texts(play.widget)
 
 
 def test_stop_keeps_what_has_come(ws, pair) -> None:
@@ -184,7 +184,7 @@ def test_stop_keeps_what_has_come(ws, pair) -> None:
 
     create = lambda **asked: Interrupted(real(**asked))  # noqa: E731
     completions = SimpleNamespace(create=create)
-    play.workspace = SimpleNamespace(name="x", client=SimpleNamespace(chat=SimpleNamespace(completions=completions)))
+    play.workspace = SimpleNamespace(name="x", client=SimpleNamespace(chat=SimpleNamespace(completions=completions), base_url="http://x/"))
 
     (reply,) = play.ask("Say red").replies
 

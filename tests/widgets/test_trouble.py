@@ -71,7 +71,7 @@ def test_a_service_that_is_away_keeps_the_last_picture_says_so_and_recovers(mish
     ("status", "body", "words"),
     [
         (401, REVOKED, "The service refused the credentials (401)"),
-        (404, GONE, "The service does not find it (404): no such job &lt;b&gt;here&lt;/b&gt;"),
+        (404, GONE, "The service does not find it (404, notFound): no such job &lt;b&gt;here&lt;/b&gt;"),
     ],
 )
 def test_a_revoked_key_or_a_deleted_job_ends_the_watching_with_its_reason(mishap, tuned, status, body, words) -> None:
@@ -166,7 +166,7 @@ def test_the_board_reads_the_service_and_marks_a_job_whose_results_are_gone(mish
     board = Board((mishap.ws,), spawn=at_once).read_once()
 
     row = next(row for row in board.rows if row.job_id == tuned[0])
-    assert "Results: The service does not find it (404)" in row.problem
+    assert "Results: The service does not find it (404, notFound)" in row.problem
     assert "no such job &lt;b&gt;here&lt;/b&gt;" in texts(board.widget)
     board.close()
 

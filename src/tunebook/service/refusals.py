@@ -198,8 +198,10 @@ def is_no_sign_in(error: BaseException) -> bool:
 
 def no_sign_in(error: BaseException) -> str:
     """A failed sign-in in one line, not the whole chain of credentials that were tried."""
-    cause = re.search(r"AADSTS\d+:[^\n.]*", str(error))
-    return f"Entra ID did not sign in{': ' + cause[0].strip() if cause else ''}. {SIGN_IN}"
+    text = str(error).strip()
+    named = re.search(r"AADSTS\d+:[^\n.]*", text)
+    cause = named[0].strip() if named else "" if "\n" in text else text.removesuffix(".")
+    return f"Entra ID did not sign in{': ' + cause if cause else ''}. {SIGN_IN}"
 
 
 def signed_in(token: Callable[[], str]) -> Callable[[], str]:
