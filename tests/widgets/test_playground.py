@@ -184,7 +184,9 @@ def test_stop_keeps_what_has_come(ws, pair) -> None:
 
     create = lambda **asked: Interrupted(real(**asked))  # noqa: E731
     completions = SimpleNamespace(create=create)
-    play.workspace = SimpleNamespace(name="x", client=SimpleNamespace(chat=SimpleNamespace(completions=completions), base_url="http://x/"))
+    play.workspace = SimpleNamespace(
+        name="x", client=SimpleNamespace(chat=SimpleNamespace(completions=completions), base_url="http://x/")
+    )
 
     (reply,) = play.ask("Say red").replies
 
