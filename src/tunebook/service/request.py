@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
 from tunebook.catalogue import Catalogue, load_catalogue
@@ -46,6 +46,11 @@ class JobRequest(JobFields, Shown):
 
     extra: Mapping[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        for name in (f.name for f in fields(self)):  # numbers of numpy are numbers
+            if type(value := getattr(self, name)).__module__ == "numpy" and getattr(value, "ndim", 1) == 0:
+                object.__setattr__(self, name, value.item())
+
     @property
     def hyperparameters(self) -> dict[str, Any]:
         """The hyperparameters that are not left to the service."""
@@ -73,7 +78,7 @@ class JobRequest(JobFields, Shown):
         numbers = self._sent("hyperparameters")
         settings_of_method = ({"hyperparameters": numbers} if numbers else {}) | self._sent("method")
         method = {"method": {"type": self.method, self.method: settings_of_method}}
-        return {**self._sent("body"), **method, **{k: v for k, v in self.extra.items() if v is not None}}
+        return _merged({**self._sent("body"), **method}, self.extra)
 
     def to_python(self) -> str:
         """The call that sends this request, ready to paste into a cell.
@@ -119,7 +124,16 @@ class JobRequest(JobFields, Shown):
             for message in setting.problems(getattr(self, name), self.method, known):
                 yield RequestProblem(name, "error", message)
 
+        if self.method == "reinforcement" and self.grader is not None and not dict(self.grader).get("type"):
+            yield RequestProblem("grader", "error", f"{dict(self.grader)!r} is no grader: it needs at least a type.")
+        for place in _contradicted(replace(self, extra={}).to_json(), self.extra):
+            told = f"{place} says otherwise than the request's own fields. Leave it out of extra, or out of the field."
+            yield RequestProblem("extra", "error", told)
+
     def _doubtful(self, known: Catalogue) -> Iterator[RequestProblem]:
+        if self.validation_file and self.validation_file == self.training_file:
+            same = "it is the training file: what is measured on it says nothing about examples that were not seen."
+            yield RequestProblem("validation_file", "warning", same)
         for name, setting in settings().items():
             for message in setting.doubts(getattr(self, name), self.method, known):
                 yield RequestProblem(name, "warning", message)
@@ -153,3 +167,22 @@ class JobRequest(JobFields, Shown):
             for key, value in body.items()
         ]
         return Card(facts(rows, "Fine-tuning job request"))
+
+
+def _merged(body: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """A request body with further keys, those inside of what both have included."""
+    merged = dict(body)
+    for key, value in more.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        if value is not None:
+            merged[key] = _merged(merged[key], value) if both else value
+    return merged
+
+
+def _contradicted(body: Mapping[str, Any], more: Mapping[str, Any], above: str = "") -> Iterator[str]:
+    """Where `more` has another value than `body` has already."""
+    for key in more.keys() & body.keys():
+        if isinstance(body[key], Mapping) and isinstance(more[key], Mapping):
+            yield from _contradicted(body[key], more[key], f"{above}{key}.")
+        elif more[key] is not None and more[key] != body[key]:
+            yield f"{above}{key}"

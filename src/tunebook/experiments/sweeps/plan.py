@@ -35,6 +35,7 @@ class Trial:
 def grid(space: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Every combination of a space `{name: [values]}`. Raises RequestError for an empty or unknown one."""
     _check_space(space)
+    space = {name: values.tolist() if hasattr(values, "tolist") else values for name, values in space.items()}
     for name, values in space.items():
         if isinstance(values, str) or not isinstance(values, Sequence) or not values:
             raise RequestError(
