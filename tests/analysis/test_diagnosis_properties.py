@@ -89,6 +89,21 @@ def test_scaling_all_losses_changes_nothing(frame, factor):
     assert before.rise == pytest.approx(after.rise, abs=1e-6)
 
 
+@settings(max_examples=40, deadline=None)
+@given(curves())
+def test_no_sentence_contradicts_the_numbers_beside_it(frame):
+    d = diagnose(frame)
+    low, high = d.rise_interval
+
+    assert low <= high
+    assert "too noisy to tell" not in d.reason or low <= 0.05
+    assert d.verdict != "healthy" or high <= 0.15
+    assert d.verdict != "overfitting" or d.onset_interval[0] <= d.onset_step <= d.onset_interval[1]
+    assert frame["step"].min() <= d.best["step"] <= frame["step"].max()
+    assert d.onset_step is None or d.onset_step >= frame["step"].min()
+    assert (d.train_again is None) == (not d.choice.startswith("Train again"))
+
+
 @settings(max_examples=25, deadline=None)
 @given(curves(), st.integers(0, 1000))
 def test_columns_not_used_change_nothing(frame, seed):

@@ -189,6 +189,35 @@ def really_trained(count: int, seed: int) -> list[dict[str, object]]:
     return rows
 
 
+def whole_files(count: int, seed: int) -> list[dict[str, object]]:
+    """Lines for trained runs with 4 or more whole-file measurements, all epochs kept; and for the plain rule on these.
+
+    The rule: the last `full_valid_loss` is more than 1.05 times the lowest.
+    """
+    runs = [run for i in range(count) if (run := trained.train(seed + i, shows="both")).n_epochs >= 4]
+    found = [judge_trained(run, "") for run in runs]
+    lines = []
+    for outcome, run in zip(found, runs, strict=True):
+        full = run.frame["full_valid_loss"].dropna()
+        said = "overfitting" if full.iloc[-1] > 1.05 * full.min() else "healthy"
+        lines.append(Outcome("", outcome.kind, outcome.strong, said, *[np.nan] * 8))
+    clear = [place for place, outcome in enumerate(found) if outcome.kind != "unclear"]
+    return [
+        summary([found[place] for place in clear], "trained: 4 or more of the whole file"),
+        summary([lines[place] for place in clear], "rule: last > 1.05 x lowest of the whole file"),
+    ]
+
+
+def calibration(count: int, seed: int) -> str:
+    """Expected calibration error of p_overfitting, and how many of runs that learned nothing are found."""
+    found = [(judge(case).p, case.kind == "overfitting") for case in simulator.cases(count, first_seed=seed)]
+    p, true = np.array([pair for pair in found if np.isfinite(pair[0])], dtype=float).T
+    bins = np.digitize(p, (0.01, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.95, 0.99))
+    error = sum(abs(p[bins == b].sum() - true[bins == b].sum()) for b in np.unique(bins)) / len(p)
+    still = np.mean([diagnose(simulator.flat(seed + i)).verdict == "not_learning" for i in range(count)])
+    return f"p_overfitting: calibration error {error:.3f} over {len(p)} runs; learned nothing: {still:.3f} found"
+
+
 def guards(count: int, seed: int) -> list[dict[str, object]]:
     """Lines for the guard as it comes and with less or more patience."""
     runs = list(simulator.cases(count, first_seed=seed))
@@ -236,6 +265,9 @@ def main() -> None:
         print(table(simulated(asked.count, asked.seed)))
     if asked.trained:
         print("\n" + table(really_trained(asked.trained, asked.seed)))
+        print("\n" + table(whole_files(asked.trained, asked.seed)))
+    if asked.count:
+        print("\n" + calibration(asked.count, asked.seed))
     if asked.guarded:
         print("\n" + table(guards(asked.guarded, asked.seed)))
     print(f"\n{speed()}\n{loading()}")

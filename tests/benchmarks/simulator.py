@@ -139,6 +139,14 @@ def simulate(family: str, seed: int) -> Case:
     )
 
 
+def flat(seed: int) -> pd.DataFrame:
+    """A run that learned nothing: both curves stay where they began, with noise of .03 % to 5 % (training to 15 %)."""
+    rng = np.random.default_rng([seed, 99])
+    n, level, noise = int(_log_uniform(rng, 8, 150)), rng.uniform(0.2, 3), _log_uniform(rng, 3e-4, 0.05)
+    valid, train = level * np.exp(rng.normal(0, noise, n)), level * np.exp(rng.normal(0, noise * rng.choice([1, 3]), n))
+    return pd.DataFrame({"step": np.arange(1, n + 1), "train_loss": train, "valid_loss": valid})
+
+
 def cases(count: int, *, first_seed: int = 0, families: tuple[str, ...] = tuple(FAMILIES)) -> Iterator[Case]:
     """`count` runs of each family."""
     for family in families:

@@ -103,11 +103,13 @@ def _sureness(comparison: Comparison, jobs: Sequence[ComparedJob], winner: Compa
         return f"{expected}. It is the only job that can be ranked, so there is nothing to compare it with."
     p = winner.p_best or 0.0
     same = [job.label for job in rivals if job.standing == "as good"]
-    clear = p >= CLEAR and not same
+    measured = comparison.group is not None and comparison.group.ranking.noise_source == "replicates"
+    clear = p >= CLEAR and not same and measured
     how = "clearly the best" if clear else "most likely the best" if p >= EVEN else "the best guess"
     text = f"{expected}, {how} of {plural(len(rivals), 'job')} (probability {probability(p)})."
     if not same:
-        return f"{text} All others are worse beyond doubt."
+        rest = "are worse beyond doubt" if measured else "look worse, as far as that can be told without repeated seeds"
+        return f"{text} All others {rest}."
     return (
         f"{text} {listed(same)} cannot be told apart from it on this evidence; among these, price or speed may decide."
     )

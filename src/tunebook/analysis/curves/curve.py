@@ -36,6 +36,8 @@ FULL_NOISE = 0.02
 _WOBBLE = 0.014
 _BELIEF = 8.0
 _LEAST = 0.05
+# The error of a turning point as a share of a run with many measurements; a short run's is that of their spacing.
+_TURN_ERROR = 0.03
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +110,7 @@ def draw_curve(signal: Signal, y: np.ndarray, full: Signal | None, rng: np.rando
         lasting=np.concatenate(lasting),
         gains=np.concatenate(gains),
         left=np.concatenate(left),
-        lowest=_spread(t, turn, rng),
+        lowest=np.clip(_spread(t, turn, rng) + _blur(t, len(signal), draws, rng), 0, t[-1]),
         noise=noise,
     )
 
@@ -202,6 +204,11 @@ def _spread(t: np.ndarray, index: np.ndarray, rng: np.random.Generator) -> np.nd
     around = np.concatenate([[0.0], times, times[-1:]])  # before the first measurement there was the start
     before, after = around[at], around[at + 2]
     return rng.triangular(before - 1e-9, times[at], after + 1e-9)
+
+
+def _blur(t: np.ndarray, measured: int, draws: int, rng: np.random.Generator) -> np.ndarray:
+    """What a turning point may lie off because only some are tried, and true shapes are not all among those assumed."""
+    return rng.uniform(-1, 1, draws) * max(_TURN_ERROR - 1 / measured, 0.0) * (t[-1] - t[0])
 
 
 def roughness(y: np.ndarray) -> float:

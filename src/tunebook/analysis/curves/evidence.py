@@ -22,6 +22,9 @@ FEW_FULL = 12
 # Before looking at training loss: the share of runs whose validation loss rises because training itself got worse.
 # Training loss is measured on single batches; without this its noise alone would throw doubt on every rise.
 _DRIFT = 0.04
+# Before looking, a rise that counts is this much less likely than none. The draws of a curve know no such thing;
+# without it what they call even odds came true in one case of five (simulated runs).
+_ODDS = 0.5
 # An improvement of 1 % is none, whatever the noise.
 _NO_GAIN = 0.01
 # Student's t of the best of all points to split a series at: chance reaches it in 1 of 100 series of 10 to 300 values.
@@ -63,6 +66,13 @@ class Evidence:
         return self.full if _by_full(self.batch, self.full) else self.batch
 
     @property
+    def p_overfitting(self) -> float:
+        """P(validation got worse while training did not)."""
+        few = self.main is self.full and len(self.full) <= FEW_FULL
+        odds = 1.0 if few else _ODDS
+        return self.p_rise * odds / (self.p_rise * odds + 1 - self.p_rise) * (1 - self.p_train_up)
+
+    @property
     def rise(self) -> float:
         """The rise from the lowest point to the end: the median of its draws, never below none."""
         return math.nan if self.curve is None else max(float(np.median(self.curve.rises)), 0.0)
@@ -88,6 +98,7 @@ def gather(frame: pd.DataFrame, *, rise: float, period: int | None, draws: int, 
     onset, low, high = nan, nan, nan
     if curve is not None:
         low, onset, high = (float(q) for q in np.quantile(curve.lowest, (0.02, 0.5, 0.98)))
+        onset = float(np.clip(onset, curve.t[0], curve.t[-1]))
     step = frame["step"].to_numpy(dtype=float)
     return Evidence(
         kind=kind,

@@ -40,6 +40,8 @@ _MEASURES = {
 _FEW_EXAMPLES = 200
 # A rise that begins before this part of the first epoch cannot be avoided by training fewer epochs.
 _FIRST_EPOCH = 0.9
+# A curve that falls by less over the last fifth of a run stays where it is.
+_SETTLED = 0.02
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,8 +196,9 @@ def reason(f: Facts) -> str:
         return f"{measure} {worse} {size} from its {extreme} point near {where}{_meanwhile(f)}."
     if f.verdict == "healthy":
         first, best = f.first_and_best
+        after = "stayed there" if f.gain < _SETTLED else f"fell by {percent(f.gain)} in the last fifth of the run"
         return (
-            f"{measure} went from {first:.3g} to {best:.3g} and stayed there: "
+            f"{measure} went from {first:.3g} to {best:.3g} and {after}: "
             f"it ends {percent(f.rise)} off its {extreme} point, at most {percent(high)}."
         )
     if f.verdict == "not_converged":
@@ -319,6 +322,11 @@ def _undecided(f: Facts, where: str) -> str:
         return (
             f"{measure} shows no clear change for the worse, but {f.measured} measurements are too noisy to exclude "
             f"one of up to {percent(high)} (probability of overfitting {probability(f.p)})."
+        )
+    if low > 0.05:
+        return (
+            f"{measure} got worse by {percent(rise)} ({percent(low)} to {percent(high)}) since {where}, but "
+            f"{f.train_measure} perhaps did as well (probability of overfitting {probability(f.p)})."
         )
     return (
         f"{measure} may have got worse by {percent(rise)} since {where}, but {f.measured} measurements are too noisy "
