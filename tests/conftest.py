@@ -62,7 +62,7 @@ def no_service_outlives_its_test(request):
     for record in records:
         import psutil
 
-        with suppress(psutil.NoSuchProcess, ValueError, KeyError):
+        with suppress(psutil.NoSuchProcess, ValueError, KeyError, OSError):
             process = psutil.Process(json.loads(record.read_text())["pid"])
             if is_ours(process, os.environ[RUN]):
                 process.terminate()

@@ -71,7 +71,7 @@ class Comparison(Shown):
 
     >>> comparison = tb.compare(tb.read_runs("runs"))
     >>> comparison.winner, comparison.indistinguishable, dict(comparison.left_out)
-    ('ftjob-calm', ('ftjob-short',), {})
+    ('ftjob-calm', (), {})
     """
 
     frame: pd.DataFrame

@@ -191,18 +191,19 @@ class Sweep(Shown):
                 pictures = self._look(workspace, before, clock())
                 self._steer(workspace, pictures, guard)
                 self._put_away(workspace, pictures)
-                away_s = 0.0
+                away, away_s = False, 0.0
             except _AWAY:
-                # The pauses slept are counted, not the clock: that jumps, and goes on while a laptop is closed.
-                away_s += pause
                 if away_s > _MOST_AWAY_S:
                     raise
+                away = True
             show(self.manifest, pictures)
             if self.manifest.count(*OPEN) == len(_paused(pictures)):
                 return
             changed = self.manifest is not noted or news(before, pictures)
             pause = next_interval(pause, changed=changed, shortest_s=shortest, longest_s=longest)
             sleep(pause)
+            # The pauses slept are counted, not the clock: that jumps, and goes on while a laptop is closed.
+            away_s += pause if away else 0.0
 
     def resume(self, workspace: Workspace, **how: Any) -> Sweep:
         """Take up a stopped or interrupted sweep again; `how` as in `run`."""
