@@ -1,7 +1,9 @@
 """Which hyperparameters mattered: Sobol total indices of the response surface, or the reason there is no number.
 
-A total index is the share of the surface's variance (log loss, over the box that was tried) that involves the
-hyperparameter, alone or together with others: 0 for one that does nothing; with interactions they sum to over 1.
+A total index is the share of the surface's variance over the box that was tried that involves the hyperparameter,
+alone or together with others: 0 for one that does nothing; with interactions they sum to over 1. The variance is that
+of the loss's logarithm, compressed beyond twice the best loss (`ranking.LOST`): it says what matters among settings
+that are worth having, not what sets a lost job apart from the rest.
 
 Sources: Jansen 1999 and Saltelli et al. 2010 (estimator of the total index); Liu & Owen 2006 (the variance that
 two hyperparameters share, here "interaction").
