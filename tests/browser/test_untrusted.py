@@ -23,7 +23,7 @@ from tunebook.service.watching import JobSnapshot
 from tunebook.widgets.live.watching import watch
 from tunebook.widgets.trials import Reply, Settings, Turn
 
-from .conftest import Seven
+from .conftest import ARTEFACTS, Seven
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 FOREIGN = r"it costs $5, then $10 \(y\) \[z\] <script>hacked=1</script><img src=x onerror=hacked=1> & $x^2$"
@@ -177,8 +177,6 @@ def trust(lab, path: Path) -> None:
 
 def shoot_outputs(page, name: str) -> None:
     """Every output, whole, as a picture of its own among the artefacts."""
-    from .conftest import ARTEFACTS
-
     for number, output in enumerate(page.locator(".jp-Cell-outputWrapper").all()):
         output.screenshot(path=ARTEFACTS / f"{name}_{number:02d}.png")
 
@@ -239,7 +237,8 @@ def test_the_stored_notebooks_of_a_fresh_clone_read_well(lab, page, path) -> Non
     for theme in ("JupyterLab Light", "JupyterLab Dark"):
         notebook.theme(theme)
         page.locator(".jp-Notebook").first.evaluate("e => e.scrollTo(0, 1e6)")
-        shoot_outputs(page, f"stored_{path.stem}_{theme.split()[1].lower()}")
+        # The page and not each output: a long notebook moves while its cells are laid out, and none stands still.
+        page.screenshot(path=ARTEFACTS / f"stored_{path.stem}_{theme.split()[1].lower()}.png")
         check_what_is_shown(page)
     notebook.theme("JupyterLab Light")
     texts = " ".join(page.evaluate(TEXTS))
