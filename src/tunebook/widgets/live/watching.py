@@ -62,8 +62,6 @@ def watch(
     ftjob-... at ...
     ... succeeded, step 6/6, train loss ..., valid loss ...
     """
-    from IPython.display import clear_output
-
     workspace, job_id = _place_of(job, workspace)
     where = mode()
     if background or (background is None and where == "notebook"):
@@ -78,6 +76,8 @@ def watch(
     last = _print_lines(workspace, job_id, say, follow)
     if where != "script":
         if last.snapshot is not None and last.snapshot.ended:
+            from IPython.display import clear_output
+
             clear_output(wait=True)  # the lines have done their work: a stored notebook keeps the picture alone
         last.show()
     return last
