@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 
 from tunebook.catalogue import Catalogue, load_catalogue
+from tunebook.money import DEFAULT_TIER
 from tunebook.show import Card, Code, Fold, Text, escape
 from tunebook.widgets.clicks import Clicks, in_thread
 from tunebook.widgets.form.fields import DESCRIBED, METHOD_ROWS, grouped, make_fields, row
@@ -188,8 +189,8 @@ class JobForm(Panel):
         state = resolve(FormValues(model=model, region=self._region), self.catalogue, today=self._today())
         tier = self.catalogue.training_type(training_type) if training_type else None
         tiers = [(tier_id, tier_id) for tier_id in state.training_types]
-        if "Standard" in state.training_types:
-            tiers.insert(0, ("left to the service (Standard)", ""))
+        if DEFAULT_TIER in state.training_types:
+            tiers.insert(0, (f"left to the service ({DEFAULT_TIER})", ""))
         settling, self._settling = self._settling, True
         try:
             self.fields["method"].options = state.methods
