@@ -77,18 +77,19 @@ def test_a_list_of_examples_is_a_dataset():
     assert ds.path is None
 
 
-def test_written_files_begin_with_the_mark_and_read_back_equal(tmp_path):
+def test_written_files_have_no_mark_and_read_back_equal(tmp_path):
     path = tb.read_dataset(TEN).write(tmp_path / "out.jsonl")
 
-    assert path.read_bytes().startswith(b"\xef\xbb\xbf{")
+    assert path.read_bytes().startswith(b'{"messages"')
     assert tb.read_dataset(path).examples == TEN
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_the_mark_can_be_left_out():
+def test_the_mark_that_the_documentation_asks_for_is_one_argument_away(tmp_path):
     ds = tb.read_dataset(TEN[:2])
 
-    assert ds.to_bytes(bom=False).startswith(b'{"messages"')
+    assert ds.to_bytes(bom=True).startswith(b'\xef\xbb\xbf{"messages"')
+    assert ds.write(tmp_path / "a.jsonl", bom=True).read_bytes() == ds.to_bytes(bom=True)
     assert ds.to_bytes().count(b"\n") == 2
 
 

@@ -36,7 +36,7 @@ def test_a_good_file_is_not_touched(tmp_path):
 @pytest.mark.parametrize(
     ("data", "what"),
     [
-        ("[{a},\n{b}]", "one JSON array"),
+        ("[{a},\n{b}]", "in a JSON array"),
         ("{a},\n{b},\n", "2 x comma at the end removed (lines 1, 2)"),
         ("{a}{b}\n", "several examples put on lines of their own"),
         ("{a}\n\ufeff{b}\n", "byte order mark removed (line 2)"),
@@ -112,7 +112,7 @@ def test_python_notation_and_other_encodings_are_rewritten(tmp_path):
             },
         ),
         (
-            {"input": [USER], "preferred_output": "Yes.", "non_preferred_output": GOOD | {"content": "No."}, "n": 1},
+            {"input": [USER], "preferred_output": "Yes.", "non_preferred_output": GOOD | {"content": "No."}, "id": 1},
             "dpo",
             {
                 "input": {"messages": [USER]},
@@ -135,6 +135,56 @@ def test_what_is_safe_to_mend_is_mended_and_passes(record, method, fixed):
     assert ds.check(min_examples=0).ok
 
 
+TOLD = {"role": "system", "content": "Be brief."}
+TOOLS = [{"type": "function", "function": {"name": "find"}}]
+
+
+@pytest.mark.parametrize(
+    ("record", "fixed"),
+    [
+        ({"system": "Be brief.", "messages": [USER, GOOD]}, {"messages": [TOLD, USER, GOOD]}),
+        ({"system": [{"text": "Be brief."}], "messages": [USER, GOOD]}, {"messages": [TOLD, USER, GOOD]}),
+        ({"instructions": "Be brief.", "messages": [TOLD, USER, GOOD]}, {"messages": [TOLD, USER, GOOD]}),
+        ({"messages": [USER, {"role": "assistant", "text": "Yes."}]}, {"messages": [USER, GOOD]}),
+        ({"messages": json.dumps([USER, GOOD]), "tools": "[]"}, {"messages": [USER, GOOD], "tools": []}),
+        ({"messages": [json.dumps(USER), json.dumps(GOOD)]}, {"messages": [USER, GOOD]}),
+        ({"messages": [USER, {**GOOD, "weight": None, "id": "m1"}], "source": "x"}, {"messages": [USER, GOOD]}),
+        (
+            {"input": {"messages": [USER]}, "preferred_completion": [GOOD], "non_preferred_completion": [GOOD],
+             "tools": TOOLS, "system": "Be brief."},
+            {"input": {"messages": [TOLD, USER], "tools": TOOLS}, "preferred_output": [GOOD],
+             "non_preferred_output": [GOOD]},
+        ),
+    ],
+)  # fmt: skip
+def test_what_stands_in_the_wrong_place_is_moved_to_the_right_one(record, fixed):
+    ds, changes = tb.read_dataset([record]).fix()
+
+    assert list(ds) == [fixed]
+    assert len(changes) > 0
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"messages": [USER, GOOD], "context": "It is March."},
+        {"messages": [USER, GOOD], "weight": 0},
+        {"messages": [USER, GOOD], "label": "rain"},
+        {"messages": [TOLD, USER, GOOD], "system": "Be kind."},
+        {"messages": [USER, {**GOOD, "reasoning": "Clouds."}]},
+        {"messages": [{**USER, "tool_calls": [{"id": "c1"}]}, GOOD]},
+        {"input": {"messages": [USER], "tools": TOOLS}, "tools": [], "preferred_output": [GOOD],
+         "non_preferred_output": [TOLD], "score": 3},
+    ],
+)  # fmt: skip
+def test_what_may_mean_something_is_left_where_it_is_and_warned_about(record):
+    ds, _ = tb.read_dataset([record]).fix()
+
+    kept = json.dumps(ds[0])
+    assert all(f'"{key}"' in kept for key in {**record, **record.get("messages", [{}])[-1]} if key != "tools")
+    assert ds.check(min_examples=0).problems
+
+
 def test_what_needs_a_decision_is_left_alone(tmp_path):
     data = '{"messages": [{"role": "user", "content": "x"}]}\nnot json\n'
 
@@ -145,7 +195,7 @@ def test_what_needs_a_decision_is_left_alone(tmp_path):
 
 
 def test_changes_are_escaped_in_the_notebook():
-    _, changes = tb.read_dataset([{"messages": [USER, GOOD], "<script>": 1}], method="supervised").fix()
+    _, changes = tb.read_dataset([{"messages": [USER, GOOD], "<script>": None}], method="supervised").fix()
 
     assert "<script" not in changes._repr_html_()
     assert "key `<script>` removed" in repr(changes)
@@ -205,6 +255,86 @@ def test_separators_are_taken_off_only_when_nearly_all_have_them():
     assert tb.read_dataset([{"prompt": "a ->", "completion": "b"}, {"prompt": "c", "completion": "d"}]).convert()[
         0
     ] == chat("a ->", "b")
+
+
+ASKED = {"role": "user", "content": [{"type": "input_text", "text": "Is it raining?"}]}
+SAID = {"type": "message", "id": "m1", "role": "assistant", "content": [{"type": "output_text", "text": "Yes."}]}
+CALLED = {"type": "function_call", "call_id": "c1", "name": "look", "arguments": "{}"}
+
+
+@pytest.mark.parametrize(
+    ("record", "expected"),
+    [
+        ({"input": [USER], "output": [GOOD]}, [USER, GOOD]),
+        ({"input": "Is it raining?", "output": [SAID]}, [USER, GOOD]),
+        ({"instructions": "Be brief.", "input": [ASKED], "output": [SAID]}, [TOLD, USER, GOOD]),
+        (
+            {"input": [ASKED], "output": [CALLED, {**CALLED, "type": "function_call_output", "output": "wet"}, SAID]},
+            [USER,
+             {"role": "assistant",
+              "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "look", "arguments": "{}"}}]},
+             {"role": "tool", "tool_call_id": "c1", "content": "wet"},
+             GOOD],
+        ),
+        (
+            {"system": [{"text": "Be brief."}],
+             "messages": [{"role": "user", "content": [{"text": "Is it raining?"}]},
+                          {"role": "assistant", "content": [{"text": "Yes."}]}]},
+            [TOLD, USER, GOOD],
+        ),
+        (
+            {"systemInstruction": {"parts": [{"text": "Be brief."}]},
+             "contents": [{"role": "user", "parts": [{"text": "Is it raining?"}]},
+                          {"role": "model", "parts": [{"text": "Yes."}]}]},
+            [TOLD, USER, GOOD],
+        ),
+    ],
+)  # fmt: skip
+def test_another_services_conversation_is_named_in_one_finding_and_its_messages_become_messages(record, expected):
+    ds = tb.read_dataset([record])
+
+    assert [p.rule for p in ds.check(min_examples=0).problems] == ["other-schema"]
+    assert "form of" in ds.check(min_examples=0).problems[0].message
+    assert list(ds.fix()[0]) == list(ds.convert()) == [{"messages": expected}]
+
+
+def test_lists_that_are_no_messages_are_refused_rather_than_written_as_text():
+    with pytest.raises(DataError, match="keys of the first example: input, output"):
+        tb.read_dataset([{"input": ["x"], "output": [{"a": 1}]}]).convert()
+    assert list(tb.read_dataset([{"prompt": [USER], "completion": [GOOD]}]).convert()) == [{"messages": [USER, GOOD]}]
+
+
+def test_a_record_of_another_form_is_counted_by_its_texts():
+    record = {"prompt": "Is it raining in Oslo today?", "completion": "Yes."}
+
+    assert tb.read_dataset([record]).count_tokens() == [9]
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        (pd.Series([1, None, 0]), ["1", "", "0"]),
+        (pd.Series([1.5, None, 0]), ["1.5", "", "0.0"]),
+        (pd.Series([1.0, 2.0, 0.0]), ["1.0", "2.0", "0.0"]),
+        (pd.Series([np.True_, None, np.False_], dtype=object), ["true", "", "false"]),
+        (pd.Series([np.int64(7), np.nan, "x"], dtype=object), ["7", "", "x"]),
+        (pd.Series([np.array([1, 2]), None, {"a": np.nan}], dtype=object), ["[1,2]", "", '{"a":null}']),
+    ],
+)
+def test_cells_are_written_as_they_were_meant(labels, said):
+    frame = pd.DataFrame({"q": ["a", "b", "c"], "label": labels})
+
+    ds = tb.read_dataset(frame, columns={"user": "q", "assistant": "label"})
+
+    assert [example["messages"][-1]["content"] for example in ds] == said
+
+
+def test_lists_of_messages_as_parquet_gives_them_are_messages():
+    frame = pd.DataFrame(
+        {"messages": [np.array(chat("a", "b")["messages"], dtype=object)] * 2, "tools": [np.nan, None]}
+    )
+
+    assert list(tb.read_dataset(frame)) == [chat("a", "b")] * 2
 
 
 def test_an_unknown_form_is_refused_with_its_keys():

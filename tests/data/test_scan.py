@@ -8,6 +8,24 @@ from hypothesis import strategies as st
 from tunebook.data.rules.scan import suspects, suspicious
 from tunebook.data.rules.texts import check_texts
 
+FOUND = [
+    b"https://a.blob.core.windows.net/b?sv=2024-11-04&sig=" + b"aB3%2F" * 6,
+    b"api-key: 0123456789abcdef0123456789abcdef",
+    b"The key is 0123456789abcdef0123456789ABCDEF.",
+    b'OPENAI_KEY=\\"0123456789abcdef0123456789abcdef\\"',
+    b"xoxb-123456789012-abcdefghijkl",
+    b"xapp-1-A0123456789-abc",
+    b"https://hooks.slack.com/services/T0123456/B0123456/abcdefghijkl",
+    b"sk_live_0123456789abcdef",
+    b"rk_test_0123456789abcdef",
+    b"whsec_0123456789abcdefgh",
+    b"glpat-0123456789abcdefghij",
+    b"SG.0123456789abcdef.0123456789abcdefg",
+    b"Server=db;User Id=sa;Password=Hunter2!x;",
+    b"PWD=correct-horse",
+    b"SharedAccessKey=0123456789abcdefghijklmnop=",
+    b"abc8Q~0123456789abcdefghijklmnopqrstuvwx",
+]
 TELLING = [
     b"sk-abcdefghijklmnopqrst",
     b"AKIAABCDEFGHIJKLMNOP",
@@ -32,6 +50,27 @@ TELLING = [
     "Ã©".encode(),
     "â€™".encode(),
 ]
+LEFT = [
+    b"d41d8cd98f00b204e9800998ecf8427e is the checksum",
+    b"Enter your password= and press Enter",
+    b"password=<your password>",
+    b"the key is under the mat",
+    b"design=modern",
+]
+
+
+def test_secrets_of_many_shapes_are_found_and_masked():
+    for secret in FOUND:
+        line = b'["' + secret + b'"]'
+        found = [p for p in check_texts({"messages": json.loads(line)}) if p.rule == "secret"]
+        assert (secret, len(found), suspicious(line)) == (secret, 1, True)
+        assert json.loads(line)[0][-9:] not in found[0].value
+
+
+def test_what_only_looks_like_a_secret_is_left_alone():
+    assert [text for text in LEFT if list(check_texts({"messages": [text.decode()]}))] == []
+
+
 QUIET = [
     b"x",
     b"yz",
@@ -50,7 +89,7 @@ QUIET = [
 
 
 @settings(max_examples=300, deadline=None)
-@given(parts=st.lists(st.sampled_from(TELLING + QUIET), max_size=12))
+@given(parts=st.lists(st.sampled_from(TELLING + FOUND + QUIET), max_size=12))
 @example(parts=[b"@"])
 @example(parts=[b"eyJhbGciOiJIUzI1", b".eyJhbGciOiJIUzI1", b".abcdefghijkl"])
 @example(parts=[b"\\n", b"sk-abcdefghijklmnopqrst"])

@@ -36,14 +36,16 @@ def finished(service):
     return ws.jobs.create(request).wait(timeout_s=60)
 
 
-def test_an_uploaded_dataset_is_processed_and_starts_with_a_byte_order_mark(ws):
+def test_an_uploaded_dataset_is_processed_and_has_a_byte_order_mark_when_it_is_asked_for(ws):
     sent = []
 
     file = ws.files.upload(read_dataset(EXAMPLES), name="mine.jsonl", progress=lambda *told: sent.append(told))
 
     assert (file.status, file.filename) == ("processed", "mine.jsonl")
     assert sent[-1] == (file.bytes, file.bytes)
-    assert ws.files.content(file.id).startswith(b"\xef\xbb\xbf{")
+    assert ws.files.content(file.id).startswith(b"{")
+    marked = ws.files.upload(read_dataset(EXAMPLES), name="marked.jsonl", bom=True)
+    assert ws.files.content(marked.id).startswith(b"\xef\xbb\xbf{")
 
 
 def test_a_missing_file_is_named(ws, tmp_path):

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from tunebook.data.records import text_alone
 from tunebook.data.rules.messages import ROLES, meant_role
 
 Record = Mapping[str, Any]
@@ -45,6 +46,8 @@ def convert_record(
     record: Record, *, system: str | None = None, marks: tuple[str, str] = ("", "")
 ) -> dict[str, Any] | None:
     """One record in the service's format; None when its form is not known. marks: (separator, stop) to take off."""
+    if chat := _other_chat(record, system):
+        return chat
     if "chosen" in record and "rejected" in record:
         return _preference(record, system)
     if "messages" in record:
@@ -58,8 +61,78 @@ def convert_record(
             return {"messages": _messages(record[key], told if isinstance(told, str) and told else system), **kept}
     for asks, answers in PAIRS:
         if asks in record and answers in record:
+            if any(isinstance(record[key], list) for key in (asks, answers)):
+                return _conversation(record, asks, answers, system)
             return _pair(record, asks, answers, system, marks)
     return None
+
+
+def _other_chat(record: Record, system: str | None) -> dict[str, Any] | None:
+    """A conversation in the form of Bedrock or Gemini; None for any other, and where it holds more than texts."""
+    turns, told = record.get("contents", record.get("messages")), None
+    for key in ("system", "systemInstruction", "system_instruction"):
+        holder = record.get(key)
+        told = told or text_alone(holder.get("parts") if isinstance(holder, Mapping) else holder)
+    found = []
+    for turn in turns if isinstance(turns, list) else ():
+        text = text_alone(turn.get("parts", turn.get("content"))) if isinstance(turn, Mapping) else ""
+        if not text or not isinstance(turn.get("parts", turn.get("content")), list):
+            return None
+        found.append(message(meant_role(str(turn.get("role", "user"))), text))
+    typed = any(
+        "type" in part for turn in turns or () if isinstance(turn.get("content"), list) for part in turn["content"]
+    )
+    return {"messages": [*_told(told or system), *found]} if found and not typed else None
+
+
+def _conversation(record: Record, asks: str, answers: str, system: str | None) -> dict[str, Any] | None:
+    """Lists of messages, or of items of the Responses API, as one conversation; None where they hold anything else."""
+    told = record.get("instructions") or record.get("system") or record.get("system_prompt") or system
+    messages: list[Any] = []
+    for value, role in ((record[asks], "user"), (record[answers], "assistant")):
+        for item in value if isinstance(value, list) else [message(role, text_of(value))]:
+            new = _item(item, messages)
+            if new is None:
+                return None
+            messages.extend(new)
+    tools = record.get("tools")
+    kept = {"tools": [_tool(tool) for tool in tools]} if isinstance(tools, list) and tools else {}
+    return {"messages": _messages(messages, told if isinstance(told, str) else None), **kept}
+
+
+def _item(item: object, before: list[Any]) -> list[Any] | None:
+    """The messages that an item of a conversation adds; a call beside another joins its message."""
+    if not isinstance(item, Mapping):
+        return None
+    kind = item.get("type", "message")
+    if kind == "function_call":
+        function = {"name": item.get("name"), "arguments": item.get("arguments")}
+        call = {"id": item.get("call_id"), "type": "function", "function": function}
+        if before and before[-1].get("tool_calls"):
+            before[-1]["tool_calls"].append(call)
+            return []
+        return [{"role": "assistant", "tool_calls": [call]}]
+    if kind == "function_call_output":
+        return [{"role": "tool", "tool_call_id": item.get("call_id"), "content": text_of(item.get("output"))}]
+    if kind != "message" or not {"role", "from"} & item.keys():
+        return None
+    known = {key: value for key, value in item.items() if key not in ("type", "id", "status")}
+    content = known.get("content")
+    if isinstance(content, list) and all(
+        isinstance(p, Mapping) and "text" in p and "image_url" not in p for p in content
+    ):
+        known["content"] = "\n".join(str(part["text"]) for part in content)
+    return [known]
+
+
+def _tool(tool: object) -> object:
+    """A tool as the Responses API writes it, as that of a training file."""
+    if not isinstance(tool, Mapping) or "function" in tool or "name" not in tool:
+        return tool
+    return {
+        "type": "function",
+        "function": {key: tool[key] for key in ("name", "description", "parameters") if key in tool},
+    }
 
 
 def _pair(record: Record, asks: str, answers: str, system: str | None, marks: tuple[str, str]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import msgspec
 
 from tunebook.data.examples import Example, Examples
 from tunebook.data.lines import FileLines, Lines, MemoryLines
-from tunebook.data.malformed import explain_shape
+from tunebook.data.malformed import Unread, explain_shape
 from tunebook.data.records import answer_text, prompt_text
 from tunebook.data.rules.methods import METHODS
 from tunebook.data.rules.secrets import mask
@@ -57,7 +57,7 @@ def read_dataset(
     if method is not None and method not in METHODS:
         raise DataError(f"method is {method!r}; it must be one of {', '.join(METHODS)}, or None to find out.")
     if isinstance(source, str | os.PathLike):
-        return _read_file(Path(source), method, name)
+        return _read_file(Path(source).expanduser(), method, name)
     if not isinstance(source, Sequence) and hasattr(source, "itertuples"):
         from tunebook.data.frames import examples_from_frame
 
@@ -79,6 +79,10 @@ def from_examples(examples: Sequence[Any], *, method: str | None = None, name: s
 def _read_file(path: Path, method: str | None, name: str | None) -> Dataset:
     if not path.exists():
         raise DataError(f"{path}: no such file (looked in {Path.cwd()}). Check the name and the folder.")
+    if not path.is_file() and not path.is_dir():
+        raise DataError(
+            f"{path}: this is a pipe or a device, which has no end to wait for. Write it into a file first."
+        )
     if not path.is_file():
         raise DataError(f"{path}: this is a folder, not a file. Name the .jsonl file in it.")
     if path.stat().st_size == 0:
@@ -86,11 +90,12 @@ def _read_file(path: Path, method: str | None, name: str | None) -> Dataset:
     file = FileLines(path)
     shape = explain_shape(file.head())
     lines: Lines = file
+    unread: Sequence[Unread] = ()
     if shape.problem:
         from tunebook.data.relaxed import relaxed_lines
 
-        lines = relaxed_lines(path, shape)
-    return Dataset(lines, method=method, name=name or path.name, file=file, shape=shape)
+        lines, unread = relaxed_lines(path, shape)
+    return Dataset(lines, method=method, name=name or path.name, file=file, shape=shape, unread=unread)
 
 
 def encoded(example: object, place: int) -> bytes:
@@ -105,8 +110,8 @@ def encoded(example: object, place: int) -> bytes:
 
 def _plain_value(value: Any) -> Any:
     """Numbers of numpy and pandas as Python's own."""
-    if hasattr(value, "item") and getattr(value, "ndim", 1) == 0:
-        return value.item()
+    if hasattr(value, "tolist") and hasattr(value, "ndim"):  # of numpy: a number, or a list as Parquet files give it
+        return value.tolist()
     if hasattr(value, "tolist"):
         return value.tolist()
     raise TypeError(f"it holds a value of the type {type(value).__name__}")
@@ -213,6 +218,8 @@ class Dataset(Examples, Shown):
     def fix(self, *, duplicates: bool = True) -> tuple[Dataset, Changes]:
         """(a dataset in which everything is mended that can be without a decision, what was changed).
 
+        What of the file could not be read stays as it is, for check() to name.
+
         >>> twice = [{"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]}] * 2
         >>> mended, changes = tb.read_dataset(twice).fix()
         >>> len(mended)
@@ -220,7 +227,7 @@ class Dataset(Examples, Shown):
         """
         from tunebook.data.repair import mend
 
-        lines, changes = mend(self.lines, self.method, shape=self.shape.kind, duplicates=duplicates)
+        lines, changes = mend(self, duplicates=duplicates)
         return Dataset(MemoryLines(lines), method=self.method, name=f"{self.name}, mended"), changes
 
     def convert(self, *, system: str | None = None) -> Dataset:

@@ -14,7 +14,7 @@ import msgspec
 
 from tunebook import words
 from tunebook.data.lines import BOM, FileFacts, FileLines, Lines, PickedLines
-from tunebook.data.malformed import HEAD, FileShape
+from tunebook.data.malformed import HEAD, FileShape, Unread
 from tunebook.data.records import REFUSED
 from tunebook.data.rules.methods import likely_method
 from tunebook.data.tokens import count_lines, encoding_of
@@ -22,6 +22,12 @@ from tunebook.errors import DataError
 
 SAMPLE = 200  # records looked at to find out the method
 LARGE = 50_000_000  # bytes; of a larger file the examples are decoded on demand, and tokens counted in a sample
+
+# Whether files are written with a byte order mark. Microsoft's page asks for one
+# (https://learn.microsoft.com/azure/ai-foundry/openai/how-to/fine-tuning), but its own notebooks upload files without,
+# which the service processes, and its checking scripts (azure-skills, validate_sft.py) and most readers of JSON Lines
+# stop at the mark in line 1. Files with and without are read alike; bom=True writes one.
+MARKED = False
 
 Example = dict[str, Any]
 
@@ -67,7 +73,8 @@ def numbered_examples(lines: Lines) -> Iterator[tuple[int, Example]]:
 class Examples:
     """Examples backed by a file or by memory. Nothing is decoded before it is asked for.
 
-    `lines` are the raw lines behind them, `shape` says what the file is when it is not JSON Lines.
+    `lines` are the raw lines behind them, `shape` says what the file is when it is not JSON Lines, `unread` what of it
+    could not be read.
     """
 
     def __init__(
@@ -78,10 +85,12 @@ class Examples:
         name: str = "examples",
         file: FileLines | None = None,
         shape: FileShape | None = None,
+        unread: Sequence[Unread] = (),
     ) -> None:
         self.lines = lines
         self.name = name
         self.shape = shape or FileShape("lines")
+        self.unread = unread
         self._file = file
         self._method = method
         self._numbers: Sequence[int] | None = None
@@ -104,7 +113,7 @@ class Examples:
         size = words.size(self.facts.size)
         if self.shape.kind not in ("lines", "array", "pretty"):
             return size
-        mark = "with byte order mark" if self.facts.bom else "no byte order mark (accepted; write() adds one)"
+        mark = "with byte order mark" if self.facts.bom else "no byte order mark"
         ends = "" if self.facts.newline == "none" else f", {self.facts.newline} line ends"
         text = "UTF-8" if self._reads_as_utf8() else "not UTF-8,"
         return f"{size}, {text} {mark}{ends}{'' if self.facts.final_newline else ', no newline at the end'}"
@@ -189,8 +198,8 @@ class Examples:
         """
         return self.pick(range(min(n, len(self))), f"{self.name}, first {n}")
 
-    def to_bytes(self, bom: bool = True) -> bytes:
-        """JSON Lines in UTF-8, an example a line; `bom` puts the byte order mark in front that the docs ask for."""
+    def to_bytes(self, bom: bool = MARKED) -> bytes:
+        """JSON Lines in UTF-8, an example a line; with `bom` after the mark that Microsoft's page asks for."""
         return b"".join([BOM if bom else b"", *self._chunks()])
 
     def _chunks(self) -> Iterator[bytes]:
@@ -199,13 +208,13 @@ class Examples:
             if kept:
                 yield b"\n".join(kept) + b"\n"
 
-    def write(self, path: str | os.PathLike[str], bom: bool = True) -> Path:
-        """Writes JSON Lines and returns the path; the file appears whole or not at all.
+    def write(self, path: str | os.PathLike[str], bom: bool = MARKED) -> Path:
+        """Writes JSON Lines and returns the path; the file appears whole or not at all. bom: as in `to_bytes`.
 
         >>> tb.read_dataset("train.jsonl").head(10).write("ten.jsonl")
         PosixPath('ten.jsonl')
         """
-        target = Path(path)
+        target = Path(path).expanduser()
         part = target.with_name(f".{target.name}.{token_hex(4)}.part")  # beside it: renaming works within a disk only
         try:
             with part.open("xb") as file:

@@ -44,12 +44,28 @@ def examples_from_frame(
     names = [str(name) for name in frame.columns]
     if not len(frame):
         raise DataError("The DataFrame has no rows. Give at least one example.")
-    records = [dict(zip(names, row, strict=True)) for row in frame.itertuples(index=False, name=None)]
+    rows = _whole_numbers(frame).itertuples(index=False, name=None)
+    records = [{name: _plain(cell) for name, cell in zip(names, row, strict=True)} for row in rows]
     if columns is None and any(ready <= set(names) for ready in _READY):
         return [{key: _ready(value) for key, value in record.items() if not missing(value)} for record in records]
     chosen = dict(columns) if columns is not None else _guess(names)
     _check_columns(chosen, names, method)
     return [_example(record, chosen, system) for record in records]
+
+
+def _whole_numbers(frame: pd.DataFrame) -> pd.DataFrame:
+    """Columns of whole numbers that one blank cell made floats are whole numbers again: 1 is no "1.0"."""
+    whole = {}
+    for place, kind in enumerate(frame.dtypes):
+        column = frame.iloc[:, place]
+        if kind.kind == "f" and column.isna().any() and (column.dropna() % 1 == 0).all():
+            whole[place] = column.astype("Int64")
+    return frame.assign(**{str(frame.columns[place]): column for place, column in whole.items()}) if whole else frame
+
+
+def _plain(cell: Any) -> Any:
+    """Numbers and lists of numpy as Python's own."""
+    return cell.tolist() if hasattr(cell, "tolist") and hasattr(cell, "ndim") else cell
 
 
 def _check_columns(chosen: Mapping[str, str], names: list[str], method: str | None) -> None:

@@ -75,6 +75,18 @@ def text_only(message: object) -> str | None:
     return content if isinstance(content, str) else None
 
 
+def text_alone(value: object) -> str:
+    """A text, or the texts of a list of text parts; "" for anything else."""
+    if isinstance(value, str):
+        return value if value.strip() else ""
+    texts = (
+        [p.get("text") if isinstance(p, Mapping) and p.keys() <= {"type", "text"} else None for p in value]
+        if (isinstance(value, list))
+        else []
+    )
+    return "\n".join(map(str, texts)) if texts and all(isinstance(text, str) for text in texts) else ""
+
+
 def parts(record: Mapping[str, Any]) -> tuple[Sequence[Any], Sequence[Any]]:
     """(messages that ask, what answers them) of a record of any method: the last assistant message of a supervised one,
     both outputs of a preference pair, the other keys of a reinforcement record."""
@@ -97,8 +109,13 @@ def answer_text(record: Mapping[str, Any]) -> str:
     _, answered = parts(record)
     if not answered:
         return ""
-    said = text_only(answered[0])
-    return said if said is not None else shown(compact(answered), 400)
+    first = answered[0]
+    if isinstance(first, Mapping):
+        said = text_only(first)
+        return said if said is not None else shown(message_text(first), 400)
+    if isinstance(record.get("messages"), list):  # items, each with its key
+        return ", ".join(f"{key}: {item if isinstance(item, str) else compact(item)}" for key, item in answered)
+    return shown("\n".join(map(message_text, first)) if isinstance(first, list) else first, 400)
 
 
 def compact(value: object) -> str:
@@ -118,10 +135,18 @@ def message_text(message: object) -> str:
     if isinstance(content, list):
         said = [p["text"] for p in content if isinstance(p, Mapping) and isinstance(p.get("text"), str)]
         said += [str(p["image_url"])[:300] for p in content if isinstance(p, Mapping) and p.get("image_url")]
-    for key in ("tool_calls", "function_call"):
-        if message.get(key):
-            said.append(compact(message[key]))
+    calls = message.get("tool_calls") or message.get("function_call") or ()
+    said.extend(call_text(call) for call in (calls if isinstance(calls, list | tuple) else [calls]))
     return "\n".join(said)
+
+
+def call_text(call: object) -> str:
+    """A call as it is written in a program: find_order({"id": 7})."""
+    function = call.get("function", call) if isinstance(call, Mapping) else None
+    if not isinstance(function, Mapping):
+        return compact(call)
+    arguments = function.get("arguments", "")
+    return f"{function.get('name')}({arguments if isinstance(arguments, str) else compact(arguments)})"
 
 
 def record_text(record: Mapping[str, Any]) -> str:

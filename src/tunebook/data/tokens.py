@@ -19,6 +19,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from tunebook.data.records import REFUSED, compact
+from tunebook.data.rules.texts import texts_of
 from tunebook.money import Cost, bill
 
 PER_MESSAGE = 3
@@ -61,6 +62,9 @@ def pieces(record: Mapping[str, Any]) -> tuple[list[str], int]:
         for message in messages if isinstance(messages, list) else ():
             if isinstance(message, dict):
                 extra += _message(message, texts)
+    if not any(isinstance(holder.get(key), list) for key in ("messages", "tools", "functions")):
+        # Not in the service's format: what its texts say, and nothing on top.
+        return [text for _, text in texts_of(record)], 0
     texts.extend(compact(holder[key]) for key in ("tools", "functions") if holder.get(key))
     return texts, extra
 

@@ -48,6 +48,7 @@ class Files:
         source: Dataset | str | os.PathLike[str],
         *,
         name: str | None = None,
+        bom: bool = False,
         progress: Callable[[int, int], object] | None = None,
         timeout_s: float = _TIMEOUT_S,
         say: Callable[[str], object] = print,
@@ -55,11 +56,12 @@ class Files:
     ) -> FileObject:
         """Upload a dataset or a file for fine-tuning and wait until the service has processed it.
 
-        A Dataset is sent as JSON Lines in UTF-8 with a byte-order mark, as the documentation asks; a path is sent
-        byte for byte; more than 100 MB go in parts, where the service offers that, and the same call after an
-        interruption sends only the rest. `progress(sent, total)` is called with bytes. When the answer is lost, the
-        service is asked for the file before it is sent again. `say` gets a sentence about that, and once a minute
-        while the service processes the file. Returns the SDK's FileObject, status `processed`.
+        A Dataset is sent as JSON Lines in UTF-8, with `bom` after the byte order mark that the documentation asks for
+        and the service does without; a path is sent byte for byte. More than 100 MB go in parts, where the service
+        offers that, and the same call after an interruption sends only the rest. `progress(sent, total)` is called
+        with bytes. When the answer is lost, the service is asked for the file before it is sent again. `say` gets a
+        sentence about that, and once a minute while the service processes the file. Returns the SDK's FileObject,
+        status `processed`.
         Raises DataError for a file that is missing or that the service refuses; ServiceError when it is not processed
         within `timeout_s` seconds.
 
@@ -67,7 +69,7 @@ class Files:
         >>> file.filename, file.status
         ('train.jsonl', 'processed')
         """
-        body, total, filename = _open(source)
+        body, total, filename = _open(source, bom)
         with body:
             uploaded = None
             if total > load_catalogue().limit("chunked_upload_advised_bytes"):
@@ -197,10 +199,10 @@ class Files:
         return f"<files of {self._resource.name}>"
 
 
-def _open(source: Dataset | str | os.PathLike[str]) -> tuple[BinaryIO, int, str]:
+def _open(source: Dataset | str | os.PathLike[str], bom: bool) -> tuple[BinaryIO, int, str]:
     """The bytes to send, how many they are, and the name they go by."""
     if not isinstance(source, (str, os.PathLike)):
-        content = source.to_bytes()
+        content = source.to_bytes(bom)
         return io.BytesIO(content), len(content), f"{Path(source.name).stem}.jsonl"
     path = Path(source)
     try:

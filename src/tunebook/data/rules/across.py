@@ -133,6 +133,10 @@ def _answers(lines: np.ndarray, answers: np.ndarray, line_of: LineOf) -> Problem
     return problem_of(rule, "", text, often=f"{often:,}", total=f"{total:,}", share=words.percent(share, 0))
 
 
+def _having(examples: int) -> str:
+    return f"{words.plural(examples, 'example')} {'has' if examples == 1 else 'have'}"
+
+
 def _systems(lines: np.ndarray, systems: np.ndarray) -> Problem | None:
     total = len(systems)
     if total < FEWEST or np.all(systems == systems[0]):
@@ -147,5 +151,5 @@ def _systems(lines: np.ndarray, systems: np.ndarray) -> Problem | None:
     if 1 - often / total > RARE_SYSTEM:
         return problem_of("system-differs", "", f"{len(kinds):,} different", kinds=f"{len(kinds):,}")
     odd = int(np.flatnonzero(systems != kinds[counts.argmax()])[0])
-    found = problem_of("system-differs.slip", "$", f"{total - often:,} of {total:,}", others=f"{total - often:,}")
+    found = problem_of("system-differs.slip", "$", f"{total - often:,} of {total:,}", others=_having(total - often))
     return replace(found, line=int(lines[odd]))

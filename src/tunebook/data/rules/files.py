@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tunebook import words
 from tunebook.catalogue import load_catalogue
 from tunebook.data.rules.across import Seen
 from tunebook.data.rules.images import too_many_with_images
@@ -19,7 +20,12 @@ def check_whole(
     examples = len(seen)
     if minimum and minimum <= examples < limit("recommended_examples"):
         yield problem_of(
-            "few-examples", "", examples, examples=examples, minimum=minimum, advised=limit("recommended_examples")
+            "few-examples",
+            "",
+            examples,
+            examples=f"{words.plural(examples, 'example')} {'is' if examples == 1 else 'are'}",
+            minimum=minimum,
+            advised=limit("recommended_examples"),
         )
     if size >= limit("upload_bytes"):
         yield problem_of("file-too-large", "", f"{size / 2**20:,.0f} MB", most=f"{limit('upload_bytes') / 2**20:,.0f}")

@@ -21,7 +21,9 @@ class Shape(NamedTuple):
 
 
 # Newer Azure keys are 84 letters and digits with "JQQJ99" inside; older ones, 32 hexadecimal digits, look like any
-# checksum and are left out.
+# checksum: only where the text calls them a key are they taken for one.
+_HEX = r"""[^0-9A-Za-z]{0,4}(?:is|was|value)?[^0-9A-Za-z]{0,6}[0-9a-fA-F]{32}(?![0-9a-zA-Z])"""
+_VALUE = r"[^\s\"'\\&;,<>{}$*]{6,}"
 KEY_SHAPES = (
     Shape("OpenAI key", ("sk-",), "[A-Za-z0-9_-]{20}", r"\bsk-(?:proj-|svcacct-|admin-)?[A-Za-z0-9_-]{20,}"),
     Shape("Azure key", ("JQQJ99",), "", r"\b[A-Za-z0-9]{40,60}JQQJ99[A-Za-z0-9]{10,40}"),
@@ -31,6 +33,23 @@ KEY_SHAPES = (
     Shape("GitHub token", ("github_pat_",), "", r"\bgithub_pat_[A-Za-z0-9_]{30,}"),
     Shape("Google key", ("AIza",), "[A-Za-z0-9_-]{35}", r"\bAIza[A-Za-z0-9_-]{35}"),
     Shape("Hugging Face token", ("hf_",), "[A-Za-z0-9]{30}", r"\bhf_[A-Za-z0-9]{30,}"),
+    Shape("GitLab token", ("glpat-",), "[A-Za-z0-9_-]{20}", r"\bglpat-[A-Za-z0-9_-]{20,}"),
+    Shape("Slack token", ("xox",), "[abeoprs]-", r"\bxox[abeoprs]-[A-Za-z0-9-]{10,}"),
+    Shape("Slack token", ("xapp-",), "[0-9]-", r"\bxapp-[0-9]-[A-Za-z0-9-]{10,}"),
+    Shape("Slack address", ("hooks.slack.com/services/",), "T", r"\bhooks\.slack\.com/services/T[A-Za-z0-9/]{20,}"),
+    Shape("Stripe key", ("k_live_", "k_test_"), "[A-Za-z0-9]{10}", r"\b[srp]k_(?:live|test)_[A-Za-z0-9]{10,}"),
+    Shape("Stripe key", ("whsec_",), "[A-Za-z0-9]{16}", r"\bwhsec_[A-Za-z0-9+/=]{16,}"),
+    Shape("SendGrid key", ("SG.",), "[A-Za-z0-9_-]{16}", r"\bSG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}"),
+    Shape("SAS signature", ("sig=",), "[A-Za-z0-9%+/]{20}", r"\bsig=[A-Za-z0-9%+/]{20,}={0,2}"),
+    Shape("shared access key", ("AccessKey=",), "[A-Za-z0-9+/]{20}", r"\bSharedAccessKey=[A-Za-z0-9+/]{20,}={0,2}"),
+    Shape("Entra client secret", ("8Q~",), "[A-Za-z0-9_.~-]{31}", r"(?<![\w.~-])[\w.~-]{3}8Q~[\w.~-]{31,34}"),
+    Shape("Azure key", ("key", "Key", "KEY"), _HEX, rf"[Kk][Ee][Yy]{_HEX}"),
+    Shape(
+        "password",
+        ("assword=", "ASSWORD=", "asswd=", "wd=", "WD="),
+        _VALUE,
+        rf"\b(?:[Pp]ass(?:word|wd)|PASSWORD|PASSWD|[Pp]wd|PWD)={_VALUE}",
+    ),
     Shape("private key", ("-----BEGIN",), "", r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----"),
     Shape(
         "web token (JWT)",
