@@ -56,6 +56,10 @@ def test_every_rule_is_broken_by_its_own_example(address, tmp_path, monkeypatch)
     ]
 
 
+def test_every_rule_that_refuses_a_file_names_the_page_that_says_so():
+    assert [rule.address for rule in rules().values() if rule.severity == "error" and not rule.source] == []
+
+
 def test_a_line_longer_than_any_example_is_refused_unread():
     line = b"x" * (256 * 2**20 + 1)
 
