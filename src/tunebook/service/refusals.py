@@ -169,14 +169,14 @@ class _Told(ServiceError):
 
 
 @functools.cache
-def _told_kind(kind: type[APIError]) -> type[Any]:
+def _told_kind(kind: Any) -> Any:
     return type(kind.__name__, (_Told, kind), {"__module__": kind.__module__})
 
 
-def told(error: APIError) -> APIError:
+def told(error: APIError) -> Any:
     """The same error, as one of the kit's: its reason in a sentence, with everything the SDK knows of it."""
     kind = _told_kind(type(error))
-    same: APIError = kind.__new__(kind, " ".join(filter(None, reason(error))))
+    same = kind.__new__(kind, " ".join(filter(None, reason(error))))
     same.__dict__.update(error.__dict__)
     return same
 

@@ -130,14 +130,15 @@ def _place_of(job: Job | str, workspace: Workspace | None) -> tuple[Workspace, s
         workspace = connect()
     from openai import APIError, NotFoundError
 
+    job_id = str(job or "")
     try:
-        if job:
-            workspace.jobs.retrieve(job)
-            return workspace, job
+        if job_id:
+            workspace.jobs.retrieve(job_id)
+            return workspace, job_id
     except NotFoundError:
         pass
     except APIError:  # the watching itself says what the matter is, and tries again
-        return workspace, job
+        return workspace, job_id
     newest = ", ".join(f"{each.id} ({each.status})" for each in workspace.jobs.list(limit=3))
-    what = f"There is no job {job!r} at {workspace.name}." if job else "Which job? Give one, or its id."
+    what = f"There is no job {job_id!r} at {workspace.name}." if job_id else "Which job? Give one, or its id."
     raise RequestError(f"{what} {f'The newest there: {newest}.' if newest else 'It has no jobs.'}")
