@@ -175,7 +175,8 @@ def _told_kind(kind: Any) -> Any:
 
 def told(error: APIError) -> Any:
     """The same error, as one of the kit's: its reason in a sentence, with everything the SDK knows of it."""
-    kind = _told_kind(type(error))
+    own: Any = type(error)
+    kind = _told_kind(own)
     same = kind.__new__(kind, " ".join(filter(None, reason(error))))
     same.__dict__.update(error.__dict__)
     return same
