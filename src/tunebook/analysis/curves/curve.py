@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tunebook.analysis.curves.signals import Signal
+from tunebook.analysis.curves.signals import Signal, roughness
 from tunebook.analysis.curves.smoothing import Smooth, resample, smooth
 from tunebook.analysis.curves.valley import Valley, fit_valley
 
@@ -211,11 +211,6 @@ def _blur(t: np.ndarray, measured: int, draws: int, rng: np.random.Generator) ->
     return rng.uniform(-1, 1, draws) * max(_TURN_ERROR - 1 / measured, 0.0) * (t[-1] - t[0])
 
 
-def roughness(y: np.ndarray) -> float:
-    """Standard deviation of independent noise on a smooth curve, from second differences (Gasser et al. 1986)."""
-    return 1.4826 * float(np.median(np.abs(np.diff(y, 2)))) / np.sqrt(6)
-
-
 def _is_smooth(y: np.ndarray, residual: np.ndarray) -> bool:
     """Whether what the valley leaves is a smooth curve that it could not follow, not noise that neighbours share."""
     return len(y) > 5 and roughness(y) < _SMOOTH * float(np.sqrt((residual**2).mean()))
@@ -275,23 +270,3 @@ def _join(
     second = np.concatenate([np.zeros(len(t), dtype=bool), np.ones(len(full), dtype=bool)])[order]
     weight = np.where(second, precision, 1.0)
     return times[order], np.concatenate([y, full.y])[order], weight, second
-
-
-def calmed(y: np.ndarray) -> np.ndarray:
-    """Single measurements far from their neighbours drawn in to four deviations; a rise that lasts is left alone."""
-    n, reach = len(y), 3
-    if n < 8:
-        return y
-    padded = np.pad(y, reach, mode="edge")
-    middle = np.median(np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1), axis=1)
-    away = y - middle
-    # The spread of second differences keeps the steep parts of a smooth curve untouched.
-    bend = float(np.median(np.abs(np.diff(y, 2)))) / np.sqrt(6)
-    limit = 4 * max(1.4826 * max(float(np.median(np.abs(away))), bend), 0.02)
-    calm = middle + np.clip(away, -limit, limit)
-    calm[:reach], calm[-reach:] = y[:reach], y[-reach:]
-    # The last one has no neighbour to bear it out: as far as the slope before it carries, and four deviations.
-    slope = float(np.median(np.diff(calm[-7:-1])))
-    ahead = float(np.median(calm[-6:-1])) + 3 * slope
-    calm[-1] = np.clip(y[-1], ahead - limit, ahead + limit)
-    return calm

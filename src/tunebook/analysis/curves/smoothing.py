@@ -74,7 +74,9 @@ def _smoothers(clock: bytes, weights: bytes) -> np.ndarray:
     away = np.abs(x[:, None] - x[None, :])  # row i: the points seen from x_i
     reach = np.sort(away, axis=1)[:, min(3, n - 1)]  # never fewer than three neighbours
     width = np.maximum(np.array(BANDWIDTHS)[:, None], reach * 1.01)[:, :, None]
-    w = np.clip(1 - (away / width) ** 3, 0, None) ** 3 * weight
+    near = away / width
+    near = np.maximum(1 - near * near * near, 0)
+    w = near * near * near * weight
     ahead = x[None, :] - x[:, None]
     s0, s1, s2 = w.sum(2), (w * ahead).sum(2), (w * ahead**2).sum(2)
     determinant = np.maximum(s0 * s2 - s1**2, 1e-12 * s0**2)
