@@ -15,6 +15,8 @@ from itertools import pairwise
 import numpy as np
 from scipy.optimize import lsq_linear, nnls
 
+from tunebook.analysis.curves.smoothing import resample
+
 _DECAYS = (0.01, 0.03, 0.1, 0.3, 1.0)
 _TURNS = 48
 # A rise is borne out by at least this many measurements (of very short runs by half).
@@ -42,8 +44,11 @@ class Valley:
     designs: np.ndarray
     share: np.ndarray
 
-    def draw(self, noise: np.ndarray, weight: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """(draws, n) curves: a turning point by its chance, and what that fit would have made of the `noise`."""
+    def draw(self, shared: float, weight: np.ndarray, draws: int, rng: np.random.Generator) -> np.ndarray:
+        """(draws, n) curves: a turning point by its chance, and what that fit would have made of other noise."""
+        root = np.sqrt(weight)
+        standard = self.residual * root * np.sqrt(len(weight) / self.freedom)
+        noise = resample(standard, self.freedom, shared, draws, rng) / root
         pick = np.sort(rng.choice(len(self.turns), size=len(noise), p=self.chance))
         turns, starts = np.unique(pick, return_index=True)
         used = np.column_stack([np.ones(len(self.share), dtype=bool), self.share > 0])[turns]
