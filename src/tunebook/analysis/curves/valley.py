@@ -92,7 +92,9 @@ def fit_valley(t: np.ndarray, y: np.ndarray, weight: np.ndarray, second: np.ndar
     residual = y - fits[best] - offsets[best] * second
     freedom = max(n - float(used[best]), 2.0)
     standard = residual * root[:, 0]
-    shared = float(np.clip(standard[1:] @ standard[:-1] / max(standard @ standard, 1e-300), 0, 0.9))
+    # A fit takes along what neighbours share: with so many parameters about twice their share of the measurements.
+    shared = standard[1:] @ standard[:-1] / max(standard @ standard, 1e-300) + 2 * used[best] / n
+    shared = float(np.clip(shared, 0, 0.9))
     # Correlated measurements count for fewer independent ones.
     count = freedom * (1 - shared) / (1 + shared)
     chance = np.exp(-count / 2 * np.log(square / square[best]))
