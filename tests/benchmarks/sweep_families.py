@@ -103,7 +103,7 @@ def _simulated(surface: _Surface, rng: np.random.Generator, *, jobs: int, seeds:
     luck, base = rng.uniform(0.005, 0.04), rng.uniform(-1.5, 0.5)
     # Of what moves a checkpoint up and down a part is the model's and shows on test as well, a part the file's.
     jitter = float(np.exp(rng.uniform(np.log(0.003), np.log(0.06))))
-    batches = rng.uniform(0.06, 0.3)
+    batches, whole = rng.uniform(0.06, 0.3), rng.uniform(0.003, 0.02)
     mostly_overfit = rng.random() < 0.5
     runs, truths = [], []
     for job in range(jobs // seeds * seeds):
@@ -126,7 +126,8 @@ def _simulated(surface: _Surface, rng: np.random.Generator, *, jobs: int, seeds:
             frame["valid_loss"] = np.exp(own) * np.exp(size) / np.exp(size).mean()
             ends = np.round(np.arange(1, epochs + 1) * n / epochs).astype(int)
             if rng.random() < 0.5:
-                frame["full_valid_loss"] = np.where(np.isin(frame["step"], ends), np.exp(own), np.nan)
+                seen = own + rng.normal(0, whole, n)
+                frame["full_valid_loss"] = np.where(np.isin(frame["step"], ends), np.exp(seen), np.nan)
         else:
             frame["valid_loss"] = np.exp(own + jitter * 0.8 * rng.normal(0, 1, n))
         if job < lost:
