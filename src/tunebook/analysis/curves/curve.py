@@ -104,7 +104,9 @@ def draw_curve(signal: Signal, y: np.ndarray, full: Signal | None, rng: np.rando
     if trust == 1:
         turn = np.argmin(curves[0], axis=1)
     else:
-        turn = rng.choice(np.argmin(valley.fits, axis=1), size=draws, p=valley.chance)
+        # Of runs that rose, any turning point is as likely before looking: the valley holds late ones for less so.
+        chance = valley.chance / (t[-1] - t[valley.turns])
+        turn = rng.choice(np.argmin(valley.fits, axis=1), size=draws, p=chance / chance.sum())
     noise = float(np.sqrt((valley.residual**2 * weight).sum() / valley.freedom * size))
     return Curve(
         t=t,

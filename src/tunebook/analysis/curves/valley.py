@@ -92,7 +92,9 @@ def fit_valley(t: np.ndarray, y: np.ndarray, weight: np.ndarray, second: np.ndar
     residual = y - fits[best] - offsets[best] * second
     freedom = max(n - float(used[best]), 2.0)
     standard = residual * root[:, 0]
-    shared = float(np.clip(standard[1:] @ standard[:-1] / max(standard @ standard, 1e-300), 0, 0.9))
+    # A fit takes along what neighbours share: with so many parameters about twice their share of the measurements.
+    shared = standard[1:] @ standard[:-1] / max(standard @ standard, 1e-300) + 2 * used[best] / n
+    shared = float(np.clip(shared, 0, 0.9))
     # Correlated measurements count for fewer independent ones.
     count = freedom * (1 - shared) / (1 + shared)
     chance = np.exp(-count / 2 * np.log(square / square[best]))
@@ -122,7 +124,7 @@ def _shares(columns: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=32)
 def _designs(times: bytes) -> tuple[np.ndarray, np.ndarray]:
-    """Turning points (k indices) and, for each, the columns (k, n, 10): a level, decays and, from there on, rises."""
+    """Turning points (k indices) and, for each, the columns (k, n, 11): a level, decays and, from there on, rises."""
     t = np.frombuffer(times)
     n = len(t)
     u = (t - t[0]) / (t[-1] - t[0])
@@ -132,4 +134,4 @@ def _designs(times: bytes) -> tuple[np.ndarray, np.ndarray]:
     turns = turns[(u[turns] > 0) & (u[turns] < 1)]
     v = np.clip(u - u[turns, None], 0, None) / (1 - u[turns, None])
     same = np.broadcast_to(np.column_stack([np.ones(n), *falls, -u]), (len(turns), n, len(_DECAYS) + 2))
-    return turns, np.dstack([same, v, v * v, (1 - np.exp(-4 * v)) / (1 - np.exp(-4))])
+    return turns, np.dstack([same, v, v * v, (1 - np.exp(-4 * v)) / (1 - np.exp(-4)), 1 - np.exp(-30 * v)])
