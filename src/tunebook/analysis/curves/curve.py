@@ -37,6 +37,9 @@ FULL_NOISE = 0.02
 _WOBBLE = 0.014
 _BELIEF = 8.0
 _LEAST = 0.05
+# Of what a calm measurement lies off the curve this share is the checkpoint's own and shows on other examples as well.
+# Rough ones are of batches: nothing of that is the model's.
+_OWN = 0.4
 # The error of a turning point as a share of a run with many measurements; a short run's is that of their spacing.
 _TURN_ERROR = 0.03
 
@@ -48,7 +51,7 @@ class Curve:
     `rises` (B,) are draws of the rise from the lowest point to the end (logarithm of a ratio), `lasting` (B,) of what
     the last tenth of the run bears out of it on average, `gains` (B,) of the fall over the last fifth, `left` (B,) of
     the fall that half as long again would bring, `lowest` (B,) of the step where the rise begins. `noise` is the
-    standard deviation of one measurement around the curve.
+    standard deviation of one measurement around the curve, `best` the step with the lowest expected level.
     """
 
     t: np.ndarray
@@ -60,11 +63,7 @@ class Curve:
     left: np.ndarray
     lowest: np.ndarray
     noise: float
-
-    @property
-    def best(self) -> float:
-        """The step with the lowest expected level."""
-        return float(self.t[int(np.argmin(self.fit))])
+    best: float
 
     def at(self, step: np.ndarray) -> np.ndarray:
         """The curve at other steps, on the scale of comparison."""
@@ -108,9 +107,11 @@ def draw_curve(signal: Signal, y: np.ndarray, full: Signal | None, rng: np.rando
         chance = valley.chance / (t[-1] - t[valley.turns])
         turn = rng.choice(np.argmin(valley.fits, axis=1), size=draws, p=chance / chance.sum())
     noise = float(np.sqrt((valley.residual**2 * weight).sum() / valley.freedom * size))
+    fit = trust * free.fit + (1 - trust) * (valley.chance @ valley.fits)
+    own = 0.0 if roughness(level) > _NOISY else _OWN
     return Curve(
         t=t,
-        fit=trust * free.fit + (1 - trust) * (valley.chance @ valley.fits),
+        fit=fit,
         draws=np.concatenate(curves),
         rises=np.concatenate(rises),
         lasting=np.concatenate(lasting),
@@ -118,6 +119,7 @@ def draw_curve(signal: Signal, y: np.ndarray, full: Signal | None, rng: np.rando
         left=np.concatenate(left),
         lowest=np.clip(_spread(t, turn, rng) + _blur(t, len(signal), draws, rng), 0, t[-1]),
         noise=noise,
+        best=float(t[int(np.argmin(fit + own * (level + fallen - fit)))]),
     )
 
 
@@ -184,6 +186,7 @@ def draw_few(signal: Signal, rng: np.random.Generator, *, draws: int) -> Curve:
         left=gains,
         lowest=_spread(t, drawn.argmin(axis=1), rng),
         noise=noise,
+        best=float(t[low]),
     )
 
 
