@@ -6,7 +6,7 @@
 Microsoft's skill for coding agents (github.com/microsoft/GitHub-Copilot-for-Azure) compares the last such batch with
 the lowest: above 1.2 times it, "overfitting detected"; else validation above 1.5 times training, "moderate". The truth
 is the whole validation file, which the service measures at the end of each epoch: a job overfits when its last value is
-5 % above its lowest. Some jobs train briefly on 480 tickets, others long on 40.
+5 % above its lowest. Some jobs train on 480 tickets, others long on 40.
 """
 
 import argparse
@@ -21,7 +21,7 @@ import tunebook as tb
 
 TICKETS = Path(__file__).parents[2] / "data" / "support_tickets.jsonl"
 RISE = 1.05
-KINDS = {"480 tickets, 2 epochs": (480, 2), "480 tickets, 3 epochs": (480, 3), "40 tickets, 25 epochs": (40, 25)}
+KINDS = {"480 tickets, 4 epochs": (480, 4), "480 tickets, 6 epochs": (480, 6), "40 tickets, 25 epochs": (40, 25)}
 
 
 def rule(frame):
