@@ -33,7 +33,8 @@ MAY_IMPORT = {
     ),
     "tunebook_local": (
         "errors catalogue data",
-        "numpy starlette uvicorn sklearn msgspec toktok threadpoolctl platformdirs anyio python_multipart multipart",
+        "numpy starlette uvicorn cryptography sklearn msgspec toktok threadpoolctl platformdirs anyio python_multipart "
+        "multipart",
     ),
 }
 ENTRANCES = {"cli", "demo", "doctor", "__init__", "__main__"}  # these may name every room

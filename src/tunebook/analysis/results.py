@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ from tunebook.analysis.reading import (
 )
 from tunebook.errors import ResultsError
 from tunebook.show import Card, Items, Shown, Table
-from tunebook.words import number
+from tunebook.words import is_number, number
 
 _FIRST = ("step", "part", *CANONICAL[1:])
 # "Step 300/300: training loss=0.15, validation loss=0.27, full validation loss=0.40"; numbers may be 3.8E-06.
@@ -149,10 +150,15 @@ def _contents(source: Any) -> tuple[bytes, str]:
     if isinstance(source, Path) or (isinstance(source, str) and "\n" not in source):
         path = Path(source)
         try:
-            size = path.stat().st_size
-            if size > MAX_BYTES:
-                raise ResultsError(f"{path.name} has {size / 1e9:.1f} GB; a result file has one short row a step.")
-            return path.read_bytes(), path.name
+            about = path.stat()
+            if not stat.S_ISREG(about.st_mode):
+                raise ResultsError(f"{path} is {_kind(about.st_mode)}, not a file. Give the CSV the job wrote.")
+            if about.st_size > MAX_BYTES:
+                raise ResultsError(
+                    f"{path.name} has {about.st_size / 1e9:.1f} GB; a result file has one short row a step."
+                )
+            with path.open("rb") as file:  # it may have grown, or tell no size at all
+                return file.read(MAX_BYTES + 1), path.name
         except OSError as error:
             raise ResultsError(f"{path}: cannot be opened ({error.strerror or error}).") from None
     if isinstance(source, str):
@@ -164,6 +170,13 @@ def _contents(source: Any) -> tuple[bytes, str]:
         data = content.encode() if isinstance(content, str) else bytes(content)
         return data, Path(str(getattr(source, "name", "results"))).name
     raise ResultsError(f"Cannot read results from {type(source).__name__}: give a path, bytes or a job.")
+
+
+def _kind(mode: int) -> str:
+    """What stands in the place of a file; reading from it may never end."""
+    if stat.S_ISDIR(mode):
+        return "a folder"
+    return "a pipe or a socket" if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) else "a device"
 
 
 def _tidy(columns: Columns, notes: list[str], name: str) -> Results:
@@ -262,9 +275,9 @@ def _of_message(message: Any) -> tuple[float, dict[str, float]] | None:
 def _of_data(data: Any) -> tuple[float, dict[str, float]] | None:
     if not isinstance(data, Mapping):
         data = data.to_dict() if hasattr(data, "to_dict") else getattr(data, "__dict__", None)
-    if not isinstance(data, Mapping) or not _is_number(data.get("step")):
+    if not isinstance(data, Mapping) or not is_number(data.get("step")):
         return None
-    values = {canonical_name(str(k)): float(v) for k, v in data.items() if k != "step" and _is_number(v)}
+    values = {canonical_name(str(k)): float(v) for k, v in data.items() if k != "step" and is_number(v)}
     values.pop("total_steps", None)
     # The service writes -1 for what it did not measure; of rewards it may be a value.
     return float(data["step"]), {k: v for k, v in values.items() if v != -1 or "reward" in k}
@@ -272,10 +285,6 @@ def _of_data(data: Any) -> tuple[float, dict[str, float]] | None:
 
 def _field(event: Any, name: str) -> Any:
     return event.get(name) if isinstance(event, Mapping) else getattr(event, name, None)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _spoken_name(words: str) -> str:
