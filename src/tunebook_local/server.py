@@ -38,6 +38,7 @@ from tunebook_local.http.connections import Connection, within_descriptors
 from tunebook_local.http.faults import DroppableConnection, FaultPlan, Faults, read_plan
 from tunebook_local.http.gate import PROOF, App, Gate, proof
 from tunebook_local.http.serving import Service
+from tunebook_local.model.python_graders import POSSIBLE
 
 IDLE_S = 3600.0
 _IDLE_CHECK_S = 1.0
@@ -83,6 +84,8 @@ def _parser() -> argparse.ArgumentParser:
     limits = "another value for a quota or limit"
     add("--limit", type=_limit, action="append", default=[], metavar="NAME=N", help=limits)
     add("--import-from", action="append", default=[], metavar="HOST", help="let files be imported from this host too")
+    run = "run the code of python graders, in a process of its own with limits: your code, on your machine"
+    add("--run-graders", action="store_true", help=run)
     add("--faults", type=_faults, metavar="PLAN", help="misfortune on purpose: rate=0.1,kinds=429,500,disconnect,slow")
     add("--clock", type=Path, metavar="FILE", help="take the time (unix seconds) from a file, for tests")
     return parser
@@ -233,6 +236,8 @@ def _listen(port: int) -> socket.socket:
 
 
 def _open_desk(options: argparse.Namespace, folder: Path) -> Desk:
+    if options.run_graders and not POSSIBLE:
+        raise TunebookError("--run-graders needs the limits of a POSIX system, which this one has not.")
     overrides = dict(options.limit)
     if options.running is not None:
         overrides |= {"running_jobs": options.running, "running_jobs_developer": options.running}
@@ -240,7 +245,7 @@ def _open_desk(options: argparse.Namespace, folder: Path) -> Desk:
         store = Store(folder)
         store.check()
     clock = Clock(options.pace, options.clock)
-    return Desk(store, clock, Limits(overrides), tuple(options.import_from), options.dialect)
+    return Desk(store, clock, Limits(overrides), tuple(options.import_from), options.dialect, options.run_graders)
 
 
 @contextlib.contextmanager
