@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "palette": ("", ""),
     "catalogue": ("errors", ""),
     "money": ("errors catalogue words", ""),
-    "graders": ("lazy", ""),
+    "graders": ("lazy", "jsonschema"),
     "fields": ("catalogue graders", ""),
     "show": ("words palette", "markupsafe"),
     "data": (GROUND, "ahocorasick_rs msgspec numpy pandas rensa scipy sklearn toktok tqdm"),
