@@ -9,6 +9,7 @@ from typing import Any
 
 from tunebook.analysis.run import Run
 from tunebook.fields import Choice, File, Json, Number, Pairs, Setting, settings
+from tunebook.graders import Item
 
 PRICE = "price"  # the one field that is no setting of a job
 
@@ -38,7 +39,7 @@ class FileChoice:
     """The file picked for training or validation: nothing, an uploaded one (`file_id`), or a local one (`source`).
 
     While the file is not read, examples and tokens are None and method, which its data is made for, is empty;
-    `source_code` is how the upload would be written in Python.
+    `items` are a reinforcement file's, one of each kind; `source_code` is how the upload would be written in Python.
     """
 
     file_id: str = ""
@@ -52,6 +53,7 @@ class FileChoice:
     errors: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     checking: bool = False
+    items: tuple[Item, ...] = ()
 
     @property
     def given(self) -> bool:
