@@ -88,7 +88,7 @@ def unfilled(grader: Any, items: Iterable[Item]) -> list[str]:
     >>> tb.graders.unfilled(tb.graders.starter("string_check", ["answr"]), [{"answer": "yes"}])
     ['item.answr']
     """
-    missing = item_paths(_paths(grader))
+    missing = item_paths(named(grader))
     for item in items:
         missing = [path for path in missing if not has(item, path)]
         if not missing:
@@ -108,8 +108,8 @@ def parts_of(grader: Grader) -> dict[str, Grader]:
     return {str(part.get("name", "")): part for part in graders if isinstance(part, Mapping)}
 
 
-def _paths(value: Any) -> Iterator[str]:
-    """Everything that templates and python sources inside a grader name."""
+def named(value: Any) -> Iterator[str]:
+    """Everything that templates and python sources inside a grader name, such as `item.answer`."""
     if isinstance(value, Mapping):
         if value.get("type") == "python":
             yield from paths_of_source(value.get("source"))
@@ -117,7 +117,7 @@ def _paths(value: Any) -> Iterator[str]:
         value = list(value.values())
     if isinstance(value, list):
         for inner in value:
-            yield from _paths(inner)
+            yield from named(inner)
     elif isinstance(value, str):
         yield from paths_in(value)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 LONGEST = 256 * 1024  # bytes (https://learn.microsoft.com/azure/ai-foundry/openai/how-to/reinforcement-fine-tuning)
@@ -57,13 +57,14 @@ def source_doubts(source: Any, where: str) -> Iterator[str]:
 
 
 def paths_of_source(source: Any) -> Iterator[str]:
-    """The keys of the item that the source reads for certain, `item["a"]["b"]`, as `item.a.b`; `get` may miss."""
+    """What the source reads for certain, `item["a"]["b"]` as `item.a.b`, and likewise of the sample; `get` may miss."""
     if (tree := _tree(source)) is None or (function := _grade(tree)) is None or not _takes_two(function.args):
         return
-    name = [*function.args.posonlyargs, *function.args.args][1].arg
+    named = [*function.args.posonlyargs, *function.args.args]
+    roots = {named[0].arg: "sample", named[1].arg: "item"}
     inner = {id(node.value) for node in ast.walk(function) if isinstance(node, ast.Subscript)}
     for node in ast.walk(function):
-        if isinstance(node, ast.Subscript) and id(node) not in inner and (path := _path(node, name)):
+        if isinstance(node, ast.Subscript) and id(node) not in inner and (path := _path(node, roots)):
             yield path
 
 
@@ -83,14 +84,14 @@ def _takes_two(arguments: ast.arguments) -> bool:
     return named >= 2 and named - len(arguments.defaults) <= 2
 
 
-def _path(node: ast.expr, name: str) -> str:
+def _path(node: ast.expr, roots: Mapping[str, str]) -> str:
     """`item["a"]["b"]` as `item.a.b`, up to what is no constant key."""
     if isinstance(node, ast.Name):
-        return "item" if node.id == name else ""
-    if not isinstance(node, ast.Subscript) or not (above := _path(node.value, name)):
+        return roots.get(node.id, "")
+    if not isinstance(node, ast.Subscript) or not (above := _path(node.value, roots)):
         return ""
     key = node.slice.value if isinstance(node.slice, ast.Constant) else None
-    return f"{above}.{key}" if isinstance(key, str) else "" if above == "item" else above
+    return f"{above}.{key}" if isinstance(key, str) else "" if above in roots.values() else above
 
 
 def _endless(loop: ast.While) -> bool:
