@@ -11,7 +11,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src"
 
 # room -> (our rooms it may import, other packages it may import); the standard library is free for all
-GROUND = "lazy errors catalogue words palette money show fields"
+GROUND = "lazy errors catalogue words palette money show graders fields"
 MAY_IMPORT = {
     "errors": ("", ""),
     "lazy": ("", "lazy_loader"),
@@ -19,7 +19,8 @@ MAY_IMPORT = {
     "palette": ("", ""),
     "catalogue": ("errors", ""),
     "money": ("errors catalogue words", ""),
-    "fields": ("catalogue", ""),
+    "graders": ("lazy", "jsonschema"),
+    "fields": ("catalogue graders", ""),
     "show": ("words palette", "markupsafe"),
     "data": (GROUND, "ahocorasick_rs msgspec numpy pandas rensa scipy sklearn toktok tqdm"),
     "analysis": (GROUND, "numpy pandas scipy sklearn threadpoolctl"),
@@ -32,7 +33,7 @@ MAY_IMPORT = {
         "ipywidgets IPython matplotlib numpy openai pandas",
     ),
     "tunebook_local": (
-        "errors catalogue data",
+        "errors catalogue graders data",
         "numpy starlette uvicorn cryptography sklearn msgspec toktok threadpoolctl platformdirs anyio python_multipart "
         "multipart",
     ),

@@ -14,7 +14,7 @@ from tunebook.analysis.sweeps.rows import Column
 from tunebook.plots import svg
 from tunebook.plots.curves import overlay_chart
 from tunebook.show import Table
-from tunebook.widgets.pieces import described, place, rendered
+from tunebook.widgets.pieces import Offering, described, place, rendered
 
 R = TypeVar("R")
 
@@ -77,7 +77,7 @@ class PickTable:
         # The frame scrolls, not the HTML inside it: a redrawn table stays where someone has scrolled to.
         self.frame = ipywidgets.VBox([self.table])
         place(self.frame, max_height="440px", overflow="auto", margin="4px 0")
-        self._offering = False
+        self._offering = Offering()
 
     @property
     def fields(self) -> tuple[Any, ...]:
@@ -115,10 +115,7 @@ class PickTable:
             return False
         shown = {key for _, key in options}
         kept = tuple(key for key in self.pick.value if key in shown)
-        self._offering = True  # new options empty the selection for a moment: nobody asked for that
-        try:
+        with self._offering.new_options():
             self.pick.options = options
             self.pick.value = kept
-        finally:
-            self._offering = False
         return True
