@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "lazy": ("", "lazy_loader"),
     "words": ("", ""),
     "palette": ("", ""),
-    "catalogue": ("errors", ""),
+    "catalogue": ("errors", "msgspec platformdirs"),
     "money": ("errors catalogue words", ""),
     "fields": ("catalogue", ""),
     "show": ("words palette", "markupsafe"),
@@ -33,7 +33,7 @@ MAY_IMPORT = {
     ),
     "tunebook_local": (
         "errors catalogue data",
-        "numpy starlette uvicorn sklearn msgspec toktok threadpoolctl platformdirs anyio python_multipart multipart",
+        "numpy starlette uvicorn sklearn msgspec toktok threadpoolctl anyio python_multipart multipart",
     ),
 }
 ENTRANCES = {"cli", "demo", "doctor", "__init__", "__main__"}  # these may name every room

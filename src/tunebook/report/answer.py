@@ -234,10 +234,10 @@ def _hosting() -> str:
 
 def _retirement(comparison: Comparison, winner: ComparedJob) -> str:
     model = load_catalogue().model(comparison.run(winner.id).model)
-    if model is None or model.retires is None:
+    if model is None or model.retires is None or model.retires.deployment is None:
         return ""
-    until = f"is served until {model.retires:%Y-%m-%d} (as known on {model.dated:%Y-%m-%d})"
-    return f"Plan for the base model's retirement: {model.id} {until}."
+    until = f"is served until {model.retires.deployment:%Y-%m-%d} (as known on {model.retires.dated:%Y-%m-%d})"
+    return f"Plan for the retirement: what is tuned from {model.id} {until}."
 
 
 def _lower(text: str) -> str:
