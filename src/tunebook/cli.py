@@ -208,7 +208,10 @@ def _diagnose(options: argparse.Namespace) -> int:
 
 
 def _verdict_line(record: Mapping[str, Any]) -> str:
-    return f"{record['verdict'].replace('_', ' ')}. {record['reason']}"
+    warned = "".join(
+        f" {each['kind'].replace('_', ' ').capitalize()}: {each['evidence']}" for each in record["findings"]
+    )
+    return f"{record['verdict'].replace('_', ' ')}. {record['reason']}{warned}"
 
 
 def _compare(options: argparse.Namespace) -> int:

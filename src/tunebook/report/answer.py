@@ -120,6 +120,8 @@ def _curve(comparison: Comparison, winner: ComparedJob, missed: Diagnosis | None
     if missed is not None:
         return missed.choice
     diagnosis = comparison.diagnoses.get(winner.id)
+    if diagnosis is not None and diagnosis.findings:
+        return f"Do not trust its reward yet: {_lower(diagnosis.findings[0].title)}. {diagnosis.findings[0].evidence}"
     kept = diagnosis.checkpoint if diagnosis else None
     excess = kept["excess_of_last"] if kept else 0.0
     if winner.verdict == "overfitting" and excess > WORTH_SAYING:
@@ -208,7 +210,7 @@ def _steps(
 
 def _next_round(comparison: Comparison, winner: ComparedJob) -> str:
     diagnosis = comparison.diagnoses.get(winner.id)
-    if diagnosis is None or not diagnosis.advice or winner.verdict == "healthy":
+    if diagnosis is None or not diagnosis.advice or (winner.verdict == "healthy" and not diagnosis.findings):
         return ""
     return f"For the next round of {winner.label}: {_lower(diagnosis.advice[0])}"
 

@@ -282,7 +282,8 @@ def verdict(diagnosis: Diagnosis | None, *, ended: bool) -> list[Text]:
     judged = Span(f"{sign} {wording.title(diagnosis.verdict)}", "strong", tone)
     again = diagnosis.choice if diagnosis.train_again else ""
     advice = (again or diagnosis.advice[:1][0],) if ended and (again or diagnosis.advice) else ()
-    return [Text((heading, judged)), Text(diagnosis.reason), *map(Text, advice)]
+    warned = (Text(str(finding), "warning") for finding in diagnosis.findings)
+    return [Text((heading, judged)), Text(diagnosis.reason), *warned, *map(Text, advice)]
 
 
 _NEWEST = (
@@ -293,8 +294,16 @@ _NEWEST = (
     ("validation accuracy", "valid_mean_token_accuracy"),
     ("full validation accuracy", "full_valid_mean_token_accuracy"),
     ("training reward", "train_mean_reward"),
+    ("validation reward", "valid_mean_reward"),
     ("full validation reward", "full_valid_mean_reward"),
+    ("entropy", "entropy_loss_sum"),
+    ("policy gradient loss", "pg_loss_sum"),
+    ("total loss", "total_loss_sum"),
 )
+
+
+# Parts of what the optimiser sees: lower is not better.
+_NO_BEST = frozenset({"entropy_loss_sum", "pg_loss_sum", "total_loss_sum"})
 
 
 def newest(snapshot: JobSnapshot) -> Table | None:
@@ -305,7 +314,9 @@ def newest(snapshot: JobSnapshot) -> Table | None:
         steps, values = curves.measured(frame, column)
         if len(values):
             best = int(values.argmin() if "loss" in column else values.argmax())
-            rows.append((label, words.number(values[-1]), words.number(values[best]), words.count(steps[best])))
+            good = column not in _NO_BEST
+            at_best = (words.number(values[best]), words.count(steps[best])) if good else ("", "")
+            rows.append((label, words.number(values[-1]), *at_best))
     head = ("newest values", "last", "best", "best at step")
     return Table(head, rows, numeric=(1, 2, 3), labelled=True) if rows else None
 
@@ -368,6 +379,6 @@ def plain_text(snapshot: JobSnapshot, diagnosis: Diagnosis | None, resource: str
     if diagnosis is not None:
         from tunebook.analysis.curves import wording
 
-        lines.append(f"{wording.title(diagnosis.verdict)}: {diagnosis.reason}")
+        lines.append(f"{wording.title(diagnosis.verdict)}: {diagnosis.told}")
     lines += [sentence for sentence, _ in troubles(snapshot, snapshot.read_at)]
     return "\n".join(lines)
