@@ -10,7 +10,6 @@ import argparse
 import json
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
@@ -29,7 +28,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         from tunebook_local.server import main as serve
 
         return serve(arguments[1:])
-    options = _parser().parse_args(arguments)
+    options, unknown = _parser().parse_known_args(arguments)
+    if options.run is _lab:
+        options.arguments = unknown
+    elif unknown:
+        options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     try:
         return options.run(options)
     except TunebookError as error:
@@ -60,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
 
     def verb(name: str, run: Callable[[argparse.Namespace], int], help_: str) -> argparse.ArgumentParser:
         sub = verbs.add_parser(name, help=help_, description=help_)
-        sub.set_defaults(run=run)
+        sub.set_defaults(run=run, parser=sub)
         return sub
 
     demo = verb("demo", _demo, "Do the whole job on this machine, without an account, and write a report.")
@@ -69,16 +72,14 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--all", action="store_true", help="use all examples, not only the first 600")
     demo.add_argument("--out", type=Path, default=Path("tunebook-demo"), metavar="DIR", help="where the report goes")
 
-    lab = verb("lab", _lab, "Open JupyterLab at the quickstart notebook.")
+    lab = verb("lab", _lab, "Open JupyterLab at the quickstart notebook; options not listed here are JupyterLab's.")
     lab.add_argument("--folder", type=Path, help="where to copy the notebooks when installed without the repository")
-    lab.add_argument("arguments", nargs=argparse.REMAINDER, help="anything more is for JupyterLab")
 
     verbs.add_parser("serve", help="Run the embedded service in the foreground (`tunebook serve --help`).")
 
     verb("doctor", _doctor, "Look whether everything needed is here and the service answers; say what to do.")
 
     check = verb("check", _check, "Check a training file; exit code 1 when the service would refuse it.")
-    check.set_defaults(parser=check)
     check.add_argument("file", type=Path, nargs="?", metavar="FILE")
     check.add_argument("--explain", nargs="?", const="", metavar="RULE", help="what a rule asks for; alone, all rules")
     check.add_argument("--method", choices=("supervised", "dpo", "reinforcement"))
@@ -137,9 +138,11 @@ def _lab(options: argparse.Namespace) -> int:
         print(f"The notebooks and their data are in {folder}.")
         home = folder
     notebook = home / "notebooks" / "01_quickstart.ipynb"
-    passed_on = options.arguments[1:] if options.arguments[:1] == ["--"] else options.arguments
-    command = [sys.executable, "-m", "jupyterlab", f"--notebook-dir={home}", str(notebook), *passed_on]
-    return subprocess.run(command, check=False).returncode  # noqa: S603 - our own interpreter, no shell
+    from jupyterlab.labapp import LabApp  # type: ignore[import-untyped]  # in this process: Lab ends when it ends
+
+    passed_on = [argument for argument in options.arguments if argument != "--"]
+    LabApp.launch_instance([f"--notebook-dir={home}", str(notebook), *passed_on])
+    return 0
 
 
 def _doctor(_: argparse.Namespace) -> int:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from tunebook.catalogue import Catalogue, load_catalogue
-from tunebook.errors import TunebookError
 from tunebook.service.refusals import reason
 
 _PACKAGES = ("openai", "pandas", "scikit-learn", "matplotlib", "jupyterlab")
@@ -98,21 +97,12 @@ def _age(catalogue: Catalogue, today: date) -> Finding:
 
 
 def _service(connect: Callable[[], Any], catalogue: Catalogue) -> Iterator[Finding]:
-    import openai
-
-    workspace = None
     try:
         workspace = connect()
         jobs = workspace.jobs.list(limit=100)
         files = workspace.files.list()
-    except TunebookError as error:
-        yield Finding("service", "wrong", str(error))
     except Exception as error:  # whatever it is: the doctor says it and goes on
-        what, advice = reason(error)
-        if isinstance(error, openai.APIConnectionError):
-            what = f"{getattr(workspace, 'endpoint', 'the endpoint')} cannot be reached"
-            advice = "check AZURE_OPENAI_ENDPOINT (the portal's Keys and Endpoint has it), the network and the proxy"
-        yield Finding("service", "wrong", what, advice)
+        yield Finding("service", "wrong", *reason(error))
     else:
         yield Finding("service", "ok", f"{workspace.name} answers: {workspace.kind} at {workspace.endpoint}")
         yield _quota("jobs", len(jobs), catalogue.limit("jobs_per_resource"))

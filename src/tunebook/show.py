@@ -80,6 +80,11 @@ def escape(value: object) -> Markup:
     return Markup(_TYPESET.sub(r"<span>\g<0></span>", str(_escape(value))))
 
 
+def _is_followed(href: str) -> bool:
+    """https, and a quoted path beside the notebook; no other scheme, whoever wrote it."""
+    return href.startswith("https://") or bool(href and not href.startswith("//") and not re.search(r"[:\\]", href))
+
+
 @dataclass(frozen=True)
 class Span:
     """A piece of text. role: strong, muted, code, cut (a long id: all of it is there, its start is seen), excerpt
@@ -102,7 +107,7 @@ class Span:
         styles = [STYLES[role] for role in roles]
         styles += [f"color:{_SIGNS[self.tone].colour}"] if self.tone else []
         inner = escape(self.text)
-        if self.href.startswith("https://"):  # no other scheme is followed, whoever wrote it
+        if _is_followed(self.href):
             link = Markup('<a style="{}" href="{}" target="_blank" rel="noopener">{}</a>')
             inner = link.format(STYLES["link"], _escape(self.href), inner)
         if not styles and not self.hint:
@@ -120,7 +125,7 @@ class Span:
             pad = " " if len(fence) > 1 else ""
             return f"{fence}{pad}{' '.join(self.text.split())}{pad}{fence}"
         text = _plain_markdown(self.text)
-        text = f"[{text}]({self.href})" if self.href.startswith("https://") else text
+        text = f"[{text}]({self.href})" if _is_followed(self.href) else text
         return f"**{text}**" if "strong" in self.role.split() and text else text
 
 

@@ -118,7 +118,7 @@ class Lab:
 
     def __exit__(self, *_: object) -> None:
         self.process.terminate()
-        self.process.wait(20)
+        self.process.wait(60)  # a kernel that restarts takes its time
         record = self.state / "service.json"
         if record.exists():  # the embedded service that a notebook started lives in a session of its own
             os.kill(json.loads(record.read_text())["pid"], 15)

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from tunebook.catalogue import load_catalogue
+from tunebook.errors import ServiceError
 from tunebook.widgets.tables import board_view
 from tunebook.widgets.tables.board_feed import Entry
 from tunebook.widgets.tables.job_board import Board
@@ -99,6 +100,14 @@ def test_a_board_without_jobs_says_how_to_make_one_and_offers_no_comparison(work
 
     assert "tb.job_form(ws) makes the first one" in texts(empty.widget)
     assert empty._picking.layout.display == "none"
+
+
+def test_a_list_that_cannot_be_read_is_not_an_empty_one(workspace) -> None:
+    board = Board((workspace,), clock=lambda: T0, spawn=at_once)
+    board._failed(ServiceError("The service refused the credentials (401)."))
+
+    assert "could not be read. The service refused the credentials (401)." in texts(board.widget)
+    assert "No jobs here yet" not in texts(board.widget)
 
 
 def test_picked_jobs_are_overlaid_and_stay_picked_when_the_table_is_read_again(board, workspace) -> None:

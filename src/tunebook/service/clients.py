@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-from openai import APIConnectionError, AzureOpenAI, DefaultHttpxClient, OpenAI
+from openai import APIConnectionError, APIError, AzureOpenAI, DefaultHttpxClient, OpenAI
 
-from tunebook.errors import ServiceError
+from tunebook.errors import ServiceError, TunebookError
+from tunebook.service.refusals import told
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _KEPT = ("fine_tuning/jobs", "files", "uploads", "models")  # resources whose objects have an id, whose lists have data
@@ -25,6 +26,26 @@ class StrangeReply(ServiceError, APIConnectionError):
 
     def __init__(self, message: str, request: Any) -> None:
         APIConnectionError.__init__(self, message=message, request=request)
+
+
+class _Telling:
+    """A client whose refusals say what went wrong and what to do."""
+
+    def request(self, *args: Any, **settings: Any) -> Any:
+        try:
+            return super().request(*args, **settings)  # type: ignore[misc]
+        except APIError as error:
+            if isinstance(error, TunebookError):
+                raise
+            raise told(error) from error
+
+
+class _Client(_Telling, OpenAI):
+    pass
+
+
+class _DatedClient(_Telling, AzureOpenAI):
+    pass
 
 
 def make_client(
@@ -43,10 +64,10 @@ def make_client(
     if api_version is None:
         if not callable(key):  # API Management takes the key in this header alone
             more["default_headers"] = {"api-key": key, **more["default_headers"]}
-        return OpenAI(base_url=f"{address}/openai/v1/", api_key=key, **more)
+        return _Client(base_url=f"{address}/openai/v1/", api_key=key, **more)
     if callable(key):
-        return AzureOpenAI(azure_endpoint=address, azure_ad_token_provider=key, api_version=api_version, **more)
-    return AzureOpenAI(azure_endpoint=address, api_key=key, api_version=api_version, **more)
+        return _DatedClient(azure_endpoint=address, azure_ad_token_provider=key, api_version=api_version, **more)
+    return _DatedClient(azure_endpoint=address, api_key=key, api_version=api_version, **more)
 
 
 def is_loopback(address: str) -> bool:

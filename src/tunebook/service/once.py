@@ -50,7 +50,10 @@ def said_by_the_service(error: APIStatusError) -> bool:
 
 def never_left(error: OpenAIError) -> bool:
     """Whether the connection was not even made."""
-    return isinstance(error, APIConnectionError) and type(error.__cause__).__name__ in _NEVER_LEFT
+    cause: BaseException | None = error
+    while isinstance(cause, APIConnectionError):
+        cause = cause.__cause__
+    return cause is not error and type(cause).__name__ in _NEVER_LEFT
 
 
 def _quota_is_full(error: APIStatusError) -> bool:

@@ -197,7 +197,7 @@ def look(
         for job_id, snapshot in pictures.items():
             if not snapshot.ended:
                 since = snapshot.stale_since or now
-                pictures[job_id] = replace(snapshot, stale_since=since, problem=_why(error))
+                pictures[job_id] = replace(snapshot, stale_since=since, problem=_why(error, workspace))
     return pictures
 
 
@@ -296,7 +296,9 @@ def _epochs_trained(snapshot: JobSnapshot) -> int:
     return max(measured, int(snapshot.epoch or 0))
 
 
-def _why(error: APIConnectionError | APIStatusError) -> str:
+def _why(error: APIConnectionError | APIStatusError, workspace: Workspace) -> str:
     if isinstance(error, APIStatusError):
         return f"the service answers {error.status_code}"
+    if workspace.embedded:
+        return "the embedded service has ended, or came back elsewhere: ws = tb.connect() finds it, then watch again"
     return "the service cannot be reached"

@@ -125,7 +125,7 @@ def clear(
             try:
                 gone_before = _delete(workspace, item, sleep, timeout_s)
                 deletion = outcome(item, "deleted", "it was gone already." if gone_before else "")
-            except (TunebookError, OpenAIError) as error:
+            except TunebookError as error:
                 deletion = outcome(item, "failed", _message(error))
         if deletion.outcome in ("kept", "failed"):
             standing.add(item.key)

@@ -302,22 +302,20 @@ _NEWEST = (
 )
 
 
-# Parts of what the optimiser sees: lower is not better.
-_NO_BEST = frozenset({"entropy_loss_sum", "pg_loss_sum", "total_loss_sum"})
-
-
 def newest(snapshot: JobSnapshot) -> Table | None:
-    """The last measured value of each curve with its step, and the lowest (of rewards: the highest)."""
+    """The last measured value of each curve, and the best of those that were measured on the whole file.
+
+    The best of many batches is a lucky batch, and says nothing.
+    """
     frame = snapshot.results.frame if snapshot.results is not None else None
     rows = []
     for label, column in _NEWEST:
         steps, values = curves.measured(frame, column)
         if len(values):
             best = int(values.argmin() if "loss" in column else values.argmax())
-            good = column not in _NO_BEST
-            at_best = (words.number(values[best]), words.count(steps[best])) if good else ("", "")
-            rows.append((label, words.number(values[-1]), *at_best))
-    head = ("newest values", "last", "best", "best at step")
+            whole = (words.number(values[best]), words.count(steps[best])) if column.startswith("full_") else ("–", "–")
+            rows.append((label, words.number(values[-1]), *whole))
+    head = ("newest values", "last", "best", "at step")
     return Table(head, rows, numeric=(1, 2, 3), labelled=True) if rows else None
 
 
@@ -325,21 +323,25 @@ def checkpoints(snapshot: JobSnapshot, diagnosis: Diagnosis | None = None) -> Ta
     """The checkpoints kept, newest last; the one the diagnosis recommends is marked in words."""
     best = field(getattr(diagnosis, "checkpoint", None), "step")
     best_kept = "recommended" if getattr(diagnosis, "train_again", None) is None else "best kept, too late"
+    kept = [(each, field(each, "metrics") or {}) for each in snapshot.checkpoints]
+    rewarded = any(field(metrics, "train_mean_reward") is not None for _, metrics in kept)
+    measures = ("mean_reward",) if rewarded else ("loss", "mean_token_accuracy")
+    whole = any(field(metrics, f"full_valid_{measures[0]}") is not None for _, metrics in kept)
+    prefix = "full_valid" if whole else "valid"
     rows: list[tuple[Inline, ...]] = []
-    for checkpoint in snapshot.checkpoints:
+    for checkpoint, metrics in kept:
         step = int(field(checkpoint, "step_number") or 0)
-        metrics = field(checkpoint, "metrics") or {}
-        loss = field(metrics, "full_valid_loss")
-        loss = field(metrics, "valid_loss") if loss is None else loss
-        accuracy = field(metrics, "full_valid_mean_token_accuracy")
+        values = [words.number(field(metrics, f"{prefix}_{measure}")) for measure in measures]
         name = Span(str(field(checkpoint, "fine_tuned_model_checkpoint") or "–"), "code")
         mark = Span(best_kept if step == best else "", "strong")
-        rows.append((words.count(step), words.number(loss), words.number(accuracy), mark, name))
+        rows.append((words.count(step), *values, mark, name))
     if not rows:
         when = "none was kept." if snapshot.ended else "they appear at the end of each epoch."
         return Text((Span("Checkpoints: ", "muted"), f"{when} The service keeps the newest few."))
-    caption = "Checkpoints, with their validation; the service keeps the newest few"
-    return Table(("step", "loss", "accuracy", "", "model to deploy"), rows, caption, numeric=(0, 1, 2))
+    measured = "the whole validation file" if whole else "one batch of the validation file, which may be a lucky one"
+    caption = f"Checkpoints, measured on {measured}; the service keeps the newest few"
+    heads = ("reward",) if rewarded else ("loss", "accuracy")
+    return Table(("step", *heads, "", "model to deploy"), rows, caption, numeric=range(len(heads) + 1))
 
 
 def _event_rows(events: Sequence[Any], now: float) -> list[tuple[Inline, Inline]]:

@@ -12,7 +12,7 @@ import ipywidgets
 
 from tunebook.catalogue import load_catalogue
 from tunebook.show import Card, Span, Table, Text
-from tunebook.widgets.clicks import Clicks, in_thread
+from tunebook.widgets.clicks import Clicks, in_thread, sentence_of
 from tunebook.widgets.live.watcher import Watcher, replace_watchers
 from tunebook.widgets.outputs import cell_and_count, free_from_cell
 from tunebook.widgets.panel import Panel
@@ -70,6 +70,7 @@ class Board(Panel):
         self._diagnoses: dict[str, tuple[Any, Any]] = {}
         self._clock = clock
         self._drawn_at = 0.0
+        self._unread = ""  # why there is no list of jobs at all
         self._watchers: list[Watcher] = []
         self._make_widgets()
         self._make_layout()
@@ -197,6 +198,8 @@ class Board(Panel):
         return f"at {', '.join(workspace.name for workspace in self.workspaces)}"
 
     def _tabled(self, rows: list[board_view.Row]) -> Table | Text:
+        if self._unread and not self._rows:
+            return Text(f"The list of jobs could not be read. {self._unread}", "bad")
         several = len(self.workspaces) > 1
         return board_view.table(rows, total=len(self._rows), now=self._clock(), several=several)
 
@@ -253,6 +256,7 @@ class Board(Panel):
 
     def _failed(self, error: BaseException) -> None:
         if not self._closed:
+            self._unread = sentence_of(error)
             self._clicks.fail(error)
             self.draw()
 
