@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "lazy": ("", "lazy_loader"),
     "words": ("", ""),
     "palette": ("", ""),
-    "catalogue": ("errors", ""),
+    "catalogue": ("errors", "msgspec platformdirs"),
     "money": ("errors catalogue words", ""),
     "graders": ("lazy", "jsonschema"),
     "fields": ("catalogue graders", ""),

@@ -26,8 +26,8 @@ from pathlib import Path
 from typing import Any, cast
 
 import uvicorn
-from platformdirs import user_data_path
 
+from tunebook.catalogue import state_folder
 from tunebook.errors import TunebookError
 from tunebook_local.desk import Desk
 from tunebook_local.desk.clock import Clock
@@ -176,8 +176,7 @@ def _key(options: argparse.Namespace) -> str:
 
 
 def _state_folder(chosen: Path | None) -> Path:
-    named = os.environ.get("TUNEBOOK_STATE")
-    folder = chosen or (Path(named) if named else user_data_path("tunebook", appauthor=False) / "service")
+    folder = chosen or state_folder()
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # other people's examples are in there
         probe = folder / f".probe-{os.getpid()}"

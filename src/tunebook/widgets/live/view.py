@@ -282,7 +282,8 @@ def verdict(diagnosis: Diagnosis | None, *, ended: bool) -> list[Text]:
     judged = Span(f"{sign} {wording.title(diagnosis.verdict)}", "strong", tone)
     again = diagnosis.choice if diagnosis.train_again else ""
     advice = (again or diagnosis.advice[:1][0],) if ended and (again or diagnosis.advice) else ()
-    return [Text((heading, judged)), Text(diagnosis.reason), *map(Text, advice)]
+    warned = (Text(str(finding), "warning") for finding in diagnosis.findings)
+    return [Text((heading, judged)), Text(diagnosis.reason), *warned, *map(Text, advice)]
 
 
 _NEWEST = (
@@ -293,7 +294,11 @@ _NEWEST = (
     ("validation accuracy", "valid_mean_token_accuracy"),
     ("full validation accuracy", "full_valid_mean_token_accuracy"),
     ("training reward", "train_mean_reward"),
+    ("validation reward", "valid_mean_reward"),
     ("full validation reward", "full_valid_mean_reward"),
+    ("entropy", "entropy_loss_sum"),
+    ("policy gradient loss", "pg_loss_sum"),
+    ("total loss", "total_loss_sum"),
 )
 
 
@@ -319,21 +324,24 @@ def checkpoints(snapshot: JobSnapshot, diagnosis: Diagnosis | None = None) -> Ta
     best = field(getattr(diagnosis, "checkpoint", None), "step")
     best_kept = "recommended" if getattr(diagnosis, "train_again", None) is None else "best kept, too late"
     kept = [(each, field(each, "metrics") or {}) for each in snapshot.checkpoints]
-    whole = any(field(metrics, "full_valid_loss") is not None for _, metrics in kept)
+    rewarded = any(field(metrics, "train_mean_reward") is not None for _, metrics in kept)
+    measures = ("mean_reward",) if rewarded else ("loss", "mean_token_accuracy")
+    whole = any(field(metrics, f"full_valid_{measures[0]}") is not None for _, metrics in kept)
     prefix = "full_valid" if whole else "valid"
     rows: list[tuple[Inline, ...]] = []
     for checkpoint, metrics in kept:
         step = int(field(checkpoint, "step_number") or 0)
-        loss, accuracy = (field(metrics, f"{prefix}_{name}") for name in ("loss", "mean_token_accuracy"))
+        values = [words.number(field(metrics, f"{prefix}_{measure}")) for measure in measures]
         name = Span(str(field(checkpoint, "fine_tuned_model_checkpoint") or "–"), "code")
         mark = Span(best_kept if step == best else "", "strong")
-        rows.append((words.count(step), words.number(loss), words.number(accuracy), mark, name))
+        rows.append((words.count(step), *values, mark, name))
     if not rows:
         when = "none was kept." if snapshot.ended else "they appear at the end of each epoch."
         return Text((Span("Checkpoints: ", "muted"), f"{when} The service keeps the newest few."))
     measured = "the whole validation file" if whole else "one batch of the validation file, which may be a lucky one"
     caption = f"Checkpoints, measured on {measured}; the service keeps the newest few"
-    return Table(("step", "loss", "accuracy", "", "model to deploy"), rows, caption, numeric=(0, 1, 2))
+    heads = ("reward",) if rewarded else ("loss", "accuracy")
+    return Table(("step", *heads, "", "model to deploy"), rows, caption, numeric=range(len(heads) + 1))
 
 
 def _event_rows(events: Sequence[Any], now: float) -> list[tuple[Inline, Inline]]:
@@ -373,6 +381,6 @@ def plain_text(snapshot: JobSnapshot, diagnosis: Diagnosis | None, resource: str
     if diagnosis is not None:
         from tunebook.analysis.curves import wording
 
-        lines.append(f"{wording.title(diagnosis.verdict)}: {diagnosis.reason}")
+        lines.append(f"{wording.title(diagnosis.verdict)}: {diagnosis.told}")
     lines += [sentence for sentence, _ in troubles(snapshot, snapshot.read_at)]
     return "\n".join(lines)
