@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "graders": ("lazy", "jsonschema"),
     "fields": ("catalogue graders", ""),
     "show": ("words palette", "markupsafe"),
-    "data": (GROUND, "ahocorasick_rs msgspec numpy pandas rensa scipy sklearn toktok tqdm"),
+    "data": (GROUND, "ahocorasick_rs jsonschema msgspec numpy pandas referencing rensa scipy sklearn toktok tqdm"),
     "analysis": (GROUND, "numpy pandas scipy sklearn threadpoolctl"),
     "service": (f"{GROUND} data analysis", "openai azure platformdirs"),
     "experiments": (f"{GROUND} data analysis service", "msgspec numpy openai pandas sklearn scipy tqdm"),
