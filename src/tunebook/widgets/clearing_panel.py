@@ -12,6 +12,7 @@ import ipywidgets
 from tunebook.experiments.stock.clearing import LOG, Cleared, Deletion, clear
 from tunebook.experiments.stock.inventory import ORDER, Inventory, Item, Plan, cost, gauge_text, size, standing
 from tunebook.experiments.stock.stocktaking import take_inventory
+from tunebook.palette import TONES
 from tunebook.show import Card, Part, Span, Table, Text, escape, facts
 from tunebook.widgets.clicks import Clicks, in_thread
 from tunebook.widgets.outputs import free_from_cell
@@ -294,7 +295,7 @@ def items_table(items: Sequence[Item], total: int) -> Table:
 
 
 def _sign(item: Item) -> str:
-    return "✕" if item.needed_by else "▲" if item.first else "○" if item.unused else "·"
+    return "✕" if item.needed_by else TONES["warning"].sign if item.first else "○" if item.unused else "·"
 
 
 def plan_parts(plan: Plan) -> list[Part]:
