@@ -49,7 +49,8 @@ def test_it_counts_what_is_there_and_what_it_costs():
     found = inventory()
 
     assert found.sentence.startswith(
-        "contoso holds 1 deployment, 1 model, 4 files, 3 result files, 1 job without a model. They cost $1.70 an hour, $1,241 a month."
+        "contoso holds 1 deployment, 1 model, 4 files, 3 result files, 1 job without a model. "
+        "They cost $1.70 an hour, $1,241 a month."
     )
     assert found.gauges["files"] == (7, 100)
     assert found.gauges["deployments of fine-tuned models"] == (1, 10)
