@@ -30,7 +30,7 @@ MAY_IMPORT = {
     "report": (f"{GROUND} analysis experiments plots", "jinja2 markupsafe matplotlib numpy pandas mlflow wandb"),
     "widgets": (
         f"{GROUND} data analysis service experiments plots report",
-        "ipywidgets IPython matplotlib numpy openai pandas",
+        "anywidget traitlets ipywidgets IPython matplotlib numpy openai pandas",
     ),
     "tunebook_local": (
         "errors catalogue graders data",
