@@ -26,6 +26,7 @@ from tunebook.data.examples import Examples
 from tunebook.data.likeness.held_out import (
     Floats,
     HeldOut,
+    Mixture,
     kernels,
     label_mixture,
     log_likelihood,
@@ -224,7 +225,7 @@ def _asked_and_answered(dataset: Examples) -> tuple[list[int], list[str], list[s
     if len({answer for _, _, answer in rows}) == 1:
         raise DataError(f"{dataset.name}: all rows have the same answer, so none can be told from the others by it.")
     numbers, prompts, answers = map(list, zip(*rows, strict=True))
-    return numbers, prompts, answers  # type: ignore[return-value]
+    return numbers, prompts, answers
 
 
 def _said(message: Mapping[str, Any]) -> str:
@@ -327,16 +328,17 @@ def _by_end(answers: Sequence[str]) -> _Evidence:
         weights = np.concatenate([counted, np.full(len(cut), n / max(1, len(cut)))])
         return LogisticRegression(C=END_FREEDOM, solver="liblinear").fit(ends[rows], is_cut[rows], weights[rows])
 
-    counted, first = np.ones(n), None
+    counted, mixtures = np.ones(n), list[Mixture]()
     for _ in range(PASSES):
         log_odds = np.zeros(n)
         for left in range(FOLDS):
             log_odds[fold == left] = learn(folds != left, counted).decision_function(ends[:n][fold == left])
         mixture = share_of_wrong(log_odds)
-        first = first or mixture
-        counted = 1 - replace(mixture, share=max(mixture.share, SUPPOSED if mixture is first else 0)).doubt
+        supposed = mixture.share if mixtures else max(mixture.share, SUPPOSED)
+        mixtures.append(mixture)
+        counted = 1 - replace(mixture, share=supposed).doubt
     if mixture.evidence < EVIDENCE:
-        mixture = first
+        mixture = mixtures[0]
     trained = learn(np.ones(len(folds), bool), counted).decision_function(ends[:n])
     return _Evidence(
         "cut",
