@@ -134,3 +134,20 @@ def test_foreign_text_is_escaped_in_the_notebook():
 
     assert "<script" not in page
     assert "&lt;script&gt;" in page
+
+
+def test_a_pipe_or_a_device_is_refused_at_once(tmp_path):
+    import os
+
+    os.mkfifo(tmp_path / "pipe")
+
+    for path in ("/dev/zero", tmp_path / "pipe"):
+        with pytest.raises(DataError, match="a pipe or a device"):
+            tb.read_dataset(path)
+
+
+def test_a_path_may_begin_at_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    tb.read_dataset(TEN).write("~/ten.jsonl")
+
+    assert list(tb.read_dataset("~/ten.jsonl")) == TEN
