@@ -122,6 +122,11 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--validation", type=Path, metavar="FILE", help="look for examples that stand in both files")
     check.add_argument("--json", action="store_true")
 
+    catalogue = verb("catalogue", _catalogue, "Print what is known of models, tiers and prices, and how old it is.")
+    catalogue.add_argument(
+        "--check", type=Path, metavar="FILE", help="find what does not fit in a newer catalogue file"
+    )
+
     diagnose = verb("diagnose", _diagnose, "Say of result files whether the job overfits, one line a file.")
     diagnose.add_argument("files", nargs="+", type=Path, metavar="FILE")
     diagnose.add_argument("--json", action="store_true")
@@ -188,6 +193,25 @@ def _doctor(_: argparse.Namespace) -> int:
     return 1 if any(finding.state == "wrong" for finding in findings) else 0
 
 
+def _catalogue(options: argparse.Namespace) -> int:
+    from datetime import date
+
+    from tunebook.catalogue import check_catalogue, load_catalogue
+    from tunebook.money import facts_in_words
+
+    if options.check is None:
+        print("\n".join(facts_in_words(load_catalogue(), today=date.today())))
+        return 0
+    findings = check_catalogue(options.check)
+    for finding in findings:
+        print(f"{'✗ wrong' if finding.severity == 'error' else '· note '}  {finding}")
+    if any(finding.severity == "error" for finding in findings):
+        return 1
+    told = f"{options.check} fits. Lay it over the shipped one with TUNEBOOK_CATALOGUE={options.check}"
+    print(f"{told}, which then is of {load_catalogue(options.check).as_of}.")
+    return 0
+
+
 def _check(options: argparse.Namespace) -> int:
     from tunebook.data import read_dataset
     from tunebook.data.rules.table import explain
@@ -222,7 +246,10 @@ def _diagnose(options: argparse.Namespace) -> int:
 
 
 def _verdict_line(record: Mapping[str, Any]) -> str:
-    return f"{record['verdict'].replace('_', ' ')}. {record['reason']}"
+    warned = "".join(
+        f" {each['kind'].replace('_', ' ').capitalize()}: {each['evidence']}" for each in record["findings"]
+    )
+    return f"{record['verdict'].replace('_', ' ')}. {record['reason']}{warned}"
 
 
 def _compare(options: argparse.Namespace) -> int:

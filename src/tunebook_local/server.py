@@ -26,8 +26,8 @@ from pathlib import Path
 from typing import Any, cast
 
 import uvicorn
-from platformdirs import user_data_path
 
+from tunebook.catalogue import state_folder
 from tunebook.errors import TunebookError
 from tunebook_local.desk import Desk
 from tunebook_local.desk.clock import Clock
@@ -40,6 +40,7 @@ from tunebook_local.http.connections import Connection, within_descriptors
 from tunebook_local.http.faults import DroppableConnection, FaultPlan, Faults, read_plan
 from tunebook_local.http.gate import PROOF, App, Gate, proof
 from tunebook_local.http.serving import Service
+from tunebook_local.model.python_graders import POSSIBLE
 
 IDLE_S = 3600.0
 _IDLE_CHECK_S = 1.0
@@ -88,6 +89,8 @@ def _parser() -> argparse.ArgumentParser:
     alias = "answer requests whose Host header has this name too"
     add("--host-alias", type=_host, action="append", default=[], metavar="NAME", help=alias)
     add("--tls", action="store_true", help="serve https, with a certificate made at this start; says whom to trust")
+    run = "run the code of python graders, in a process of its own with limits: your code, on your machine"
+    add("--run-graders", action="store_true", help=run)
     add("--faults", type=_faults, metavar="PLAN", help="misfortune on purpose: rate=0.1,kinds=429,500,disconnect,slow")
     add("--clock", type=Path, metavar="FILE", help="take the time (unix seconds) from a file, for tests")
     return parser
@@ -173,8 +176,7 @@ def _key(options: argparse.Namespace) -> str:
 
 
 def _state_folder(chosen: Path | None) -> Path:
-    named = os.environ.get("TUNEBOOK_STATE")
-    folder = chosen or (Path(named) if named else user_data_path("tunebook", appauthor=False) / "service")
+    folder = chosen or state_folder()
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # other people's examples are in there
         probe = folder / f".probe-{os.getpid()}"
@@ -252,6 +254,8 @@ def _listen(port: int) -> socket.socket:
 
 
 def _open_desk(options: argparse.Namespace, folder: Path) -> Desk:
+    if options.run_graders and not POSSIBLE:
+        raise TunebookError("--run-graders needs the limits of a POSIX system, which this one has not.")
     overrides = dict(options.limit)
     if options.running is not None:
         overrides |= {"running_jobs": options.running, "running_jobs_developer": options.running}
@@ -259,7 +263,7 @@ def _open_desk(options: argparse.Namespace, folder: Path) -> Desk:
         store = Store(folder)
         store.check()
     clock = Clock(options.pace, options.clock)
-    return Desk(store, clock, Limits(overrides), tuple(options.import_from), options.dialect)
+    return Desk(store, clock, Limits(overrides), tuple(options.import_from), options.dialect, options.run_graders)
 
 
 @contextlib.contextmanager

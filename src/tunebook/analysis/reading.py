@@ -40,7 +40,13 @@ _ALIASES = {
         "acc",
     ),
     "train_error_rate": ("training_error_rate",),
-    "train_mean_reward": ("train_reward_mean", "train_reward"),
+    "train_mean_reward": (
+        "train_reward_mean",
+        "train_reward",
+        "training_reward",
+        "training_mean_reward",
+        "training_reward_mean",
+    ),
     "train_sequence_accuracy": ("training_sequence_accuracy",),
     "valid_loss": ("validation_loss",),
     "valid_mean_token_accuracy": (
@@ -51,7 +57,7 @@ _ALIASES = {
         "validation_accuracy",
     ),
     "valid_error_rate": ("validation_error_rate",),
-    "valid_mean_reward": ("valid_reward_mean", "valid_reward", "validation_mean_reward"),
+    "valid_mean_reward": ("valid_reward",),
     "valid_sequence_accuracy": ("validation_sequence_accuracy",),
     # Hugging Face (eval_) and Keras (val_) evaluate on the whole file.
     "full_valid_loss": ("full_validation_loss", "eval_loss", "val_loss"),
@@ -66,8 +72,21 @@ _ALIASES = {
         "val_acc",
     ),
     "full_valid_error_rate": (),
-    "full_valid_mean_reward": ("full_valid_reward_mean", "full_valid_reward"),
+    # Reinforcement evaluates on the whole validation file: its events say `valid_reward_mean`, its files this.
+    "full_valid_mean_reward": (
+        "full_valid_reward_mean",
+        "full_valid_reward",
+        "valid_reward_mean",
+        "validation_reward",
+        "validation_mean_reward",
+        "validation_reward_mean",
+    ),
+    # Of the newer models: the parts of what the optimiser of a reinforcement job sees, each of any sign.
+    "pg_loss_sum": ("pg_loss", "policy_loss"),
+    "entropy_loss_sum": ("entropy_loss",),
+    "total_loss_sum": (),
 }
+SIGNED = frozenset({"pg_loss_sum", "entropy_loss_sum", "total_loss_sum"})
 CANONICAL = tuple(_ALIASES)
 _NAME_OF = {alias: name for name, aliases in _ALIASES.items() for alias in (name, *aliases)}
 # Always in the frame, so that code after this can name them; all missing where the file has none.
@@ -358,11 +377,15 @@ def _line_of_row(data: bytes, separator: str, row: int) -> int:
 def _drop_sentinels(columns: Columns, notes: list[str]) -> None:
     """`-1` means not measured in losses, accuracies and error rates; of rewards it may be a value."""
     found = []
-    for column in [c for c in columns if c in _ALIASES and c != "step"]:
+    for column in [c for c in columns if c in _ALIASES and c != "step" and c not in SIGNED]:
         values = columns[column]
         minus_one = values == -1
         count = int(np.count_nonzero(minus_one))
-        if count and not (column.endswith("reward") and not _reward_sentinel(column, values, count)):
+        if (
+            count
+            and column not in SIGNED
+            and not (column.endswith("reward") and not _reward_sentinel(column, values, count))
+        ):
             columns[column] = np.where(minus_one, np.nan, values)
             found.append(f"{column} ({count})")
     if found:

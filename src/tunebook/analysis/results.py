@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from tunebook.analysis.reading import (
     CANONICAL,
     MAX_BYTES,
     MAX_ROWS,
+    SIGNED,
     Columns,
     canonical_columns,
     canonical_name,
@@ -277,10 +278,50 @@ def _of_data(data: Any) -> tuple[float, dict[str, float]] | None:
         data = data.to_dict() if hasattr(data, "to_dict") else getattr(data, "__dict__", None)
     if not isinstance(data, Mapping) or not is_number(data.get("step")):
         return None
-    values = {canonical_name(str(k)): float(v) for k, v in data.items() if k != "step" and is_number(v)}
-    values.pop("total_steps", None)
+    values = dict(_leaves({key: value for key, value in data.items() if key not in ("step", "total_steps")}))
     # The service writes -1 for what it did not measure; of rewards it may be a value.
-    return float(data["step"]), {k: v for k, v in values.items() if v != -1 or "reward" in k}
+    return float(data["step"]), {k: v for k, v in values.items() if v != -1 or "reward" in k or k in SIGNED}
+
+
+def _leaves(data: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, float]]:
+    """(column, number) of each number in nested data, named as the result file of a reinforcement job names it.
+
+    `scores.train_reward_mean` is `train_mean_reward`; `scores.graders`, a list of graders or a mapping by their names,
+    gives `scores/graders/<type>/<name>/train_reward_mean`; `errors.graders` the same with `errors/` before the last.
+    """
+    if is_number(data):
+        yield _column(path), float(data)
+    elif len(path) > _DEEPEST:
+        return
+    elif isinstance(data, Mapping):
+        for key, value in data.items():
+            yield from _leaves(value, (*path, *_named(path, str(key), value)))
+    elif isinstance(data, list):
+        for each in data:
+            if isinstance(each, Mapping):
+                yield from _leaves(each, (*path, str(each.get("type", "")), str(each.get("name", ""))))
+
+
+_DEEPEST = 8  # levels of an event's data; Azure's has four
+
+
+def _named(path: tuple[str, ...], key: str, value: Any) -> tuple[str, ...]:
+    """The parts of a path a key adds: a grader that stands under its name comes after its type."""
+    is_grader = path[-1:] == ("graders",) and isinstance(value, Mapping) and any(map(is_number, value.values()))
+    return (str(value.get("type", "")), key) if is_grader else (key,)
+
+
+def _column(path: tuple[str, ...]) -> str:
+    name = canonical_name(path[-1])
+    if len(path) == 1 or (path[0] == "scores" and len(path) == 2):
+        return name
+    if path[:2] == ("usage", "samples") and path[-1].startswith("train_"):
+        return path[-1].removeprefix("train_")
+    if path[:2] == ("usage", "samples"):
+        return path[-1]
+    if path[:2] == ("errors", "graders"):
+        return "/".join((*path[:-1], "errors", path[-1]))
+    return "/".join(path)
 
 
 def _field(event: Any, name: str) -> Any:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hmac
 import http.client
 import json
-import os
 import secrets
 import subprocess
 import sys
@@ -22,8 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from platformdirs import user_data_path
-
+from tunebook.catalogue import state_folder
 from tunebook.errors import ServiceError
 
 _START_TIMEOUT_S = 30.0
@@ -36,12 +34,6 @@ class Instance:
 
     endpoint: str
     api_key: str = field(repr=False)
-
-
-def state_folder(environ: Mapping[str, str] | None = None) -> Path:
-    """Where the embedded service keeps its state: `TUNEBOOK_STATE`, else the user's data folder."""
-    chosen = (os.environ if environ is None else environ).get("TUNEBOOK_STATE")
-    return Path(chosen) if chosen else user_data_path("tunebook", appauthor=False) / "service"
 
 
 def running_instance(state: Path | None = None, *, environ: Mapping[str, str] | None = None) -> Instance:
