@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tunebook.data.checking import Progress, Tokens
     from tunebook.data.likeness.overlap import Overlap
     from tunebook.data.likeness.split import Split
+    from tunebook.data.likeness.suspects import Suspects
     from tunebook.data.repair import Changes
     from tunebook.money import Cost
 
@@ -210,6 +211,25 @@ class Dataset(Examples, Shown):
         from tunebook.data.likeness.reading_list import reading_list
 
         return reading_list(self, n)
+
+    def suspects(self, *, progress: bool = True) -> Suspects:
+        """All rows, those whose answer looks wrong first, each with the evidence; see `likeness.suspects`.
+
+        Wrong labels, answers that belong to another prompt, answers cut short: a hint of a small model that is trained
+        on this file with rows held out. progress: whether a bar is shown, from a second on. Raises DataError for
+        preference and reinforcement files and for fewer than 30 rows.
+
+        >>> tb.read_dataset("train.jsonl").suspects(progress=False).outstanding
+        ()
+        """
+        from tqdm.auto import tqdm
+
+        from tunebook.data.likeness.suspects import find_suspects
+
+        total = 2 * len(self)  # each row is read, and judged
+        bar = tqdm(total=total, unit="row", desc=f"suspects in {self.name}", delay=1, leave=False, disable=not progress)
+        with bar:
+            return find_suspects(self, bar.update)
 
     def fix(self, *, duplicates: bool = True) -> tuple[Dataset, Changes]:
         """(a dataset in which everything is mended that can be without a decision, what was changed).

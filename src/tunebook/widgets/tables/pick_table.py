@@ -78,6 +78,7 @@ class PickTable:
             described(control, "initial")
             place(control, width="290px", margin="2px 12px 2px 0")
         self._drawing = Offering()
+        self._lines: dict[str, tuple[Any, dict[str, Any]]] = {}
 
     @property
     def asked(self) -> dict[str, Any]:
@@ -112,13 +113,21 @@ class PickTable:
             {"heading": c.heading, "numeric": c.numeric, "sort": c.sort, "highest_first": c.highest_first}
             for c in columns
         ]
-        lines = [{"key": key(row), "label": key(row), "cells": [_cell(c, row) for c in columns]} for row in rows]
+        if head != self.grid.head:
+            self._lines.clear()
+        lines = [self._line(row, key(row), columns) for row in rows]
         shown = {line["key"] for line in lines}
         kept = [each for each in self.grid.picked if each in shown]
         gone = kept != self.grid.picked
         with self._drawing.new_options(), self.grid.hold_sync():
             self.grid.head, self.grid.rows, self.grid.caption, self.grid.picked = head, lines, caption, kept
         return gone
+
+    def _line(self, row: R, key: str, columns: Sequence[Column[R]]) -> dict[str, Any]:
+        """A row as the grid takes it; one that is the same as before is not laid out anew."""
+        if key not in self._lines or self._lines[key][0] is not row:
+            self._lines[key] = (row, {"key": key, "label": key, "cells": [_cell(c, row) for c in columns]})
+        return self._lines[key][1]
 
 
 def _cell(column: Column[R], row: R) -> str:
