@@ -164,6 +164,7 @@ WHO: tuple[Column[ComparedJob], ...] = (
     Column("group", "Group", lambda job: job.group or "", numeric=False),
     Column("rank", "Rank", _rank_cell, numeric=False, sort="rank", value=_rank_value),
     Column("id", "Job", job_cell, numeric=False, sort="job"),
+    Column("verdict", "Verdict", lambda job: verdict_span(job.verdict), numeric=False, sort="verdict"),
 )
 # The hyperparameters that differ stand between these and the columns above.
 COLUMNS: tuple[Column[ComparedJob], ...] = (
@@ -172,7 +173,6 @@ COLUMNS: tuple[Column[ComparedJob], ...] = (
     Column("loss_low", "{level} interval", lambda job: job.interval),
     Column("behind", "Behind best", lambda job: job.distance),
     Column("p_best", "P(best)", _chance_cell, sort="chance to be best", highest_first=True),
-    Column("verdict", "Verdict", lambda job: verdict_span(job.verdict), numeric=False, sort="verdict"),
     Column("step", "Step to use", _step_cell),
     Column("observed", "Own value", lambda job: words.number(job.observed), sort="own value"),
     Column(
