@@ -22,7 +22,7 @@ import venv
 from pathlib import Path
 
 HERE = Path(__file__).parent
-PYTHONS = {"litellm": ("litellm_azure.py", "litellm"), "wandb": ("wandb_sync.py", "wandb")}
+PYTHONS = {"litellm": ("litellm_azure.py", "litellm"), "wandb": ("wandb_sync.py", "wandb", "numpy", "pandas")}
 NAMES = ("openai", "litellm", "node", "wandb")
 
 
@@ -59,11 +59,11 @@ def results(name, folder):
         version = json.loads((folder / "node_modules" / "openai" / "package.json").read_text())["version"]
         script = shutil.copy(HERE / "clients" / "openai_node.mjs", folder)  # packages are found beside the script
         return [("openai-node", version, *told(["node", script]))]
-    script, package = PYTHONS[name]
+    script, package, *more = PYTHONS[name]
     python = folder / ("Scripts" if sys.platform == "win32" else "bin") / "python"
     if not python.exists():
         venv.create(folder, with_pip=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", package, "openai"], check=True)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", package, *more, "openai"], check=True)
     ask = f"import importlib.metadata; print(importlib.metadata.version({package!r}))"
     version = subprocess.run([python, "-c", ask], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
     return [(script.partition(".")[0].replace("_", " "), version, *told([python, HERE / "clients" / script]))]
@@ -77,7 +77,8 @@ def told(command):
         try:
             record = json.loads(service.stdout.readline())
             own = {"ENDPOINT": record["endpoint"], "KEY": record["api_key"], "PYTHONPATH": ""}
-            own |= {"WANDB_MODE": "offline", "WANDB_SILENT": "true", "WANDB_DIR": state}
+            own |= {"WANDB_MODE": "offline", "WANDB_SILENT": "true", "WANDB_DIR": state, "WANDB_API_KEY": "0" * 40}
+            own |= {"LITELLM_LOCAL_MODEL_COST_MAP": "True"}  # asks nobody for prices
             kept = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI_", "AZURE_"))}
             done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False, env=kept | own)
         finally:

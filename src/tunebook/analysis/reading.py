@@ -182,7 +182,7 @@ def canonical_columns(raw: dict[str, Any], notes: list[str]) -> tuple[Columns, d
 
 
 def _to_utf8(data: bytes, name: str, notes: list[str]) -> bytes:
-    if not data.strip(b"\x00 \t\r\n\xef\xbb\xbf"):
+    if not data.lstrip(b"\x00 \t\r\n\xef\xbb\xbf"):
         raise ResultsError(f"{name} is empty ({len(data)} bytes). Download the job's result file again.")
     if len(data) > MAX_BYTES:
         raise ResultsError(f"{name} has {len(data) / 1e9:.1f} GB; a result file has one short row a step.")
@@ -211,11 +211,10 @@ def _to_utf8(data: bytes, name: str, notes: list[str]) -> bytes:
 
 def _from_repr(data: bytes, notes: list[str]) -> bytes:
     """What bytes hold that were written as Python prints them: `b'step,train_loss...'`."""
-    text = data.strip()
-    if text[:2] not in (b"b'", b'b"'):
+    if data.lstrip()[:2] not in (b"b'", b'b"'):
         return data
     try:
-        inner = ast.literal_eval(text.decode())
+        inner = ast.literal_eval(data.strip().decode())
     except (ValueError, SyntaxError):
         return data
     notes.append("Read from the way Python prints bytes.")

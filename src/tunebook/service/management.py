@@ -206,22 +206,14 @@ class Management:
     def _sdk(self, subscription: str) -> Any:
         from azure.mgmt.cognitiveservices import CognitiveServicesManagementClient
 
-        if self._key is None:
-            return CognitiveServicesManagementClient(
-                self._credential,
-                subscription,
-                base_url=self._base,
-                credential_scopes=[self._cloud.management_scope],
-                retry_policy=_patient_retries(),
-            )
+        local = {} if self._key is None else {"authentication_policy": self._policy, "transport": _direct()}
         return CognitiveServicesManagementClient(
             self._credential,
             subscription,
-            base_url=self._endpoint,
+            base_url=self._base,
             credential_scopes=[self._cloud.management_scope],
             retry_policy=_patient_retries(),
-            authentication_policy=self._policy,
-            transport=_direct(),
+            **local,
         )
 
     @cached_property

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 ENDPOINT, KEY = os.environ["ENDPOINT"], os.environ["KEY"]
 BASE = "gpt-4.1-nano-2025-04-14"
 EXAMPLES = [
-    {"messages": [{"role": "user", "content": f"Say {n}"}, {"role": "assistant", "content": f"{n}!"}]} for n in range(9)
+    {"messages": [{"role": "user", "content": f"{n}?"}, {"role": "assistant", "content": f"{n}!"}]} for n in range(12)
 ]
 LINES = "".join(f"{json.dumps(example)}\n" for example in EXAMPLES).encode()
 _failed = []
