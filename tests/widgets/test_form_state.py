@@ -200,6 +200,22 @@ def test_reinforcement_settings_go_where_the_api_wants_them() -> None:
     }
 
 
+def test_a_template_that_no_example_has_is_said_at_the_grader() -> None:
+    read = FileChoice(file_id="file-1", items=({"label": "x"}, {"label": "y", "<b>": 1}))
+    grader = '{"type": "python", "name": "g", "source": "def grade(sample, item):\\n    return item[\'answr\']"}'
+    state = state_of(model="o4-mini", method="reinforcement", grader=grader, training=read)
+
+    assert "{{item.answr}} is in no example of the training file, which has item.label, item.<b>." in said(
+        state, "grader"
+    )
+    assert not state.ready
+
+
+def test_the_models_of_the_methods_that_this_one_lacks_are_named() -> None:
+    assert "reinforcement is offered for o4-mini" in said(state_of(model="gpt-4.1-mini"), "method")
+    assert "supervised is offered for gpt-4.1" in said(state_of(model="o4-mini", method="reinforcement"), "method")
+
+
 def test_settings_of_dpo_are_read_and_judged() -> None:
     state = state_of(method="dpo", beta="0.2", l2_multiplier="0.1")
 

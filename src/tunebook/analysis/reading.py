@@ -15,12 +15,14 @@ import csv
 import io
 import json
 import re
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from tunebook.errors import ResultsError
+from tunebook.words import is_number
 
 Columns = dict[str, Any]
 
@@ -104,6 +106,8 @@ _OF_ANYTHING = frozenset({"accuracy", "acc"})
 MAX_ROWS = 2_000_000
 # Rows past this many bytes a row cannot be a result file of MAX_ROWS rows.
 MAX_BYTES = 1 << 30
+# No line of a result file comes near this: a longer one is not taken apart.
+MAX_LINE = 1 << 20
 _MAGIC = {b"%PDF": "a PDF", b"PK\x03\x04": "a zip or Excel workbook", b"\x1f\x8b": "gzip-compressed"}
 _WORDS_FOR_MISSING = ("", "nan", "na", "n/a", "null", "none", "-", "#n/a", "<na>")
 
@@ -130,6 +134,7 @@ def read_table(data: bytes, name: str, *, max_rows: int = MAX_ROWS) -> tuple[Col
     notes: list[str] = []
     data = _to_utf8(data, name, notes)
     data = _from_json(data, name, notes)
+    _refuse_long_lines(data, name)
     header, separator = _header(data, name)
     frame = _read_csv(data, name, separator, max_rows)
     if len(frame) > max_rows:
@@ -224,7 +229,7 @@ def _from_json(data: bytes, name: str, notes: list[str]) -> bytes:
     rows = _json_rows(data)
     # A summary of the whole run is no measurement of its last step.
     rows = [row for row in rows if isinstance(row, dict) and "train_runtime" not in row]
-    rows = [{key: value for key, value in row.items() if _is_number(value)} for row in rows]
+    rows = [{key: value for key, value in row.items() if is_number(value)} for row in rows]
     steps: dict[float, dict[str, float]] = {}
     for place, row in enumerate(rows, 1):
         step = next((value for key, value in row.items() if canonical_name(key) == "step"), None)
@@ -236,28 +241,22 @@ def _from_json(data: bytes, name: str, notes: list[str]) -> bytes:
             "Give the job's results.csv, a trainer_state.json or a metrics.jsonl."
         )
     notes.append(f"Read from JSON: {len(steps)} steps.")
-    return pd.DataFrame(list(steps.values())).to_csv(index=False, na_rep="").encode()
+    return pd.DataFrame(list(steps.values())).to_csv(index=False, na_rep="").encode(errors="replace")
 
 
 def _json_rows(data: bytes) -> list[Any]:
     try:
         whole = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         rows = []
         for line in data.splitlines():
-            try:
+            with suppress(ValueError, RecursionError):  # the last line may have been cut off while it was written
                 rows.append(json.loads(line))
-            except ValueError:  # the last line may have been cut off while it was written
-                continue
         return rows
     if isinstance(whole, dict):
         history = whole.get("log_history")
         return history if isinstance(history, list) else [whole]
     return whole if isinstance(whole, list) else []
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _guess_utf16(data: bytes) -> str:
@@ -273,13 +272,27 @@ def _from_base64(data: bytes) -> bytes | None:
     return decoded if len(decoded) > 8 else None
 
 
+def _refuse_long_lines(data: bytes, name: str) -> None:
+    """Raises for a line past `MAX_LINE` bytes, before it costs memory by the gigabyte."""
+    begin = 0
+    while len(data) - begin > MAX_LINE:
+        end = max(data.rfind(mark, begin, begin + MAX_LINE) for mark in (b"\n", b"\r"))
+        if end < 0:
+            line = len(data[:begin].splitlines()) + 1
+            raise ResultsError(f"{name}, line {line}: it is longer than 1 MB. A result file has one short row a step.")
+        begin = end + 1
+
+
 def _header(data: bytes, name: str) -> tuple[list[str], str]:
     """The names in the first line that has any, and the separator between them."""
     begin = len(data) - len(data.lstrip(b"\r\n "))
     ends = [end for mark in (b"\n", b"\r") if (end := data.find(mark, begin)) >= 0]  # old files end lines with \r alone
     first = data[begin : min(ends, default=None)].decode("utf-8", errors="replace")
     separator = max(",\t;", key=first.count)
-    header = next(csv.reader([first], delimiter=separator))
+    try:
+        header = next(csv.reader([first], delimiter=separator))
+    except csv.Error as error:
+        raise ResultsError(f"{name}, line 1: {error}. A result file begins with the names of its columns.") from None
     known = {canonical_name(column) for column in header if _plain_name(column.strip()) not in _OF_ANYTHING}
     if not known & _EVIDENCE:
         shown = ", ".join(header)[:120]
@@ -352,11 +365,12 @@ def _line_of_row(data: bytes, separator: str, row: int) -> int:
     """The physical line (from 1) of a row (from 0), blank lines counted."""
     reader = csv.reader(io.StringIO(data.decode("utf-8", errors="replace"), newline=None), delimiter=separator)
     seen = -1  # the header is row -1
-    for record in reader:
-        if record and any(cell.strip() for cell in record):
-            if seen == row:
-                return reader.line_num
-            seen += 1
+    with suppress(csv.Error):  # a cell longer than it reads
+        for record in reader:
+            if record and any(cell.strip() for cell in record):
+                if seen == row:
+                    return reader.line_num
+                seen += 1
     return row + 2
 
 

@@ -11,7 +11,7 @@ import msgspec
 
 from tunebook.data.examples import Example, Examples
 from tunebook.data.lines import FileLines, Lines, MemoryLines
-from tunebook.data.malformed import explain_shape
+from tunebook.data.malformed import Unread, explain_shape
 from tunebook.data.records import answer_text, prompt_text
 from tunebook.data.rules.methods import METHODS
 from tunebook.data.rules.secrets import mask
@@ -86,11 +86,12 @@ def _read_file(path: Path, method: str | None, name: str | None) -> Dataset:
     file = FileLines(path)
     shape = explain_shape(file.head())
     lines: Lines = file
+    unread: Sequence[Unread] = ()
     if shape.problem:
         from tunebook.data.relaxed import relaxed_lines
 
-        lines = relaxed_lines(path, shape)
-    return Dataset(lines, method=method, name=name or path.name, file=file, shape=shape)
+        lines, unread = relaxed_lines(path, shape)
+    return Dataset(lines, method=method, name=name or path.name, file=file, shape=shape, unread=unread)
 
 
 def encoded(example: object, place: int) -> bytes:
@@ -213,6 +214,8 @@ class Dataset(Examples, Shown):
     def fix(self, *, duplicates: bool = True) -> tuple[Dataset, Changes]:
         """(a dataset in which everything is mended that can be without a decision, what was changed).
 
+        What of the file could not be read stays as it is, for check() to name.
+
         >>> twice = [{"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]}] * 2
         >>> mended, changes = tb.read_dataset(twice).fix()
         >>> len(mended)
@@ -220,7 +223,7 @@ class Dataset(Examples, Shown):
         """
         from tunebook.data.repair import mend
 
-        lines, changes = mend(self.lines, self.method, shape=self.shape.kind, duplicates=duplicates)
+        lines, changes = mend(self, duplicates=duplicates)
         return Dataset(MemoryLines(lines), method=self.method, name=f"{self.name}, mended"), changes
 
     def convert(self, *, system: str | None = None) -> Dataset:

@@ -287,7 +287,7 @@ def _best(e: Evidence, per_epoch: float | None) -> dict[str, Any] | None:
     """The point with the lowest expected validation loss."""
     if e.curve is None:
         return None
-    loss = float(e.main.to_units(e.curve.fit.min(keepdims=True))[0])
+    loss = float(e.main.to_units(e.curve.at(np.array([e.curve.best])))[0])
     return {"step": round(e.curve.best), "epoch": _epoch(e.curve.best, per_epoch), "loss": loss}
 
 
@@ -315,7 +315,7 @@ def _checkpoint(
         "step": step,
         "epoch": _epoch(step, per_epoch),
         "name": name,
-        "above_best": e.main.as_fraction(float(e.main.rise(here, e.curve.fit.min()))),
+        "above_best": max(e.main.as_fraction(float(e.main.rise(here, e.curve.at(np.array(e.curve.best))))), 0.0),
         "excess_of_last": e.main.as_fraction(float(e.main.rise(level[-1], level[best]))),
     }
     if not per_epoch:

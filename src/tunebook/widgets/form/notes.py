@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
+from typing import Any
 
 from tunebook.catalogue import Catalogue, Model
-from tunebook.fields import Text, settings
+from tunebook.fields import METHODS, Text, settings
+from tunebook.graders import unfilled
 from tunebook.money import DEFAULT_TIER
 from tunebook.service.request import RequestProblem
-from tunebook.widgets.form.values import FileChoice, FormValues, Note
+from tunebook.widgets.form.values import FILES, FileChoice, FormValues, Note
 
 # Say so when a model retires within this many days.
 RETIRES_SOON_DAYS = 365
@@ -57,6 +59,44 @@ def note_problems(problems: Iterable[RequestProblem], notes: dict[str, list[Note
         refused = any(note.tone == "bad" for note in notes.get(problem.field, ()))
         if problem.field not in ("training_file", "validation_file") and not refused:
             notes[problem.field].append(Note(problem.message, "bad" if problem.severity == "error" else "warning"))
+
+
+def note_items(values: FormValues, grader: Mapping[str, Any] | None, notes: list[Note]) -> None:
+    """What the grader names and no item of a file has; of a file that was not read here, the service is asked later."""
+    for name in FILES if grader else ():
+        items = getattr(values, name).items
+        for path in unfilled(grader, items) if items else ():
+            had = ", ".join(f"item.{key}" for key in dict.fromkeys(key for item in items for key in item))
+            notes.append(
+                Note(f"{{{{{path}}}}} is in no example of the {name} file, which has {had or 'no items'}.", "bad")
+            )
+
+
+def note_methods(model: Model | None, facts: Catalogue, notes: list[Note]) -> None:
+    """Which models have the methods that this one lacks."""
+    for method in METHODS if model else ():
+        if model is not None and method not in model.methods:
+            others = [other.id for other in facts.models if method in other.methods]
+            notes.append(
+                Note(f"{method} is offered for {', '.join(others) or 'no model'} (catalogue of {facts.as_of}).")
+            )
+
+
+def moved(field: str, before: str, after: str, model: str, facts: Catalogue) -> Note | None:
+    """That a choice the model does not have gave way to another, with what that means; None where it stayed."""
+    if before == after:
+        return None
+    was, now = (facts.training_type(each or DEFAULT_TIER) for each in (before, after))
+    if field == "method" or was is None or now is None:
+        return Note(
+            f"Moved from {before or DEFAULT_TIER} to {after or DEFAULT_TIER}: {model} has no {before}.", "warning"
+        )
+    if was.id == now.id:
+        return None
+    told = (
+        f"Moved from {was.id} to {now.id}, as {model} is not trained as {was.id} here. {now.residency} {now.price_hint}"
+    )
+    return Note(told, "warning")
 
 
 def note_tier(values: FormValues, facts: Catalogue, notes: list[Note]) -> None:

@@ -16,7 +16,16 @@ from tunebook.catalogue import Catalogue, Model
 from tunebook.fields import METHODS, settings
 from tunebook.money import Cost, bill, grading
 from tunebook.service.request import JobRequest
-from tunebook.widgets.form.notes import note_advice, note_files, note_model, note_problems, note_tier, offered_in
+from tunebook.widgets.form.notes import (
+    note_advice,
+    note_files,
+    note_items,
+    note_methods,
+    note_model,
+    note_problems,
+    note_tier,
+    offered_in,
+)
 from tunebook.widgets.form.values import FIELDS, PRICE, TYPED, FormValues, Note, number_or_text, read
 from tunebook.words import money
 
@@ -78,6 +87,8 @@ def resolve(
     note_model(values, model, catalogue, today, notes["model"])
     note_tier(values, catalogue, notes["training_type"])
     note_files(values, catalogue, notes)
+    note_items(values, typed.grader, notes["grader"])
+    note_methods(model, catalogue, notes["method"])
     note_advice(values, catalogue, notes)
     estimate = _estimate(values, typed.grader, catalogue, notes[PRICE], free=free)
     usd = estimate.cost.usd_interval[1] if estimate.cost and estimate.cost.usd_interval else None

@@ -6,6 +6,7 @@ someone scrolls is not redrawn because a clock moved. The card is what stays whe
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -175,7 +176,7 @@ def queue_place(events: Iterable[Any]) -> str | None:
 
 def standing(snapshot: JobSnapshot, now: float) -> list[str]:
     """How far the job is and since when, when it was read, and its place in the queue."""
-    lines = [*steps_said(snapshot), *times(snapshot, now), f"read {words.clock(snapshot.read_at, now=now)}"]
+    lines = [*steps_said(snapshot), *times(snapshot, now), f"updated {words.clock(snapshot.read_at, now=now)}"]
     if snapshot.status in ("pending", "queued", "created") and (place := queue_place(snapshot.events)):
         lines.append(place)
     return lines
@@ -344,13 +345,17 @@ def checkpoints(snapshot: JobSnapshot, diagnosis: Diagnosis | None = None) -> Ta
     return Table(("step", *heads, "", "model to deploy"), rows, caption, numeric=range(len(heads) + 1))
 
 
+_LONG = re.compile(r"(?<![\w.-])\d+\.\d{6,}(?:[eE][-+]?\d+)?(?![\w.-])")  # numbers with more digits than anybody reads
+
+
 def _event_rows(events: Sequence[Any], now: float) -> list[tuple[Inline, Inline]]:
     """(time, message) of each event, the newest first; a long log is cut, and says so."""
     rows: list[tuple[Inline, Inline]] = []
     for event in reversed(events[-SHOWN_EVENTS:]):
         level = str(field(event, "level") or "info")
-        sign = "✕ error: " if level == "error" else "▲ warning: " if level.startswith("warn") else ""
-        rows.append((words.clock(field(event, "created_at"), now=now), f"{sign}{field(event, 'message') or ''}"))
+        sign = "✕ error: " if level == "error" else "! warning: " if level.startswith("warn") else ""
+        message = _LONG.sub(lambda found: words.number(float(found[0])), str(field(event, "message") or ""))
+        rows.append((words.clock(field(event, "created_at"), now=now), f"{sign}{message}"))
     if (left := len(events) - SHOWN_EVENTS) > 0:
         rows.append(("", Span(f"… {words.plural(left, 'earlier event')}: job.events()", "muted")))
     return rows or [("", Span("No events yet.", "muted"))]

@@ -138,7 +138,7 @@ def columns(now: float | None = None, *, several: bool = False) -> tuple[Column[
         Column("verdict", "verdict", _verdict, False, "verdict"),
         Column("tokens", "tokens", lambda row: words.count(row.tokens)),
         Column("cost_usd", "cost", lambda row: words.money(row.cost_usd), sort="cost", highest_first=True),
-        Column("settings", "settings", lambda row: row.settings, False),
+        Column("settings", "settings", lambda row: Span(row.settings, "words"), False),
         Column("created_at", "created", lambda row: words.clock(row.created_at, now=now), False, "newest", True),
     )
 
@@ -201,7 +201,6 @@ def table(rows: Sequence[Row], *, total: int, now: float, several: bool = False)
     return jobs_table(rows, columns(now, several=several), caption, labelled=True)
 
 
-def choice_label(row: Row) -> str:
-    """One line of the list that jobs are picked from for comparison."""
-    name = row.name or row.model
-    return f"{name}  {state(row.status).word.lower()}  {row.settings}  {row.job_id}"
+def key_of(row: Row) -> str:
+    """What a row is picked by."""
+    return row.key
