@@ -53,9 +53,9 @@ def test_a_retired_model_says_since_when():
 def test_a_base_model_stops_answering_before_what_was_tuned_from_it():
     today = date(2026, 10, 1)
 
-    assert [str(retirement(name, today=today)) for name in ("gpt-4.1-mini", TUNED)] == [
-        "gpt-4.1-mini-2025-04-14 retires on 2026-10-14 at the earliest, in 13 days (as known on 2026-07-07).",
-        "What is tuned from gpt-4.1-mini-2025-04-14 retires on 2027-10-14 at the earliest, in 378 days (as known on 2026-07-07).",
+    assert [str(retirement(name, today=today)).partition(" at")[0] for name in ("gpt-4.1-mini", TUNED)] == [
+        "gpt-4.1-mini-2025-04-14 retires on 2026-10-14",
+        "What is tuned from gpt-4.1-mini-2025-04-14 retires on 2027-10-14",
     ]
 
 
