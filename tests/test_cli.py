@@ -240,3 +240,24 @@ def test_lab_hands_what_it_does_not_know_to_jupyterlab(run, monkeypatch):
 def test_an_option_that_no_verb_knows_is_refused(run):
     with pytest.raises(SystemExit):
         run("diagnose", "--loud", "x.csv")
+
+
+def test_the_catalogue_is_printed_with_its_age(capsys):
+    assert main(["catalogue"]) == 0
+
+    printed = capsys.readouterr().out
+    assert printed.startswith("Catalogue of 2026-10-30, ")
+    assert "GlobalStandard    $1.5 a million tokens, as of 2025-08-25; australiaeast" in printed
+
+
+def test_a_catalogue_file_is_checked_and_each_fault_is_a_line(tmp_path, capsys):
+    own = tmp_path / "own.toml"
+    price = 'model = "gpt-5"\ntraining_type = "Standard"\nusd_per_hour = -1\nsource = "me"\ndated = 2026-11-01\n'
+    own.write_text(f"[[prices]]\n{price}")
+    assert main(["catalogue", "--check", str(own)]) == 1
+    told = "✗ wrong  prices 1 (gpt-5, Standard): usd_per_hour = -1: expected `float` >= 0.0.\n"
+    assert capsys.readouterr().out == told
+
+    own.write_text(own.read_text().replace("= -1", "= 100"))
+    assert main(["catalogue", "--check", str(own)]) == 0
+    assert "which then is of 2026-11-01." in capsys.readouterr().out

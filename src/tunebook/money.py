@@ -75,7 +75,8 @@ class Cost:
         low, high = map(words.money, self.usd_interval or (self.usd, self.usd))
         spread = "" if low == high else f" ({words.between(low, high)})"
         usd = words.money(self.usd) + spread
-        return f"{self.tokens_sentence}, about {usd} on {self.model}, {self.training_type}, {self.price}"
+        about = "" if usd.startswith("under") else "about "
+        return f"{self.tokens_sentence}, {about}{usd} on {self.model}, {self.training_type}, {self.price}"
 
     __repr__ = __str__
 

@@ -41,8 +41,8 @@ def test_a_grader_beside_the_reward_that_falls_is_named():
     (finding,) = reward_findings(table.assign(**{JUDGE: 0.9 - 0.5 * STEPS / 60 + 0.01 * (STEPS % 3)}))
 
     assert finding.columns == ("train_mean_reward", JUDGE)
-    assert finding.evidence.startswith("Since step 1 the training reward rose (0.22 → 0.71; by +0.49, 90 % interval ")
-    assert "while grader “judge” in training fell (0.9 → 0.41; by -0.49" in finding.evidence
+    assert finding.evidence.startswith("Since step 1 the training reward rose from 0.22 to 0.71 (90 % interval of ")
+    assert "while grader “judge” in training fell from 0.9 to 0.41 (90 %" in finding.evidence
 
 
 def test_a_grader_that_is_the_reward_itself_says_nothing():

@@ -271,10 +271,10 @@ def test_a_job_is_continued_from_its_model_by_a_new_request(ws, job, service):
     assert ws.jobs.create(request).wait().status == "succeeded"
 
 
-def test_a_job_shows_when_its_base_model_retires(ws, service):
+def test_a_job_shows_when_what_is_tuned_by_it_retires(ws, service):
     job = ws.jobs.create(JobRequest(model="gpt-4.1-mini", training_file=service.upload(), n_epochs=1))
 
-    assert "retires on 2027-04-14" in job._repr_html_()
+    assert "retires on 2027-10-14" in job._repr_html_()
     job.wait()
 
 

@@ -67,7 +67,6 @@ def test_what_cannot_be_read_is_called_unknown_and_refuses_nothing():
         ({"capacity": 101}, "quota", "over the SKU's most, 100"),
         ({"job": {"id": "ftjob-1", "status": "running"}, "checkpoints": ()}, "model", "ftjob-1 is running"),
         ({"model": f"{MODEL}:ckpt-step-1"}, "model", "does not keep"),
-        ({"today": date(2027, 11, 1)}, "retirement", "retired on 2027-10-14"),
         ({"existing": {f"d{n}": (MODEL, "Standard", 1) for n in range(10)}}, "number", "10 is the most"),
     ],
 )
@@ -110,3 +109,9 @@ def test_models_are_named_as_the_management_plane_wants_them():
     assert name_and_version("gpt-4.1-mini-2025-04-14") == ("gpt-4.1-mini", "2025-04-14")
     assert name_and_version(MODEL) == (MODEL, "1")
     assert (model_format(MODEL), model_format("gpt-oss-20b.ft-1")) == ("OpenAI", "Microsoft")
+
+
+def test_an_end_that_may_have_come_is_doubtful_and_no_refusal():
+    found = outcome(replace(FINE, today=date(2027, 11, 1)), "retirement")
+
+    assert (found.outcome, "may have retired: on 2027-10-14" in found.message) == ("doubtful", True)

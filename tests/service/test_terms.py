@@ -45,15 +45,17 @@ def test_the_days_to_retirement_are_counted_for_a_fine_tuned_model():
 
 
 def test_a_retired_model_says_since_when():
-    assert "retired on 2027-10-14, 6 days ago" in str(retirement(TUNED, today=date(2027, 10, 20)))
+    assert "may have retired: on 2027-10-14 at the earliest, 6 days ago" in str(
+        retirement(TUNED, today=date(2027, 10, 20))
+    )
 
 
 def test_a_base_model_stops_answering_before_what_was_tuned_from_it():
     today = date(2026, 10, 1)
 
-    assert [str(retirement(name, today=today)) for name in ("gpt-4.1-mini", TUNED)] == [
-        "gpt-4.1-mini-2025-04-14 retires on 2026-10-14, in 13 days (as known on 2026-07-07).",
-        "What is tuned from gpt-4.1-mini-2025-04-14 retires on 2027-10-14, in 378 days (as known on 2026-07-07).",
+    assert [str(retirement(name, today=today)).partition(" at")[0] for name in ("gpt-4.1-mini", TUNED)] == [
+        "gpt-4.1-mini-2025-04-14 retires on 2026-10-14",
+        "What is tuned from gpt-4.1-mini-2025-04-14 retires on 2027-10-14",
     ]
 
 

@@ -52,6 +52,13 @@ def test_a_new_job_is_pending_and_has_no_key_that_is_null(service):
     }
 
 
+@pytest.mark.parametrize("spelling", ["DatazoneStandard", "datazoneStandard"])
+def test_the_data_zone_is_taken_for_a_training_type(service, spelling):
+    body = {"model": "gpt-4.1-nano", "training_file": service.upload(), "trainingType": spelling}
+    with service.http() as http:
+        assert http.post("/openai/v1/fine_tuning/jobs", json=body).json()["trainingType"] == "datazoneStandard"
+
+
 def test_a_finished_job_names_its_model_its_result_file_and_its_tokens(finished):
     assert finished.status == "succeeded"
     assert finished.fine_tuned_model == f"gpt-4.1-mini-2025-04-14.ft-{finished.id.removeprefix('ftjob-')}-demo-1"

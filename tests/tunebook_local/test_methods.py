@@ -6,6 +6,8 @@ import io
 import openai
 import pytest
 
+from tunebook.analysis import Results
+
 GRADER = {
     "type": "string_check",
     "name": "right",
@@ -72,6 +74,17 @@ def test_a_reinforcement_job_is_graded_and_its_file_has_rewards(service):
     assert all(0 <= float(row["train_mean_reward"]) <= 1 for row in table)
     points = service.sdk.fine_tuning.jobs.checkpoints.list(job.id).data
     assert "train_mean_reward" in points[0].metrics.model_extra
+
+    events = service.sdk.fine_tuning.jobs.list_events(job.id, limit=100).data
+    last = next(event for event in events if event.type == "metrics")
+    assert last.data["scores"]["train_reward_mean"] == float(table[-1]["train_mean_reward"])
+    assert last.data["scores"]["graders"][0].keys() >= {"name", "type", "train_reward_mean"}
+    assert last.data["usage"] == {"graders": [], "samples": {"train_reasoning_tokens_mean": 0.0}}
+    assert last.data["errors"]["graders"][0].keys() >= {"name", "type", "train_sample_parse_error_mean"}
+    told = Results.from_events(events).frame.iloc[-1]
+    assert {name: float(value) for name, value in table[-1].items() if name in told and value} == {
+        name: told[name] for name, value in table[-1].items() if name in told and value
+    }
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from tunebook.catalogue import load_catalogue
 from tunebook.graders import KINDS, starter
 from tunebook.widgets.form.form import JobForm, job_form
 from tunebook.widgets.form.state import resolve
@@ -311,3 +312,45 @@ def test_starting_from_a_job_takes_its_settings_and_continuing_takes_its_model(w
     assert (again.model, again.n_epochs, again.batch_size, again.seed) == (record["model"], 4, "auto", 5)
     assert again.training_type == "GlobalStandard"
     assert (onward.model, onward.seed, onward.training_file) == (record["fine_tuned_model"], None, "file-7")
+
+
+def test_a_price_typed_once_is_known_to_the_next_form_and_forgotten_when_it_is_emptied(
+    workspace, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setenv("TUNEBOOK_STATE", str(tmp_path))
+    first = form_of(workspace, model="gpt-oss-20b", training_type="GlobalStandard")
+
+    first.fields["price"].value = "4"
+    again = form_of(workspace, model="gpt-oss-20b", training_type="GlobalStandard")
+
+    assert again.fields["price"].value == "4"
+    assert load_catalogue().price("gpt-oss-20b", "GlobalStandard").usd == 4
+    again.fields["model"].value = "gpt-4.1-mini"
+    assert again.fields["price"].value == ""
+    again.fields["model"].value = "gpt-oss-20b"
+    assert again.fields["price"].value == "4"
+    again.fields["price"].value = ""
+    assert form_of(workspace, model="gpt-oss-20b", training_type="GlobalStandard").fields["price"].value == ""
+
+
+def test_a_price_of_reinforcement_is_typed_by_the_hour(workspace, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("TUNEBOOK_STATE", str(tmp_path))
+    form = form_of(workspace, model="gpt-5")
+
+    assert form.fields["price"].description == "$ an hour"
+    assert "no price known for gpt-5, Standard" in texts(form.widget)
+    form.fields["price"].value = "90"
+
+    assert load_catalogue().price("gpt-5", "Standard").usd_per_hour == 90
+
+
+@pytest.mark.parametrize("text", ["-1", "dear", "<script>"])
+def test_what_is_no_price_is_not_kept(workspace, tmp_path, monkeypatch, text) -> None:
+    monkeypatch.setenv("TUNEBOOK_STATE", str(tmp_path))
+    form = form_of(workspace, model="gpt-5")
+
+    form.fields["price"].value = text
+
+    assert not (tmp_path / "prices.toml").exists()
+    assert "is not a number of dollars" in form._notes["price"].value
+    assert "<script>" not in form._notes["price"].value

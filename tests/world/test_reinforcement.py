@@ -157,5 +157,6 @@ def test_the_report_warns_of_it(there, job, tmp_path):
     tb.write_report(tb.compare(read_runs(tmp_path / "runs")), tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text("utf-8")
 
+    assert f"Do not deploy {JOB} yet: reward hacking is seen." in page
     assert "Reward hacking: Since step" in page
     assert EVIL not in page

@@ -177,7 +177,7 @@ class Dataset(Examples, Shown):
         training_type: None is what the API takes when a request names none, which is Standard.
 
         >>> tb.read_dataset("train.jsonl").cost("gpt-4.1-nano", n_epochs=3)
-        1,065 tokens × 3 epochs = 3,195 billed tokens; ...
+        1,065 tokens × 3 epochs = 3,195 billed tokens, about $0.01 on gpt-4.1-nano, Standard, ...
         """
         from tunebook.data.tokens import encoding_of, summarise
 

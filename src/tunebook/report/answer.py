@@ -73,13 +73,18 @@ def stand_in_note(runs: Sequence[Run]) -> str:
 
 
 def _missed(diagnosis: Diagnosis | None, evaluation: Evaluation | None) -> Diagnosis | None:
-    """The winner's diagnosis if what was kept came too late. An evaluation that shows a gain outweighs it."""
-    if diagnosis is None or diagnosis.train_again is None or (evaluation is not None and evaluation.shows_a_gain):
+    """The winner's diagnosis if what was kept came too late, or its reward is not to be trusted.
+
+    An evaluation that shows a gain outweighs it.
+    """
+    if diagnosis is None or (evaluation is not None and evaluation.shows_a_gain):
         return None
-    return diagnosis
+    return diagnosis if diagnosis.train_again is not None or diagnosis.findings else None
 
 
 def _deploy(winner: ComparedJob, run: Run, missed: Diagnosis | None) -> str:
+    if missed is not None and missed.findings:
+        return f"Do not deploy {winner.label} yet: {_lower(missed.findings[0].title)} is seen."
     if missed is not None and missed.best is not None:
         step = missed.best["step"]
         return f"Train again before deploying: {winner.label} was best at step {step}, where nothing was kept."
@@ -118,10 +123,8 @@ def _sureness(comparison: Comparison, jobs: Sequence[ComparedJob], winner: Compa
 def _curve(comparison: Comparison, winner: ComparedJob, missed: Diagnosis | None) -> str:
     """What the winner's own curve means for the choice of the checkpoint, in one sentence."""
     if missed is not None:
-        return missed.choice
+        return " ".join(finding.evidence for finding in missed.findings) or missed.choice
     diagnosis = comparison.diagnoses.get(winner.id)
-    if diagnosis is not None and diagnosis.findings:
-        return f"Do not trust its reward yet: {_lower(diagnosis.findings[0].title)}. {diagnosis.findings[0].evidence}"
     kept = diagnosis.checkpoint if diagnosis else None
     excess = kept["excess_of_last"] if kept else 0.0
     if winner.verdict == "overfitting" and excess > WORTH_SAYING:
@@ -212,6 +215,8 @@ def _next_round(comparison: Comparison, winner: ComparedJob) -> str:
     diagnosis = comparison.diagnoses.get(winner.id)
     if diagnosis is None or not diagnosis.advice or (winner.verdict == "healthy" and not diagnosis.findings):
         return ""
+    if diagnosis.findings:
+        return " ".join(diagnosis.advice)
     return f"For the next round of {winner.label}: {_lower(diagnosis.advice[0])}"
 
 

@@ -325,5 +325,5 @@ def _retirement(facts: DeploymentFacts, catalogue: Catalogue) -> list[Finding]:
     end = retirement(facts.model, today=facts.today, catalogue=catalogue)
     if end is None:
         return []
-    outcome: Outcome = "refused" if end.days < 0 else "doubtful" if end.days < _SOON_DAYS else "fine"
+    outcome: Outcome = "doubtful" if end.days < _SOON_DAYS else "fine"  # the date is the earliest, never a refusal
     return [Finding("retirement", outcome, str(end))]

@@ -123,7 +123,7 @@ class JobRequest(JobFields, Shown):
 
         >>> request = tb.JobRequest(model="gpt-4.1-nano", training_file="file-1", suffix="a b")
         >>> [str(problem) for problem in request.problems()]
-        ["suffix: 'a b' has to be 1 to 40 characters of a-z, A-Z, 0-9, - and _ (no dot)."]
+        ["suffix: 'a b' has to be 1 to 64 characters of a-z, A-Z, 0-9, - and _ (no dot)."]
         """
         known = catalogue or load_catalogue()
         return (*self._refused(known), *self._doubtful(known))

@@ -26,7 +26,7 @@ def sku_name(name: str) -> str:
 
 @dataclass(frozen=True)
 class Retirement:
-    """When a model stops answering. `days` is negative once it has; `what` is a model, or what was tuned from it."""
+    """The day before which a model does not stop answering. `days` is negative once it is past."""
 
     model: str
     retires: date
@@ -36,8 +36,9 @@ class Retirement:
 
     def __str__(self) -> str:
         when = f"in {self.days} days" if self.days > 0 else "today" if self.days == 0 else f"{-self.days} days ago"
-        tense = "retires" if self.days >= 0 else "retired"
-        return f"{self.what}{self.model} {tense} on {self.retires}, {when} (as known on {self.as_of})."
+        tense = "retires" if self.days >= 0 else "may have retired:"
+        name = f"{self.what}{self.model}"
+        return f"{name} {tense} on {self.retires} at the earliest, {when} (as known on {self.as_of})."
 
 
 def retirement(model: str, *, today: date, catalogue: Catalogue | None = None) -> Retirement | None:

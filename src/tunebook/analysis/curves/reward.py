@@ -183,10 +183,9 @@ def _told(up: _Trend, behind: list[tuple[str, str, _Trend]], since: int, confide
 
 def _moved(trend: _Trend) -> str:
     low, high = trend.interval()
-    ends = f"{number(trend.first, 2)} → {number(trend.last, 2)}"
-    sizes = f"by {trend.change:+.2g}, 90 % interval {low:+.2g} to {high:+.2g}"
-    word = "rose" if low > 0 else "fell" if high < 0 else "did not rise"
-    return f"{word} ({ends}; {sizes})"
+    word = "rose" if low > 0 else "fell" if high < 0 else "did not rise:"
+    ends = f"from {number(trend.first, 2)} to {number(trend.last, 2)}"
+    return f"{word} {ends} (90 % interval of the change {low:+.2g} to {high:+.2g})"
 
 
 def _collapse(frame: pd.DataFrame, collapsed: float, confidence: float) -> RewardFinding | None:

@@ -134,13 +134,15 @@ def _request(values: FormValues, notes: dict[str, list[Note]]) -> JobRequest:
 def _estimate(
     values: FormValues, grader: Mapping[str, Any] | None, facts: Catalogue, notes: list[Note], *, free: bool
 ) -> Estimate:
-    tokens, exact = values.training.counted
-    if tokens is None:
-        return Estimate(None, "Tokens and cost appear once the training file is known.")
     typed = number_or_text(values[PRICE], float)
     own = price_typed(typed)
     if own is None and typed != "auto":
         notes.append(Note(f"“{values[PRICE].strip()}” is not a number of dollars.", "bad"))
+    tokens, exact = values.training.counted
+    if values["method"] == "reinforcement":
+        tokens, exact = tokens or 0, True  # they are not what is billed
+    if tokens is None:
+        return Estimate(None, "Tokens and cost appear once the training file is known.")
     epochs = number_or_text(values["n_epochs"], int)
     cost = bill(
         values["model"],

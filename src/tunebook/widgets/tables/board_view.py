@@ -49,6 +49,7 @@ class Row:
     verdict: str
     reason: str
     warned: str
+    rewarded: bool
     cost_usd: float
     tokens: int | None
     spark: Picture | None
@@ -80,6 +81,7 @@ def row_of(
         loss=_newest_loss(frame),
         verdict=diagnosis.verdict if diagnosis else "",
         reason=_reason(diagnosis) if diagnosis else "",
+        rewarded=any(len(measured(frame, column)[1]) for column in _REWARDS),
         warned=", ".join(finding.title for finding in diagnosis.findings) if diagnosis else "",
         cost_usd=0.0 if free else _cost(snapshot, catalogue),
         tokens=snapshot.trained_tokens,
@@ -132,7 +134,7 @@ def columns(now: float | None = None, *, several: bool = False) -> tuple[Column[
         Column("status", "state", _state, False, "state", value=lambda row: state(row.status).word),
         Column("progress", "progress", _progress, False, "progress", highest_first=True),
         Column("spark", "loss curve", lambda row: row.spark or "", False),
-        Column("loss", "validation loss", lambda row: words.number(row.loss), sort="validation loss"),
+        Column("loss", "validation loss", _measured, sort="validation loss"),
         Column("verdict", "verdict", _verdict, False, "verdict"),
         Column("tokens", "tokens", lambda row: words.count(row.tokens)),
         Column("cost_usd", "cost", lambda row: words.money(row.cost_usd), sort="cost", highest_first=True),
@@ -146,6 +148,11 @@ def _job(row: Row, *, several: bool) -> Inline:
     where = [Span(f" {row.resource}", "muted")] if several else []
     problem = [Span(row.problem[:120], "words muted")] if row.problem else []
     return [*name, Span(row.job_id, "code cut", hint=row.job_id), *where, *problem]
+
+
+def _measured(row: Row) -> Inline:
+    """The newest validation loss; of a job that has none its reward, named."""
+    return [words.number(row.loss), Span(" reward", "muted")] if row.rewarded else words.number(row.loss)
 
 
 def _verdict(row: Row) -> Inline:
