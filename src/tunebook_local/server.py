@@ -134,6 +134,7 @@ def _serve(options: argparse.Namespace, create_app: Callable[[Service], App]) ->
         with _listen(options.port) as listener:
             endpoint = f"http://127.0.0.1:{listener.getsockname()[1]}"
             record = {"endpoint": endpoint, "api_key": _key(options), "pid": os.getpid()}
+            record |= {"run_graders": options.run_graders}
             try:
                 _run(options, _open_desk(options, folder), create_app, listener, record)
             finally:

@@ -12,7 +12,7 @@ from typing import Any
 from tunebook.service.addresses import PUBLIC, Cloud, read_endpoint
 from tunebook.service.clients import make_client
 from tunebook.service.deployments import Deployments
-from tunebook.service.embedded import running_instance
+from tunebook.service.embedded import running_instance, state_folder
 from tunebook.service.files import Files
 from tunebook.service.jobs import Jobs
 from tunebook.service.management import Place
@@ -71,6 +71,7 @@ def connect(
     resource_group: str | None = None,
     resource_id: str | None = None,
     state: str | os.PathLike[str] | None = None,
+    run_graders: bool = False,
     environ: Mapping[str, str] | None = None,
     say: Callable[[str], object] = print,
 ) -> Workspace:
@@ -88,22 +89,26 @@ def connect(
     subscription, resource_group, or the whole resource_id: where the resource stands in Azure, which deploying needs.
         None reads `AZURE_SUBSCRIPTION_ID`, `AZURE_RESOURCE_GROUP` and `AZURE_OPENAI_RESOURCE_ID`; what is still
         missing is found from the endpoint, once, when it is needed.
-    state: folder of the embedded service, by default `TUNEBOOK_STATE` or the user's data folder.
+    state: folder of the embedded service and of deployments that wait for their jobs, by default `TUNEBOOK_STATE` or
+        the user's data folder.
+    run_graders: start the embedded service so that it runs the code of python graders: your code, on your machine.
 
-    Nothing is sent yet, except that the embedded service is started if it does not run.
+    Nothing is sent yet, except that the embedded service is started if it does not run, and that deployments asked for
+    with `job.deploy_when_done` are taken up again.
     Raises ServiceError for an address that cannot be one, and when the embedded service does not start.
 
     >>> tb.connect("https://contoso.openai.azure.com", api_key="…")
     <Workspace contoso: Azure OpenAI resource at https://contoso.openai.azure.com>
     """
     environ = os.environ if environ is None else environ
+    folder = Path(state) if state else state_folder(environ)
     if endpoint is None:
         endpoint = environ.get("AZURE_OPENAI_ENDPOINT") or None
         if endpoint is None:
             say(NOT_CONFIGURED)
             endpoint = "local"
     if endpoint == "local":
-        instance = running_instance(Path(state) if state else None, environ=environ)
+        instance = running_instance(folder, run_graders=run_graders)
         key: str | Callable[[], str] = instance.api_key
         address, name, embedded = instance.endpoint, "embedded", True
         cloud = PUBLIC
@@ -115,7 +120,7 @@ def connect(
             cloud = replace(cloud, management_scope=f"{management_url.rstrip('/')}/.default")
         address, name, embedded = meant.address, meant.name, meant.loopback
         key = api_key or environ.get("AZURE_OPENAI_API_KEY") or _entra_token(credential, cloud)
-    return Workspace(
+    workspace = Workspace(
         make_client(address, key, api_version, headers),
         name=name,
         endpoint=address,
@@ -124,7 +129,11 @@ def connect(
         dated=lambda: make_client(address, key, api_version or _DATED, headers),
         place=Place.of(subscription, resource_group, resource_id, environ),
         credential=credential,
+        state=folder,
     )
+    for order in workspace.deployments.resume():
+        say(f"{order.name} is still to be deployed when {order.job} has ended: taken up again.")
+    return workspace
 
 
 def _entra_token(credential: Any, cloud: Cloud) -> Callable[[], str]:

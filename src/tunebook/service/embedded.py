@@ -35,6 +35,7 @@ class Instance:
 
     endpoint: str
     api_key: str = field(repr=False)
+    run_graders: bool = False
 
 
 def state_folder(environ: Mapping[str, str] | None = None) -> Path:
@@ -43,19 +44,24 @@ def state_folder(environ: Mapping[str, str] | None = None) -> Path:
     return Path(chosen) if chosen else user_data_path("tunebook", appauthor=False) / "service"
 
 
-def running_instance(state: Path | None = None, *, environ: Mapping[str, str] | None = None) -> Instance:
-    """The instance of this state folder, started if none lives. Raises ServiceError when it does not start."""
-    folder = state or state_folder(environ)
+def running_instance(folder: Path, *, run_graders: bool = False) -> Instance:
+    """The instance of this state folder, started if none lives. Raises ServiceError when it does not start, and when
+    the one that lives does not run graders although it should."""
     instance = _recorded(folder)
-    if instance is not None and _lives(instance):
-        return instance
-    return _start(folder)
+    if instance is None or not _lives(instance):
+        return _start(folder, run_graders)
+    if run_graders and not instance.run_graders:
+        raise ServiceError(
+            f"The embedded service of {folder} runs already, without run_graders. Give another folder as state=, or "
+            "end that one (it ends by itself an hour after its last request)."
+        )
+    return instance
 
 
 def _recorded(folder: Path) -> Instance | None:
     try:
         record = json.loads((folder / "service.json").read_text("utf-8"))
-        return Instance(str(record["endpoint"]), str(record["api_key"]))
+        return Instance(str(record["endpoint"]), str(record["api_key"]), record.get("run_graders") is True)
     except (OSError, ValueError, KeyError, TypeError):
         return None  # never started, or stopped half-way through writing: starting anew mends both
 
@@ -77,8 +83,9 @@ def _lives(instance: Instance) -> bool:
         return False
 
 
-def _start(folder: Path) -> Instance:
+def _start(folder: Path, run_graders: bool) -> Instance:
     command = [sys.executable, "-m", "tunebook_local", "--state", str(folder), "--json"]
+    command += ["--run-graders"] if run_graders else []
     with tempfile.TemporaryFile("w+") as complaints:  # a pipe nobody reads would block the service one day
         process = subprocess.Popen(  # noqa: S603 - our own module, no shell
             command,
@@ -91,7 +98,7 @@ def _start(folder: Path) -> Instance:
         line = _announced(process, _START_TIMEOUT_S)
         try:
             record = json.loads(line)
-            return Instance(record["endpoint"], record["api_key"])
+            return Instance(record["endpoint"], record["api_key"], run_graders)
         except (ValueError, KeyError, TypeError):
             process.kill()
             process.wait()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from openai import OpenAI
 
 from tunebook.service.addresses import PUBLIC, Cloud
+from tunebook.service.embedded import state_folder
 from tunebook.service.management import Management, Place
 
 
@@ -17,7 +19,8 @@ class Resource:
 
     `dated_client` is the same sign-in at the dated addresses, which have operations that `/v1/` has not. `name` is
     shown wherever something of this resource is shown; `embedded` says that the service behind it is the stand-in on
-    this machine; `poll_interval_s` are the shortest and the longest pause, in seconds, between two looks at a job.
+    this machine; `poll_interval_s` are the shortest and the longest pause, in seconds, between two looks at a job;
+    `state` is the folder of what outlives this process.
     """
 
     def __init__(
@@ -31,6 +34,7 @@ class Resource:
         place: Place | None = None,
         credential: Any = None,
         cloud: Cloud = PUBLIC,
+        state: Path | None = None,
     ) -> None:
         self.client = client
         self.name = name
@@ -45,6 +49,7 @@ class Resource:
             cloud=cloud,
         )
         self._dated = dated
+        self.state = state or state_folder()
 
     @cached_property
     def dated_client(self) -> OpenAI:
