@@ -91,7 +91,8 @@ def connect(
         missing is found from the endpoint, once, when it is needed.
     state: folder of the embedded service and of deployments that wait for their jobs, by default `TUNEBOOK_STATE` or
         the user's data folder.
-    run_graders: start the embedded service so that it runs the code of python graders: your code, on your machine.
+    run_graders: of the embedded service, an instance of its own that runs the code of python graders: your code, on
+        your machine. Azure runs them on its own, and takes no notice.
 
     Nothing is sent yet, except that the embedded service is started if it does not run, and that deployments asked for
     with `job.deploy_when_done` are taken up again.
@@ -101,7 +102,7 @@ def connect(
     <Workspace contoso: Azure OpenAI resource at https://contoso.openai.azure.com>
     """
     environ = os.environ if environ is None else environ
-    folder = Path(state) if state else state_folder(environ)
+    folder = Path(state) if state else state_folder(environ) / ("run-graders" if run_graders else "")
     if endpoint is None:
         endpoint = environ.get("AZURE_OPENAI_ENDPOINT") or None
         if endpoint is None:
