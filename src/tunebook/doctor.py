@@ -81,7 +81,7 @@ def _same(one: str, other: str) -> bool:
 
 def _widgets() -> Finding:
     """ipywidgets needs its front end beside it, in the environment that runs JupyterLab."""
-    missing = [name for name in ("ipywidgets", "jupyterlab-widgets") if _package(name).state != "ok"]
+    missing = [name for name in ("ipywidgets", "jupyterlab-widgets", "anywidget") if _package(name).state != "ok"]
     if missing:
         advice = f"pip install {' '.join(missing)} in the environment that runs JupyterLab, and reload the page"
         return Finding("widgets", "wrong", f"{' and '.join(missing)} not installed", advice)

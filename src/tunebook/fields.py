@@ -82,11 +82,17 @@ class Choice:
 
 @dataclass(frozen=True)
 class Tier:
-    """A training type of the catalogue, in any of its spellings."""
+    """A training type of the catalogue, in any of its spellings, or a newer one."""
 
     def problems(self, value: Any, facts: Catalogue) -> list[str]:
+        del facts
+        return [] if isinstance(value, str) else [f"{value!r} is not the name of a training type."]
+
+    def doubts(self, value: Any, facts: Catalogue) -> list[str]:
+        if facts.training_type(value):
+            return []
         tiers = ", ".join(tier.id for tier in facts.training_types)
-        return [] if facts.training_type(value) else [f"{value!r} is not one of {tiers}."]
+        return [f"{value!r} is none of {tiers}, which the catalogue of {facts.as_of} knows: the service may refuse it."]
 
 
 @dataclass(frozen=True)
@@ -98,10 +104,17 @@ class Text:
     def problems(self, value: Any, facts: Catalogue) -> list[str]:
         if not self.longest:
             return []
-        longest = facts.limit(self.longest)
+        longest = facts.most(self.longest)
         if _SUFFIX.fullmatch(value) and len(value) <= longest:
             return []
         return [f"{value!r} has to be 1 to {longest} characters of a-z, A-Z, 0-9, - and _ (no dot)."]
+
+    def doubts(self, value: Any, facts: Catalogue) -> list[str]:
+        limit = facts.limits.get(self.longest)
+        if limit is None or limit.elsewhere is None or not limit.value < len(value) <= facts.most(self.longest):
+            return []
+        pages = (f"{page.value:g} by {page.source} ({page.dated})" for page in (limit, limit.elsewhere))
+        return [f"{len(value)} characters are more than one of two pages allows: {', '.join(pages)}."]
 
 
 @dataclass(frozen=True)
@@ -202,6 +215,8 @@ class Setting:
             return [f"belongs to {' and '.join(self.methods)}; with {method} it is not sent."]
         if isinstance(self.kind, Json):
             return list(self.kind.doubted(value))
+        if isinstance(self.kind, Tier | Text) and not self.kind.problems(value, facts):
+            return self.kind.doubts(value, facts)
         if self.advised and isinstance(value, int | float):
             low, high = (facts.limits[name].value for name in self.advised)
             if not low <= value <= high:

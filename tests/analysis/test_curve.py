@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tunebook.analysis.curves.curve import calmed, draw_curve, draw_few
+from tunebook.analysis.curves.curve import draw_curve, draw_few
 from tunebook.analysis.curves.signals import series
 from tunebook.analysis.curves.smoothing import resample, smooth
 from tunebook.analysis.curves.valley import fit_valley
@@ -19,7 +19,7 @@ def signal(value, column="valid_loss", kind="loss"):
 
 def drawn(value, full=None):
     one = signal(value)
-    return draw_curve(one, calmed(one.y), full, np.random.default_rng(0), draws=200)
+    return draw_curve(one, one.calm, full, np.random.default_rng(0), draws=200)
 
 
 def test_a_straight_line_is_smoothed_to_itself():

@@ -5,7 +5,7 @@ A curve is a floor, a decay (power law, exponential, or two phases) and, when th
 once an epoch, 8 to 5,000 points, smooth or with white, correlated, uneven or heavy-tailed noise, or with the batches of
 the validation file in a fixed order. The truth is computed from the noiseless curve and is never told to the diagnosis:
 
-* overfitting: it ends at least 8 % above its lowest point (strong: 30 %) while training loss goes on falling;
+* overfitting: it ends at least 5 % above its lowest point (strong: 30 %) while training loss goes on falling;
 * not converged: it falls by more than 6 % in the last fifth; healthy: it ends within 3 % of its lowest, and falls by
   less than 4 % in the last fifth (curves between these lines are not drawn: they have no right answer);
 * diverged: training and validation loss both go back up by more than half of what was gained.
@@ -52,6 +52,8 @@ class Family:
     every: tuple[int, int] = (1, 1)
     shows: str = "batch"  # batch, epochs, full, accuracy, reward
     stairs: bool = True
+    drops: bool = False  # the learning rate drops once or twice, and the curve with it
+    epochs: tuple[int, int] = (2, 6)
 
 
 def _white(low: float, high: float) -> Callable[[np.random.Generator, int], np.ndarray]:
@@ -104,19 +106,28 @@ FAMILIES = {
     "batch and full file": Family((60, 400), _white(0.08, 0.35), every=(1, 5), shows="full"),
     "token accuracy only": Family((40, 400), _white(0.02, 0.2), shows="accuracy"),
     "reward": Family((40, 400), _white(0.02, 0.2), shows="reward"),
+    "rate drops": Family((60, 400), _white(0.02, 0.2), drops=True),
+    "epochs, rate drops": Family((15, 100), _white(0.003, 0.03), shows="epochs", stairs=False, drops=True),
+    "few of the full file": Family((60, 1500), _white(0.3, 1.2), shows="full", epochs=(4, 12)),
+}
+
+# Of one length each, for the coverage of intervals: batches only, and with two to six measurements of the whole file.
+LENGTHS = {f"{n} points": Family((n, n), _white(0.01, 0.15)) for n in (8, 15, 30, 100)} | {
+    f"{n} points, whole file": Family((n, n), _white(0.05, 0.5), shows="full") for n in (8, 15, 30, 100)
 }
 
 
 def simulate(family: str, seed: int) -> Case:
     """One run of a family. Seeds of different families are independent."""
-    rng = np.random.default_rng([seed, list(FAMILIES).index(family)])
+    every = FAMILIES | LENGTHS
+    rng = np.random.default_rng([seed, list(every).index(family)])
     kind = str(rng.choice(KINDS, p=_SHARES))
-    spec = FAMILIES[family]
+    spec = every[family]
     n = int(np.exp(rng.uniform(*np.log(spec.steps))))
-    n_epochs = n if spec.shows == "epochs" else int(rng.integers(2, 7))
+    n_epochs = n if spec.shows == "epochs" else int(rng.integers(spec.epochs[0], spec.epochs[1] + 1))
     while True:
         t = np.arange(1, n + 1) / n
-        true = _truth(rng, kind, t, n_epochs if spec.stairs else None)
+        true = _truth(rng, kind, t, n_epochs if spec.stairs else None, drops=spec.drops)
         if true is not None:
             break
     train = _train(rng, kind, t, true, n_epochs if spec.stairs else None)
@@ -154,10 +165,15 @@ def cases(count: int, *, first_seed: int = 0, families: tuple[str, ...] = tuple(
             yield simulate(family, seed)
 
 
-def _truth(rng: np.random.Generator, kind: str, t: np.ndarray, n_epochs: int | None) -> np.ndarray | None:
+def _truth(
+    rng: np.random.Generator, kind: str, t: np.ndarray, n_epochs: int | None, *, drops: bool
+) -> np.ndarray | None:
     """A noiseless validation curve of the kind, or None when this draw is not one."""
     floor = _log_uniform(rng, 0.05, 3)
     true = floor * (1 + rng.uniform(0.2, 4) * _decay(rng, t, slow=kind == "not_converged"))
+    if drops:
+        for at in rng.uniform(0.3, 0.8, rng.integers(1, 3)):
+            true = true * np.where(t > at, np.exp(-rng.uniform(0.08, 0.35)), 1)
     if kind == "diverged":
         onset = rng.uniform(0.3, 0.8)
         gained = true[0] - true[min(int(onset * len(t)), len(t) - 1)]
@@ -167,7 +183,7 @@ def _truth(rng: np.random.Generator, kind: str, t: np.ndarray, n_epochs: int | N
         return true if true[-1] / true.min() > 1.4 else None
     if kind == "overfitting":
         wanted = float(
-            rng.choice([rng.uniform(0.08, 0.2), rng.uniform(0.2, 0.3), rng.uniform(0.3, 1.5)], p=(0.3, 0.2, 0.5))
+            rng.choice([rng.uniform(0.05, 0.2), rng.uniform(0.2, 0.3), rng.uniform(0.3, 1.5)], p=(0.3, 0.2, 0.5))
         )
         shape = _rise(rng, t, n_epochs)
         low, high = 0.0, 50.0

@@ -51,9 +51,9 @@ def test_the_shown_curl_carries_the_body_and_no_key():
         ("learning_rate_multiplier", {"learning_rate_multiplier": -0.1}),
         ("learning_rate_multiplier", {"learning_rate_multiplier": float("nan")}),
         ("suffix", {"suffix": "has.dot"}),
-        ("suffix", {"suffix": "x" * 41}),
+        ("suffix", {"suffix": "x" * 65}),
         ("seed", {"seed": 2**31}),
-        ("training_type", {"training_type": "Turbo"}),
+        ("training_type", {"training_type": 1}),
         ("grader", {"method": "reinforcement", "validation_file": "file-2"}),
         ("validation_file", {"method": "reinforcement", "grader": GRADER}),
         ("metadata", {"metadata": {f"k{i}": "v" for i in range(17)}}),
@@ -73,6 +73,9 @@ def test_what_the_service_would_refuse_is_an_error_at_its_field(field, changes):
         ("model", {"model": "gpt-9"}),
         ("method", {"model": "gpt-4o-mini", "method": "dpo"}),
         ("training_type", {"model": "gpt-oss-20b"}),
+        ("training_type", {"training_type": "Turbo"}),
+        ("method", {"method": "grpo"}),
+        ("suffix", {"suffix": "x" * 41}),
     ],
 )
 def test_what_is_doubtful_is_a_warning_and_may_be_sent(field, changes):

@@ -41,7 +41,7 @@ def test_a_suffix_with_quotes_is_refused_beside_the_field_and_cannot_be_sent(wor
     form.fields["suffix"].value = "\"'><script>"
 
     assert form.create_button.disabled
-    assert "has to be 1 to 40 characters" in form._notes["suffix"].value
+    assert "has to be 1 to 64 characters" in form._notes["suffix"].value
     assert "<script>" not in texts(form.widget).replace("&lt;script&gt;", "")
 
 
@@ -105,7 +105,11 @@ def test_only_training_types_of_the_region_are_offered(workspace) -> None:
     near, far = form_of(workspace, region="North Central US"), form_of(workspace, region="West US")
 
     assert ("Standard", "Standard") in near.fields["training_type"].options
-    assert [value for _, value in far.fields["training_type"].options] == ["GlobalStandard", "Developer"]
+    assert [value for _, value in far.fields["training_type"].options] == [
+        "GlobalStandard",
+        "DatazoneStandard",
+        "Developer",
+    ]
     assert far.request.training_type == "GlobalStandard"
 
 

@@ -42,7 +42,8 @@ class CheckReport(Shown):
     file: one sentence about size, encoding and newlines, "" for examples in memory.
     examples: records that could be read. summary: token counts, None when there was nothing to count.
     problems: findings in file order, the first 20 lines of each rule unless asked for more. counts: rule -> how many
-    there are in all. totals: severity -> likewise. cost: what training would bill, None when not asked or not known.
+    there are in all. unread: (line of the file, bytes) of what could not be read in a file that is not JSON Lines.
+    totals: severity -> likewise. cost: what training would bill, None when not asked or not known.
     """
 
     name: str
@@ -55,6 +56,7 @@ class CheckReport(Shown):
     counts: Mapping[str, int] = field(default_factory=dict)
     totals: Mapping[str, int] = field(default_factory=dict)
     cost: Cost | None = None
+    unread: tuple[tuple[int, int], ...] = ()
 
     @property
     def tokens(self) -> int:
@@ -107,6 +109,7 @@ class CheckReport(Shown):
             "notes": self.totals.get("note", 0),
             "counts": dict(self.counts),
             "cost": self.cost.to_json() if self.cost else None,
+            "unread": [{"line": line, "bytes": size} for line, size in self.unread],
             "problems": [problem.to_json() for problem in self.problems],
         }
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -26,6 +27,10 @@ class StrangeReply(ServiceError, APIConnectionError):
 
     def __init__(self, message: str, request: Any) -> None:
         APIConnectionError.__init__(self, message=message, request=request)
+
+
+class NotProven(StrangeReply):
+    """Another program has the address by now: nothing was sent to it."""
 
 
 class _Telling:
@@ -49,16 +54,24 @@ class _DatedClient(_Telling, AzureOpenAI):
 
 
 def make_client(
-    address: str, key: str | Callable[[], str], api_version: str | None, headers: Mapping[str, str] | None = None
+    address: str,
+    key: str | Callable[[], str],
+    api_version: str | None,
+    headers: Mapping[str, str] | None = None,
+    prove: Callable[[], str | None] | None = None,
 ) -> OpenAI:
-    """A client for the v1 addresses, or for the dated ones of `api_version`; `headers` are sent with every request."""
+    """A client for the v1 addresses, or for the dated ones of `api_version`; `headers` are sent with every request.
+
+    prove: called on each new connection, before anything is sent over it; what it answers is why nothing shall be.
+    """
     if api_version is not None and "/projects/" in address:
         raise ServiceError(
             f"api_version={api_version!r}: a Foundry project's address takes none. Leave it out, or use the "
             "resource's own address, https://<resource>.openai.azure.com."
         )
+    asked: list[Callable[..., Any]] = [] if prove is None else [partial(_prove_first, prove)]
     http = DefaultHttpxClient(
-        trust_env=not is_loopback(address), event_hooks={"request": [], "response": [_refuse_what_is_strange]}
+        trust_env=not is_loopback(address), event_hooks={"request": asked, "response": [_refuse_what_is_strange]}
     )
     more: dict[str, Any] = {"http_client": http, "default_headers": dict(headers or {})}
     if api_version is None:
@@ -73,6 +86,14 @@ def make_client(
 def is_loopback(address: str) -> bool:
     """Whether an address is one of this machine."""
     return urlsplit(address).hostname in LOOPBACK
+
+
+def _prove_first(prove: Callable[[], str | None], request: Any) -> None:
+    def trace(event: str, _: Any) -> None:
+        if event == "connection.connect_tcp.complete" and (told := prove()):
+            raise NotProven(told, request)
+
+    request.extensions["trace"] = trace
 
 
 def _refuse_what_is_strange(response: Any) -> None:

@@ -9,19 +9,16 @@ from __future__ import annotations
 import hmac
 import http.client
 import json
-import os
 import secrets
 import subprocess
 import sys
 import tempfile
 import threading
+import urllib.error
 import urllib.request
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
-
-from platformdirs import user_data_path
 
 from tunebook.errors import ServiceError
 
@@ -38,17 +35,11 @@ class Instance:
     run_graders: bool = False
 
 
-def state_folder(environ: Mapping[str, str] | None = None) -> Path:
-    """Where the embedded service keeps its state: `TUNEBOOK_STATE`, else the user's data folder."""
-    chosen = (os.environ if environ is None else environ).get("TUNEBOOK_STATE")
-    return Path(chosen) if chosen else user_data_path("tunebook", appauthor=False) / "service"
-
-
 def running_instance(folder: Path, *, run_graders: bool = False) -> Instance:
     """The instance of this state folder, started if none lives. Raises ServiceError when it does not start, and when
     the one that lives does not run graders although it should."""
     instance = _recorded(folder)
-    if instance is None or not _lives(instance):
+    if instance is None or not proves_itself(instance):
         return _start(folder, run_graders)
     if run_graders and not instance.run_graders:
         raise ServiceError(
@@ -66,10 +57,10 @@ def _recorded(folder: Path) -> Instance | None:
         return None  # never started, or stopped half-way through writing: starting anew mends both
 
 
-def _lives(instance: Instance) -> bool:
+def proves_itself(instance: Instance) -> bool | None:
     """Whether the service that wrote the record is there: it proves that it has the key, which is not sent to it.
 
-    After a crash any other program may have its port.
+    After a crash any other program may have its port. None: nothing answers there, or not in time.
     """
     parts, nonce = urlsplit(instance.endpoint), secrets.token_hex(16)
     if parts.scheme != "http" or parts.hostname != "127.0.0.1":
@@ -79,7 +70,11 @@ def _lives(instance: Instance) -> bool:
     try:
         with direct.open(f"{instance.endpoint}/tunebook/proof?{nonce}", timeout=_ANSWER_TIMEOUT_S) as reply:
             return hmac.compare_digest(wanted, str(json.loads(reply.read(1000))["proof"]))
-    except (OSError, ValueError, KeyError, TypeError, http.client.HTTPException):
+    except urllib.error.HTTPError:
+        return False
+    except OSError:
+        return None
+    except (ValueError, KeyError, TypeError, http.client.HTTPException):
         return False
 
 
@@ -98,7 +93,13 @@ def _start(folder: Path, run_graders: bool) -> Instance:
         line = _announced(process, _START_TIMEOUT_S)
         try:
             record = json.loads(line)
-            return Instance(record["endpoint"], record["api_key"], run_graders)
+            instance = Instance(record["endpoint"], record["api_key"], run_graders)
+            if instance.endpoint.startswith("http://"):
+                return instance
+            raise ServiceError(
+                f"The embedded service of {folder} runs with --tls, for other clients. Stop it, or choose another "
+                "folder with TUNEBOOK_STATE."
+            )
         except (ValueError, KeyError, TypeError):
             process.kill()
             process.wait()

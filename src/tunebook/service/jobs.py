@@ -375,7 +375,7 @@ class Job(Shown):
         return f"<Job {self.id}: {self.status}, {self.job.model} at {self.workspace.name}>"
 
     def _card(self) -> Card:
-        end = retirement(self.job.model, today=datetime.now(UTC).date())
+        end = retirement(getattr(self.job, "fine_tuned_model", None) or self.job.model, today=datetime.now(UTC).date())
         rows = [
             ("job", self.id),
             ("status", self.status),

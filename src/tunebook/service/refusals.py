@@ -101,6 +101,11 @@ _BY_WORDS = tuple(
             "Delete that deployment, then create it again: ws.deployments.delete(name).",
         ),
         (r"api.version.*not (allowed|supported)", "Leave out api_version (and OPENAI_API_VERSION), or give another."),
+        (
+            r"finetuningjob field is required",
+            "The service could not read the request. A training type it does not know does this: send Standard, "
+            "GlobalStandard or developerTier.",
+        ),
         (r"lacks the required data action|does not have access to api", _ROLE),
         (r"aadsts|credential", SIGN_IN),
     )

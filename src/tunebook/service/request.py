@@ -9,7 +9,7 @@ from pprint import pformat
 from typing import Any, Literal
 
 from tunebook.catalogue import Catalogue, load_catalogue
-from tunebook.fields import JobFields, left_out, settings
+from tunebook.fields import METHODS, JobFields, left_out, settings
 from tunebook.money import DEFAULT_TIER
 from tunebook.show import Card, Shown, facts
 
@@ -42,8 +42,8 @@ class JobRequest(JobFields, Shown):
     response_format (a JSON Schema), tools (name, server_url, headers), max_episode_steps, reasoning_effort (default,
     low, medium, high), compute_multiplier, eval_interval (steps) and eval_samples (answers a question) to
     `reinforcement`; where they do not belong they are not sent. integrations: a list of `{"type": "wandb", …}`.
-    training_type is `Standard`, `GlobalStandard` or `Developer`; None leaves it to the service (Standard).
-    `extra` holds further keys of the request body.
+    training_type is `Standard`, `GlobalStandard`, `DatazoneStandard` or `Developer`; None leaves it to the
+    service (Standard). `extra` holds further keys of the request body.
 
     >>> tb.JobRequest(model="gpt-4.1-mini", training_file="file-1", n_epochs=2).to_json()["method"]["type"]
     'supervised'
@@ -83,7 +83,11 @@ class JobRequest(JobFields, Shown):
         numbers = self._sent("hyperparameters")
         settings_of_method = ({"hyperparameters": numbers} if numbers else {}) | self._sent("method")
         method = {"method": {"type": self.method, self.method: settings_of_method}}
-        return _merged({**self._sent("body"), **method}, self.extra)
+        body = self._sent("body")
+        tier = load_catalogue().training_type(self.training_type) if isinstance(self.training_type, str) else None
+        if tier is not None and tier.sent.lower() != str(self.training_type).lower():
+            body["trainingType"] = tier.sent  # "Developer" is refused: the service knows it as developerTier
+        return _merged({**body, **method}, self.extra)
 
     def to_python(self) -> str:
         """The call that sends this request, ready to paste into a cell.
@@ -140,6 +144,9 @@ class JobRequest(JobFields, Shown):
         for name, setting in settings().items():
             for message in setting.doubts(getattr(self, name), self.method, known):
                 yield RequestProblem(name, "warning", message)
+        if self.method not in METHODS:
+            told = f"{self.method!r} is none of {', '.join(METHODS)}: only what all of these have is sent."
+            yield RequestProblem("method", "warning", told)
         yield from self._unlike_the_model(known)
 
     def _unlike_the_model(self, known: Catalogue) -> Iterator[RequestProblem]:
@@ -152,10 +159,11 @@ class JobRequest(JobFields, Shown):
             yield RequestProblem("model", "warning", unknown)
             return
         dated = f"(as of {model.dated})"
-        if self.method not in model.methods:
+        if self.method in METHODS and self.method not in model.methods:
             tuned = f"{model.id} is tuned by {' or '.join(model.methods)}, not {self.method} {dated}."
             yield RequestProblem("method", "warning", tuned)
-        tier = known.training_type(self.training_type or DEFAULT_TIER)
+        named = self.training_type or DEFAULT_TIER
+        tier = known.training_type(named) if isinstance(named, str) else None
         if tier is not None and tier.id not in model.training_types:
             trained = f"{model.id} is trained as {' or '.join(model.training_types)}, not {tier.id} {dated}."
             yield RequestProblem("training_type", "warning", trained)

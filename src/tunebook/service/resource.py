@@ -9,8 +9,8 @@ from typing import Any
 
 from openai import OpenAI
 
+from tunebook.catalogue import state_folder
 from tunebook.service.addresses import PUBLIC, Cloud
-from tunebook.service.embedded import state_folder
 from tunebook.service.management import Management, Place
 
 
@@ -20,7 +20,8 @@ class Resource:
     `dated_client` is the same sign-in at the dated addresses, which have operations that `/v1/` has not. `name` is
     shown wherever something of this resource is shown; `embedded` says that the service behind it is the stand-in on
     this machine; `poll_interval_s` are the shortest and the longest pause, in seconds, between two looks at a job;
-    `state` is the folder of what outlives this process.
+    `state` is the folder of what outlives this process. `learned` is what deployments turned out not to take:
+    deployment -> parameter -> the name it goes by there, None where it is left out.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class Resource:
         credential: Any = None,
         cloud: Cloud = PUBLIC,
         state: Path | None = None,
+        prove: Callable[[], str | None] | None = None,
     ) -> None:
         self.client = client
         self.name = name
@@ -47,7 +49,9 @@ class Resource:
             place=place,
             credential=credential,
             cloud=cloud,
+            prove=prove,
         )
+        self.learned: dict[str, dict[str, str | None]] = {}
         self._dated = dated
         self.state = state or state_folder()
 

@@ -82,7 +82,12 @@ class JobSnapshot(Run):
         """The newest train and validation loss reported, by their names for people."""
         if self.results is None:
             return {}
-        columns = {"train loss": "train_loss", "valid loss": "valid_loss"}
+        columns = {
+            "train loss": "train_loss",
+            "valid loss": "valid_loss",
+            "train reward": "train_mean_reward",
+            "valid reward": "full_valid_mean_reward",
+        }
         frame = self.results.frame
         losses = {label: frame[column].dropna() for label, column in columns.items() if column in frame}
         return {label: float(values.iloc[-1]) for label, values in losses.items() if len(values)}

@@ -221,7 +221,8 @@ class Worker:
 
     def _note(self, step: Step) -> None:
         self.rows.append((step.step, format_row(step.row)))
-        if step.step == 1 or step.step % STEP_EVENT_EVERY == 0:
+        evaluated = step.row.get("full_valid_mean_reward") is not None
+        if step.step == 1 or step.step % STEP_EVENT_EVERY == 0 or evaluated:
             self.events.append(step_event(self.job_id, self.clock, step.step, step.row))
 
     def _write(self, job: JobRow, step: Step, *, step_s: float) -> None:

@@ -8,12 +8,13 @@ proportion to how well it predicts; every judgement is then a count over the dra
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tunebook.analysis.curves.signals import Signal
-from tunebook.analysis.curves.smoothing import Smooth, resample, smooth
+from tunebook.analysis.curves.drops import drops
+from tunebook.analysis.curves.signals import Signal, roughness
+from tunebook.analysis.curves.smoothing import Smooth, smooth
 from tunebook.analysis.curves.valley import Valley, fit_valley
 
 # Runs of neighbours that measurements are averaged over before fitting; noisy ones over fewer and longer runs, because
@@ -36,6 +37,9 @@ FULL_NOISE = 0.02
 _WOBBLE = 0.014
 _BELIEF = 8.0
 _LEAST = 0.05
+# Of what a calm measurement lies off the curve this share is the checkpoint's own and shows on other examples as well.
+# Rough ones are of batches: nothing of that is the model's.
+_OWN = 0.4
 # The error of a turning point as a share of a run with many measurements; a short run's is that of their spacing.
 _TURN_ERROR = 0.03
 
@@ -47,7 +51,7 @@ class Curve:
     `rises` (B,) are draws of the rise from the lowest point to the end (logarithm of a ratio), `lasting` (B,) of what
     the last tenth of the run bears out of it on average, `gains` (B,) of the fall over the last fifth, `left` (B,) of
     the fall that half as long again would bring, `lowest` (B,) of the step where the rise begins. `noise` is the
-    standard deviation of one measurement around the curve.
+    standard deviation of one measurement around the curve, `best` the step with the lowest expected level.
     """
 
     t: np.ndarray
@@ -59,11 +63,7 @@ class Curve:
     left: np.ndarray
     lowest: np.ndarray
     noise: float
-
-    @property
-    def best(self) -> float:
-        """The step with the lowest expected level."""
-        return float(self.t[int(np.argmin(self.fit))])
+    best: float
 
     def at(self, step: np.ndarray) -> np.ndarray:
         """The curve at other steps, on the scale of comparison."""
@@ -76,7 +76,9 @@ def draw_curve(signal: Signal, y: np.ndarray, full: Signal | None, rng: np.rando
     Measurements of the whole file (`full`) join in: far less noisy, but perhaps at another level.
     """
     t, y, size = _bin(signal, y)
-    t, y, weight, second, valley = _fit(t, y, full)
+    fallen = drops(t, y)
+    measured, (t, y, weight, second, valley) = t, _fit(t, y - fallen, _without(full, t, fallen))
+    fallen = _up_to(t, measured, fallen)
     level = y - valley.chance @ valley.offset * second
     calm = _is_smooth(level, valley.residual)
     shared = 0.0 if calm else valley.shared
@@ -84,12 +86,13 @@ def draw_curve(signal: Signal, y: np.ndarray, full: Signal | None, rng: np.rando
     trust = valley.error**2 / (valley.error**2 + free.error**2)
     # A free curve whose squared error is half the valley's has seen a shape that is no valley.
     trust = 1.0 if trust > _SURELY_FREE else trust
+    free, valley = replace(free, fits=free.fits + fallen), replace(valley, fits=valley.fits + fallen)
     share = round(draws * trust)
     tail = 1 if calm else max(1, round(_TAIL * len(t)))
     rises, lasting, gains, left, curves = [], [], [], [], []
     for view, count in ((free, share), (valley, draws - share)):
         if count:
-            drawn = _draws(view, shared, weight, count, rng)
+            drawn = view.draw(shared, weight, count, rng)
             curves.append(drawn)
             rises.append(_rises(signal, view, drawn, 1))
             lasting.append(_rises(signal, view, drawn, tail))
@@ -100,11 +103,15 @@ def draw_curve(signal: Signal, y: np.ndarray, full: Signal | None, rng: np.rando
     if trust == 1:
         turn = np.argmin(curves[0], axis=1)
     else:
-        turn = rng.choice(np.argmin(valley.fits, axis=1), size=draws, p=valley.chance)
+        # Of runs that rose, any turning point is as likely before looking: the valley holds late ones for less so.
+        chance = valley.chance / (t[-1] - t[valley.turns])
+        turn = rng.choice(np.argmin(valley.fits, axis=1), size=draws, p=chance / chance.sum())
     noise = float(np.sqrt((valley.residual**2 * weight).sum() / valley.freedom * size))
+    fit = trust * free.fit + (1 - trust) * (valley.chance @ valley.fits)
+    own = 0.0 if roughness(level) > _NOISY else _OWN
     return Curve(
         t=t,
-        fit=trust * free.fit + (1 - trust) * (valley.chance @ valley.fits),
+        fit=fit,
         draws=np.concatenate(curves),
         rises=np.concatenate(rises),
         lasting=np.concatenate(lasting),
@@ -112,13 +119,24 @@ def draw_curve(signal: Signal, y: np.ndarray, full: Signal | None, rng: np.rando
         left=np.concatenate(left),
         lowest=np.clip(_spread(t, turn, rng) + _blur(t, len(signal), draws, rng), 0, t[-1]),
         noise=noise,
+        best=float(t[int(np.argmin(fit + own * (level + fallen - fit)))]),
     )
 
 
 def smooth_curve(signal: Signal, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Steps and the free curve alone, on the scale of comparison: for a picture, not for a judgement."""
     t, y, _ = _bin(signal, y)
-    return t, smooth(t, y, np.ones(len(t))).fit
+    fallen = drops(t, y)
+    return t, smooth(t, y - fallen, np.ones(len(t))).fit + fallen
+
+
+def _up_to(t: np.ndarray, measured: np.ndarray, fallen: np.ndarray) -> np.ndarray:
+    """What had fallen by other times than those measured."""
+    return fallen[np.maximum(np.searchsorted(measured, t, side="right") - 1, 0)]
+
+
+def _without(full: Signal | None, measured: np.ndarray, fallen: np.ndarray) -> Signal | None:
+    return full and replace(full, y=full.y - _up_to(full.step, measured, fallen))
 
 
 def _fit(
@@ -168,19 +186,8 @@ def draw_few(signal: Signal, rng: np.random.Generator, *, draws: int) -> Curve:
         left=gains,
         lowest=_spread(t, drawn.argmin(axis=1), rng),
         noise=noise,
+        best=float(t[low]),
     )
-
-
-def _draws(
-    view: Smooth | Valley, shared: float, weight: np.ndarray, draws: int, rng: np.random.Generator
-) -> np.ndarray:
-    root = np.sqrt(weight)
-    if isinstance(view, Valley):
-        standard = view.residual * root * np.sqrt(len(weight) / view.freedom)
-        return view.draw(resample(standard, view.freedom, shared, draws, rng) / root, weight, rng)
-    standard = view.residual * root / np.sqrt(1 - np.clip(np.diag(view.hat), 0, 0.95))
-    noise = resample(standard - standard.mean(), view.freedom, shared, draws, rng) / root
-    return view.fit + noise @ view.hat.T
 
 
 def _rises(signal: Signal, view: Smooth | Valley, drawn: np.ndarray, tail: int) -> np.ndarray:
@@ -209,11 +216,6 @@ def _spread(t: np.ndarray, index: np.ndarray, rng: np.random.Generator) -> np.nd
 def _blur(t: np.ndarray, measured: int, draws: int, rng: np.random.Generator) -> np.ndarray:
     """What a turning point may lie off because only some are tried, and true shapes are not all among those assumed."""
     return rng.uniform(-1, 1, draws) * max(_TURN_ERROR - 1 / measured, 0.0) * (t[-1] - t[0])
-
-
-def roughness(y: np.ndarray) -> float:
-    """Standard deviation of independent noise on a smooth curve, from second differences (Gasser et al. 1986)."""
-    return 1.4826 * float(np.median(np.abs(np.diff(y, 2)))) / np.sqrt(6)
 
 
 def _is_smooth(y: np.ndarray, residual: np.ndarray) -> bool:
@@ -275,23 +277,3 @@ def _join(
     second = np.concatenate([np.zeros(len(t), dtype=bool), np.ones(len(full), dtype=bool)])[order]
     weight = np.where(second, precision, 1.0)
     return times[order], np.concatenate([y, full.y])[order], weight, second
-
-
-def calmed(y: np.ndarray) -> np.ndarray:
-    """Single measurements far from their neighbours drawn in to four deviations; a rise that lasts is left alone."""
-    n, reach = len(y), 3
-    if n < 8:
-        return y
-    padded = np.pad(y, reach, mode="edge")
-    middle = np.median(np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1), axis=1)
-    away = y - middle
-    # The spread of second differences keeps the steep parts of a smooth curve untouched.
-    bend = float(np.median(np.abs(np.diff(y, 2)))) / np.sqrt(6)
-    limit = 4 * max(1.4826 * max(float(np.median(np.abs(away))), bend), 0.02)
-    calm = middle + np.clip(away, -limit, limit)
-    calm[:reach], calm[-reach:] = y[:reach], y[-reach:]
-    # The last one has no neighbour to bear it out: as far as the slope before it carries, and four deviations.
-    slope = float(np.median(np.diff(calm[-7:-1])))
-    ahead = float(np.median(calm[-6:-1])) + 3 * slope
-    calm[-1] = np.clip(y[-1], ahead - limit, ahead + limit)
-    return calm

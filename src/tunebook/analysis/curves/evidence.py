@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from tunebook.analysis.curves.curve import FULL_NOISE, Curve, calmed, draw_curve, draw_few, roughness, smooth_curve
+from tunebook.analysis.curves.curve import FULL_NOISE, Curve, draw_curve, draw_few, smooth_curve
 from tunebook.analysis.curves.cycles import without_batches
-from tunebook.analysis.curves.signals import Signal, choose, series
+from tunebook.analysis.curves.signals import Signal, choose, roughness, series
 
 # Fewer measurements than this, or fewer than two of the whole validation file, carry no verdict.
 ENOUGH = 6
@@ -86,14 +86,13 @@ def gather(frame: pd.DataFrame, *, rise: float, period: int | None, draws: int, 
     curve, found = None, None
     by_full = _by_full(batch, full)
     if len(batch) >= ENOUGH and not by_full:
-        calm = calmed(batch.y)
-        y, found = without_batches(calm, _counted(batch.step), logarithmic=kind != "reward", period=period)
+        y, found = without_batches(batch.calm, _counted(batch.step), logarithmic=kind != "reward", period=period)
         curve = draw_curve(batch, y, full, rng, draws=draws)
     elif by_full and len(full) > FEW_FULL:
-        curve = draw_curve(full, calmed(full.y), None, rng, draws=draws)
+        curve = draw_curve(full, full.calm, None, rng, draws=draws)
     elif by_full:
         curve = draw_few(full, rng, draws=draws)
-    train_curve = draw_curve(train, calmed(train.y), None, rng, draws=draws) if len(train) >= ENOUGH else None
+    train_curve = draw_curve(train, train.calm, None, rng, draws=draws // 2) if len(train) >= ENOUGH else None
     nan = math.nan
     onset, low, high = nan, nan, nan
     if curve is not None:
@@ -138,7 +137,7 @@ def trend(frame: pd.DataFrame, column: str) -> tuple[np.ndarray, np.ndarray] | N
     signal = series(frame, column, kind)
     if len(signal) < ENOUGH:
         return None
-    y, _ = without_batches(calmed(signal.y), _counted(signal.step), logarithmic=kind != "reward")
+    y, _ = without_batches(signal.calm, _counted(signal.step), logarithmic=kind != "reward")
     t, fit = smooth_curve(signal, y)
     return t, signal.to_units(fit)
 
@@ -171,7 +170,7 @@ def _improved(signal: Signal, excluded: float) -> bool | None:
     n = len(signal)
     if n < 4:
         return None
-    y = calmed(signal.y)
+    y = signal.calm
     k = np.arange(1, n)
     before, after = np.cumsum(y)[:-1] / k, np.cumsum(y[::-1])[::-1][1:] / (n - k)
     squares = float((y**2).sum()) - k * before**2 - (n - k) * after**2

@@ -7,9 +7,11 @@ rewards, of which more is better, as their negative in units of their own size.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
+from scipy.ndimage import median_filter
 
 # Added to a loss before its logarithm, as a share of the median. Losses of small batches are skewed the other way (many
 # near zero): on a pure logarithm those would outweigh the few large ones in which overfitting shows first.
@@ -18,6 +20,8 @@ _OFFSET = 0.2
 _FURTHEST = 16.0
 # The longest result file known has 5,195 rows; of a longer series neighbours are averaged.
 _MOST = 20_000
+# Neighbours that a single measurement is compared with, itself among them.
+_REACH = 7
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +42,27 @@ class Signal:
 
     def __len__(self) -> int:
         return len(self.step)
+
+    @cached_property
+    def calm(self) -> np.ndarray:
+        """`y` with single measurements far from their neighbours drawn in to four deviations.
+
+        A rise that lasts is left alone.
+        """
+        y, n, ends = self.y, len(self), _REACH // 2
+        if n < 8:
+            return y
+        middle = median_filter(y, _REACH, mode="nearest")
+        away = y - middle
+        # The spread of second differences keeps the steep parts of a smooth curve untouched.
+        limit = 4 * max(1.4826 * float(np.median(np.abs(away))), roughness(y), 0.02)
+        calm = middle + np.clip(away, -limit, limit)
+        calm[:ends], calm[-ends:] = y[:ends], y[-ends:]
+        # The last one has no neighbour to bear it out: as far as the slope before it carries, and four deviations.
+        slope = float(np.median(np.diff(calm[-_REACH:-1])))
+        ahead = float(np.median(calm[-6:-1])) + 3 * slope
+        calm[-1] = np.clip(y[-1], ahead - limit, ahead + limit)
+        return calm
 
     def to_units(self, y: np.ndarray) -> np.ndarray:
         """From the scale of comparison back to the column's own units."""
@@ -119,3 +144,8 @@ def _logarithms(level: np.ndarray) -> tuple[np.ndarray, float]:
     y = np.log(level + offset)
     # Further than this from the middle is no measurement of the same thing.
     return np.clip(y, np.median(y) - _FURTHEST, np.median(y) + _FURTHEST), offset
+
+
+def roughness(y: np.ndarray) -> float:
+    """Standard deviation of independent noise on a smooth curve, from second differences (Gasser et al. 1986)."""
+    return 1.4826 * float(np.median(np.abs(np.diff(y, 2)))) / np.sqrt(6)

@@ -14,20 +14,37 @@ import numpy as np
 
 BANDWIDTHS = (0.015, 0.03, 0.06, 0.12, 0.18, 0.27, 0.4, 0.6, 0.9)
 _PENALTY = 1.4
+_UNLIKELY = 0.05  # a bandwidth that weighs less than this share of the best is not drawn
 
 
 @dataclass(frozen=True, eq=False)
 class Smooth:
-    """`fit` (n,), the residuals it leaves (n,), the `hat` matrix (n, n), and what it cost.
+    """Fits with the bandwidths that predict well.
 
-    `freedom` is the degrees of freedom left for noise, `error` the cross-validated mean squared error.
+    `fits` (k, n), `hats` (k, n, n) the matrices that make them, `chance` (k,) what each weighs, `residual` (n,) and
+    `freedom` (degrees left for noise) of the best, `error` its cross-validated mean squared error.
     """
 
-    fit: np.ndarray
+    fits: np.ndarray
+    hats: np.ndarray
+    chance: np.ndarray
     residual: np.ndarray
-    hat: np.ndarray
     freedom: float
     error: float
+
+    @property
+    def fit(self) -> np.ndarray:
+        """(n,) the mean of the fits."""
+        return self.chance @ self.fits
+
+    def draw(self, shared: float, weight: np.ndarray, draws: int, rng: np.random.Generator) -> np.ndarray:
+        """(draws, n) curves: a bandwidth by its chance, and what it would have made of other noise."""
+        root, k = np.sqrt(weight), int(np.argmax(self.chance))
+        standard = self.residual * root / np.sqrt(1 - np.clip(np.diag(self.hats[k]), 0, 0.95))
+        noise = resample(standard - standard.mean(), self.freedom, shared, draws, rng) / root
+        counts = rng.multinomial(draws, self.chance)
+        parts = np.split(noise, np.cumsum(counts)[:-1])
+        return np.concatenate([f + part @ hat.T for f, hat, part in zip(self.fits, self.hats, parts, strict=True)])
 
 
 def smooth(t: np.ndarray, y: np.ndarray, weight: np.ndarray, shared: float = 0.0) -> Smooth:
@@ -41,8 +58,12 @@ def smooth(t: np.ndarray, y: np.ndarray, weight: np.ndarray, shared: float = 0.0
     room = np.maximum(1 - _PENALTY * cost / n, 1e-3)
     error = ((residuals**2 * weight).mean(axis=1) + 1e-18) / room**2
     best = int(np.argmin(error))
-    hat = matrices[best]
-    return Smooth(fits[best], residuals[best], hat, max(n - float(np.trace(hat)), 2.0), float(error[best]))
+    count = n * (1 - shared) / (1 + shared)
+    chance = (error[best] / error) ** (count / 2)
+    likely = chance > _UNLIKELY
+    chance = chance[likely] / chance[likely].sum()
+    freedom = max(n - float(np.trace(matrices[best])), 2.0)
+    return Smooth(fits[likely], matrices[likely], chance, residuals[best], freedom, float(error[best]))
 
 
 def resample(residual: np.ndarray, freedom: float, shared: float, draws: int, rng: np.random.Generator) -> np.ndarray:
@@ -74,7 +95,9 @@ def _smoothers(clock: bytes, weights: bytes) -> np.ndarray:
     away = np.abs(x[:, None] - x[None, :])  # row i: the points seen from x_i
     reach = np.sort(away, axis=1)[:, min(3, n - 1)]  # never fewer than three neighbours
     width = np.maximum(np.array(BANDWIDTHS)[:, None], reach * 1.01)[:, :, None]
-    w = np.clip(1 - (away / width) ** 3, 0, None) ** 3 * weight
+    near = away / width
+    near = np.maximum(1 - near * near * near, 0)
+    w = near * near * near * weight
     ahead = x[None, :] - x[:, None]
     s0, s1, s2 = w.sum(2), (w * ahead).sum(2), (w * ahead**2).sum(2)
     determinant = np.maximum(s0 * s2 - s1**2, 1e-12 * s0**2)

@@ -10,9 +10,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 from scipy.optimize import lsq_linear, nnls
+
+from tunebook.analysis.curves.smoothing import resample
 
 _DECAYS = (0.01, 0.03, 0.1, 0.3, 1.0)
 _TURNS = 48
@@ -26,7 +29,8 @@ class Valley:
 
     `turns` (k,) indices of the points tried, `fits` (k, n), `chance` (k,) their posterior weights, `shared` the
     correlation of neighbouring residuals, `residual` (n,) and `freedom` of the best, `error` its cross-validated mean
-    squared error, `offset` (k,) what the second group of measurements lies above the first.
+    squared error, `offset` (k,) what the second group of measurements lies above the first. `designs` (k, n, 1 + p)
+    are a level and the columns, `share` (k, p) how much of each column is in the fits.
     """
 
     turns: np.ndarray
@@ -37,19 +41,27 @@ class Valley:
     shared: float
     error: float
     offset: np.ndarray
-    active: tuple[np.ndarray, ...]
+    designs: np.ndarray
+    share: np.ndarray
 
-    def draw(self, noise: np.ndarray, weight: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """(draws, n) curves: a turning point by its chance, and what that fit would have made of the `noise`."""
-        pick = rng.choice(len(self.turns), size=len(noise), p=self.chance)
+    def draw(self, shared: float, weight: np.ndarray, draws: int, rng: np.random.Generator) -> np.ndarray:
+        """(draws, n) curves: a turning point by its chance, and what that fit would have made of other noise."""
+        root = np.sqrt(weight)
+        standard = self.residual * root * np.sqrt(len(weight) / self.freedom)
+        noise = resample(standard, self.freedom, shared, draws, rng) / root
+        pick = np.sort(rng.choice(len(self.turns), size=len(noise), p=self.chance))
+        turns, starts = np.unique(pick, return_index=True)
+        used = np.column_stack([np.ones(len(self.share), dtype=bool), self.share > 0])[turns]
+        columns = self.designs[turns] * used[:, None, :]
+        weighted = np.swapaxes(columns, 1, 2) * weight
+        normal = weighted @ columns
+        diagonal = np.arange(normal.shape[1])
+        # Decays of like speed are nearly one column, and those not used are none.
+        normal[:, diagonal, diagonal] = np.where(used, normal[:, diagonal, diagonal] * (1 + 1e-9), 1.0)
+        shares = np.linalg.solve(normal, weighted)
         curves = self.fits[pick]
-        weighted = noise * weight
-        for k in np.unique(pick):
-            mine = pick == k
-            columns = self.active[k]
-            normal = columns.T @ (columns * weight[:, None])
-            normal[np.diag_indices_from(normal)] *= 1 + 1e-9  # decays of like speed are nearly one column
-            curves[mine] += np.linalg.lstsq(normal, (weighted[mine] @ columns).T)[0].T @ columns.T
+        for k, (start, end) in enumerate(pairwise([*starts, len(pick)])):
+            curves[start:end] += (noise[start:end] @ shares[k].T) @ columns[k].T
         return curves
 
 
@@ -66,22 +78,23 @@ def fit_valley(t: np.ndarray, y: np.ndarray, weight: np.ndarray, second: np.ndar
     basis, _ = np.linalg.qr(free * root)
     target = y * root[:, 0]
     target = target - basis @ (basis.T @ target)
-    scaled = designs * root
+    scaled = designs[:, :, 1:] * root
     scaled = scaled - basis @ (basis.T @ scaled)
     share = np.array([_shares(columns, target) for columns in scaled])
-    loss = ((target - np.einsum("knp,kp->kn", scaled, share)) ** 2).sum(axis=1)
-    fits = np.einsum("knp,kp->kn", designs, share)
+    loss = ((target - (scaled @ share[:, :, None])[:, :, 0]) ** 2).sum(axis=1)
+    fits = (designs[:, :, 1:] @ share[:, :, None])[:, :, 0]
     level = ((y - fits) * root[:, 0]) @ np.linalg.pinv(free * root).T
     fits = fits + level[:, :1]
     offsets = level[:, 1] if level.shape[1] > 1 else np.zeros(len(fits))
-    active = [np.column_stack([free[:, :1], design[:, x > 0]]) for design, x in zip(designs, share, strict=True)]
     used = (share > 0).sum(axis=1) + free.shape[1] + 1  # the turning point is a parameter too
     square = loss + 1e-14 * n
     best = int(np.argmin(square))
     residual = y - fits[best] - offsets[best] * second
     freedom = max(n - float(used[best]), 2.0)
     standard = residual * root[:, 0]
-    shared = float(np.clip(standard[1:] @ standard[:-1] / max(standard @ standard, 1e-300), 0, 0.9))
+    # A fit takes along what neighbours share: with so many parameters about twice their share of the measurements.
+    shared = standard[1:] @ standard[:-1] / max(standard @ standard, 1e-300) + 2 * used[best] / n
+    shared = float(np.clip(shared, 0, 0.9))
     # Correlated measurements count for fewer independent ones.
     count = freedom * (1 - shared) / (1 + shared)
     chance = np.exp(-count / 2 * np.log(square / square[best]))
@@ -96,7 +109,8 @@ def fit_valley(t: np.ndarray, y: np.ndarray, weight: np.ndarray, second: np.ndar
         shared=shared,
         error=float(square[best] / n / max(1 - 1.4 * used[best] / n, 0.1) ** 2),
         offset=offsets,
-        active=tuple(active),
+        designs=designs,
+        share=share,
     )
 
 
@@ -110,16 +124,14 @@ def _shares(columns: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=32)
 def _designs(times: bytes) -> tuple[np.ndarray, np.ndarray]:
-    """Turning points (k indices) and, for each, the columns (k, n, 9): decays and, from the point on, rises."""
+    """Turning points (k indices) and, for each, the columns (k, n, 11): a level, decays and, from there on, rises."""
     t = np.frombuffer(times)
     n = len(t)
     u = (t - t[0]) / (t[-1] - t[0])
-    falls = [-(1 - np.exp(-u / tau)) / (1 - np.exp(-1 / tau)) for tau in _DECAYS] + [-u]
+    falls = [-(1 - np.exp(-u / tau)) / (1 - np.exp(-1 / tau)) for tau in _DECAYS]
     last = max(n - 1 - _BORNE_OUT, n // 2)
     turns = np.unique(np.round(np.linspace(1, last, min(_TURNS, last))).astype(int))
     turns = turns[(u[turns] > 0) & (u[turns] < 1)]
-    designs = []
-    for turn in turns:
-        v = np.clip(u - u[turn], 0, None) / (u[-1] - u[turn])
-        designs.append(np.column_stack([*falls, v, v**2, (1 - np.exp(-4 * v)) / (1 - np.exp(-4))]))
-    return turns, np.array(designs)
+    v = np.clip(u - u[turns, None], 0, None) / (1 - u[turns, None])
+    same = np.broadcast_to(np.column_stack([np.ones(n), *falls, -u]), (len(turns), n, len(_DECAYS) + 2))
+    return turns, np.dstack([same, v, v * v, (1 - np.exp(-4 * v)) / (1 - np.exp(-4)), 1 - np.exp(-30 * v)])

@@ -135,15 +135,10 @@ def rank_jobs(
         priors=None if noise_sd is None else {"noise": (noise_sd, 0.3)},
     )
     spread = surface.noise_sd
-    # Neighbours may move a job's value by luck and error of its own, not beyond: its own curve has been measured.
-    reach = ALLOWED * np.sqrt((spread**2 + known) / counts)
-    draws = surface.draw(n_draws if len(means) <= 200 else n_draws // 4, np.random.default_rng([seed, 1]))
-    center = np.clip(surface.theta_mean.mean(0) + surface.center, means - reach, means + reach)
-    draws = np.clip(draws, means - reach, means + reach)
-    table = _configuration_table(center, draws, yardstick, level)
-    rows = table.iloc[member].reset_index(drop=True)
+    draws = _jobs(surface, y, own_sd**2, member, n_draws if len(y) <= 200 else n_draws // 4, seed)
+    table = _table(draws.mean(0), draws, yardstick, level)
     frame = pd.concat(
-        [jobs[["id", "observed"]], pd.DataFrame({"configuration": member, "seeds": counts[member].astype(int)}), rows],
+        [jobs[["id", "observed"]], pd.DataFrame({"configuration": member, "seeds": counts[member].astype(int)}), table],
         axis=1,
     )
     better_first = frame["observed"] if measure == "loss" else -frame["observed"]
@@ -153,6 +148,22 @@ def rank_jobs(
     frame.loc[winner, "indistinguishable"] = False
     source = _noise_source(surface, within[1] if noise_sd is None else 0)
     return Ranking(frame, winner, level, yardstick, spread, source, float(np.expm1(2 * spread)), names, surface, draws)
+
+
+def _jobs(surface: Surface, y: Array, variance: Array, member: Any, n: int, seed: int) -> Array:
+    """`n` draws of what each job's checkpoint truly gives (n x jobs, on the modelled scale).
+
+    A job is its configuration's value and the luck of its seed, measured with `variance`: what was measured well
+    speaks for itself, what was not leans on its configuration.
+    """
+    theta = surface.draw(n, np.random.default_rng([seed, 1]))[:, member]
+    per = -(-n // len(surface.settings))
+    luck = np.repeat(surface.settings.noise, per)[:n, None] ** 2
+    trust = luck / (luck + variance)
+    z = np.random.default_rng([seed, 8]).standard_normal(theta.shape)
+    reach = ALLOWED * np.sqrt(variance)
+    # Others may move a job's value by the error of its own, not beyond: its own curve has been measured.
+    return np.clip(theta + trust * (y - theta) + np.sqrt(trust * variance) * z, y - reach, y + reach)
 
 
 def _noise_source(surface: Surface, replicates: int) -> NoiseSource:
@@ -174,7 +185,7 @@ def configurations(jobs: pd.DataFrame, hyperparameters: Sequence[str]) -> tuple[
     return varied, points, member.reshape(-1)
 
 
-def _configuration_table(center: Array, draws: Array, measure: Measure, level: float) -> pd.DataFrame:
+def _table(center: Array, draws: Array, measure: Measure, level: float) -> pd.DataFrame:
     """One row a configuration: the posterior summaries of `Ranking.frame`."""
     tail = (1 - level) / 2
     low, high = np.quantile(draws, [tail, 1 - tail], axis=0)

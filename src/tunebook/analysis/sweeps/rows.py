@@ -208,7 +208,7 @@ def compared_jobs(
             "id": job_id,
             "label": labels[job_id],
             "settings": {name: row[name] for name in hyperparameters},
-            "reason": diagnosis.reason if diagnosis else "",
+            "reason": diagnosis.told if diagnosis else "",
             "step": kept["step"] if kept else row.get("recommended_step"),
             "epoch": _plain(kept.get("epoch")) if kept else None,
             "train_again": diagnosis.train_again["n_epochs"] if diagnosis and diagnosis.train_again else None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,6 +15,12 @@ from tunebook.analysis.sweeps.surface import Array
 
 # A loss that a file rounds to nought still has a logarithm.
 SMALLEST_LOSS = 1e-5
+# Standard deviation of the logarithm of one loss of the whole validation file: training moves it from step to step, and
+# other examples would give another.
+WHOLE_ERROR = 0.012
+# A checkpoint is no point of a smooth curve: this share of what its neighbours scatter by is its own, up to the above.
+OFF_CURVE, NEIGHBOURS = 0.4, 9
+LEAST_ERROR = 0.0015
 
 
 @dataclass(frozen=True)
@@ -50,18 +57,18 @@ def score_run(run: Run, diagnosis: Diagnosis) -> RunScore | None:
     names = ("full_valid_mean_reward", "valid_mean_reward") if reward else ("full_valid_loss", "valid_loss")
     whole = _at(table, names[0], step)
     near = max(2.0, 0.05 * float(table["step"].iloc[-1]))
-    batches = None
-    if whole is None or (step is not None and abs(whole[0] - step) > near):
-        batches = _curve_at(diagnosis, table, step, measure) if diagnosis.metric in names else None
-        if batches is None and whole is None:
-            batches = _last_batches(table, names[1], measure)
-    if batches is not None:
-        at, value, sd = batches
-        return RunScore(_positive(value, measure), sd, at, _accuracy(table, at, whole=False), measure, names[1])
-    if whole is None:
+    there = whole is not None and (step is None or abs(whole[0] - step) <= near)
+    found, source = None, diagnosis.metric
+    if source in names and not (there and source == names[1]):
+        found = _curve_at(diagnosis, table, step, measure)
+    if found is None and whole is not None:
+        found, source = (*whole, WHOLE_ERROR), names[0]
+    if found is None:
+        found, source = _last_batches(table, names[1], measure), names[1]
+    if found is None:
         return None
-    at, value = whole
-    return RunScore(_positive(value, measure), 0.0, at, _accuracy(table, at, whole=True), measure, names[0])
+    at, value, sd = found
+    return RunScore(_positive(value, measure), sd, at, _accuracy(table, at, whole=source == names[0]), measure, source)
 
 
 def _positive(value: float, measure: str) -> float:
@@ -107,10 +114,12 @@ def _curve_at(
     if len(measured) >= 3:
         value = float(np.clip(value, measured.min(), measured.max()))
         away = scale(measured) - scale(np.interp(at_steps, steps, smooth))
+        near = np.argsort(np.abs(at_steps - at), kind="stable")
         noise = 1.4826 * float(np.median(np.abs(away - np.median(away)))) / np.sqrt(3)
-        if sd > noise:
-            near = measured[np.argsort(np.abs(at_steps - at), kind="stable")[:3]]
-            value, sd = float(np.median(near)), noise
+        if sd > noise > 0:
+            value, sd = float(np.median(measured[near[:3]])), noise
+        moved = min(OFF_CURVE * float(np.sqrt((away[near[:NEIGHBOURS]] ** 2).mean())), WHOLE_ERROR)
+        sd = math.hypot(sd, moved, LEAST_ERROR)
     return at, value, sd if np.isfinite(sd) else 0.0
 
 

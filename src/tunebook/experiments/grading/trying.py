@@ -140,7 +140,7 @@ def _answers(
     settings = Settings(temperature=1.0, seed=seed, samples=samples)
     asked = [(question, Asked(question.case, model, sample)) for question in questions for sample in range(samples)]
     with ThreadPoolExecutor(concurrency) as threads:
-        replies = threads.map(lambda each: ask(workspace.client, each[1], settings, lambda: 0.0), asked)
+        replies = threads.map(lambda each: ask(workspace, each[1], settings, lambda: 0.0), asked)
         return [
             Probe(BASE, q, str(reply["answer"]))
             for (q, _), reply in zip(asked, replies, strict=True)

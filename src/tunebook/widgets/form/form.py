@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 
 from tunebook.catalogue import Catalogue, load_catalogue
-from tunebook.money import DEFAULT_TIER
+from tunebook.money import DEFAULT_TIER, TYPED, remember_price
 from tunebook.show import Card, Code, Fold, Text, escape
 from tunebook.widgets.clicks import Clicks, in_thread
 from tunebook.widgets.form.deploy_field import DeployField
-from tunebook.widgets.form.fields import DESCRIBED, METHOD_ROWS, grouped, make_fields, row
+from tunebook.widgets.form.fields import DESCRIBED, METHOD_ROWS, PRICE_UNIT, PRICE_UNITS, grouped, make_fields, row
 from tunebook.widgets.form.file_picker import FilePicker, local_files
 from tunebook.widgets.form.grader_field import GraderField
 from tunebook.widgets.form.notes import moved
 from tunebook.widgets.form.start import StartFrom
-from tunebook.widgets.form.state import FormState, resolve
-from tunebook.widgets.form.values import PRICE, FormValues, Note, typed, values_of_job
+from tunebook.widgets.form.state import FormState, price_typed, resolve
+from tunebook.widgets.form.values import PRICE, FormValues, Note, number_or_text, typed, values_of_job
 from tunebook.widgets.live.cell import LiveCell
 from tunebook.widgets.live.watcher import Follow, replace_watchers
 from tunebook.widgets.outputs import cell_and_count, free_from_cell
@@ -106,6 +106,8 @@ class JobForm(Panel):
         for name, given in (files or {}).items():
             self._pickers[name].set(given or None)
         self._settling = False
+        if not self.fields[PRICE].value:
+            self._show_price()
         self.update()
 
     # ---- widgets
@@ -175,20 +177,53 @@ class JobForm(Panel):
 
     def _connect(self) -> None:
         for name, widget in self.fields.items():
-            react = self._repair_pairs if name == "model" else self._changed
+            react = self._reactions.get(name, self._changed)
             widget.observe(self._clicks.guard(react), "value")
         self.create_button.on_click(self._clicks.guard(lambda _: self._create_pressed()))
         self.yes_button.on_click(self._clicks.guard(lambda _: self._confirmed()))
         self.no_button.on_click(self._clicks.guard(lambda _: self._ask(None)))
 
-    def _changed(self, change: Any) -> None:
-        if not self._settling:  # a choice of one's own: nothing to be told about it any more
+    def _changed(self, change: Any = None) -> None:
+        if change is not None and not self._settling:  # a choice of one's own: nothing to be told about it any more
             self._moved |= {name: None for name in self._moved if self.fields[name] is change["owner"]}
         self.update()
 
     def _item_names(self) -> list[str]:
         """The keys of the training file's items, as far as it was read."""
         return list(dict.fromkeys(key for item in self._pickers["training"].choice.items for key in item))
+
+    @property
+    def _reactions(self) -> dict[str, Callable[[Any], None]]:
+        """What a changed field does beside showing what follows from it."""
+        priced = dict.fromkeys(("method", "training_type"), self._show_price)
+        return {"model": self._repair_pairs, PRICE: self._keep_price, **priced}
+
+    def _keep_price(self, change: Any) -> None:
+        """A price that was typed is that of this model and tier from now on; an emptied field forgets it."""
+        if self._settling:
+            return
+        values = self.values
+        typed = number_or_text(values[PRICE], float)
+        if typed == "auto" or price_typed(typed) is not None:
+            tier, hourly = values["training_type"] or DEFAULT_TIER, values["method"] == "reinforcement"
+            remember_price(values["model"], tier, price_typed(typed), hourly=hourly, today=self._today())
+            self.catalogue = load_catalogue()
+        self._changed(change)
+
+    def _show_price(self, change: Any = None) -> None:
+        """Show the price that was typed for this model, tier and method, if one was."""
+        if self._settling:
+            return
+        values = self.values
+        price = self.catalogue.price(values["model"], values["training_type"] or DEFAULT_TIER)
+        hourly = values["method"] == "reinforcement"
+        own = price is not None and price.source == TYPED and (price.usd_per_hour is not None) == hourly
+        self._settling = True
+        try:
+            self.fields[PRICE].value = f"{price.usd:g}" if own and price is not None else ""
+        finally:
+            self._settling = False
+        self._changed(change)
 
     def _repair_pairs(self, _: Any) -> None:
         if not self._settling:
@@ -197,7 +232,7 @@ class JobForm(Panel):
             )
             for picker in self._pickers.values():
                 picker.check_again()
-            self.update()
+            self._show_price()
 
     def _offer_pairs(self, model: str, method: str, training_type: str) -> None:
         """Only methods and tiers this model has; a choice it does not have falls back to the first it has."""
@@ -276,8 +311,8 @@ class JobForm(Panel):
             put(widget, "".join(lines))
         method = self.fields["method"].value
         for name, methods in METHOD_ROWS.items():
-            shown = method in methods and not (name == PRICE and getattr(self.workspace, "embedded", False))
-            self._rows[name].layout.display = "" if shown else "none"
+            self._rows[name].layout.display = "" if method in methods else "none"
+        self.fields[PRICE].description = PRICE_UNITS.get(method, PRICE_UNIT)
 
     def _show_code(self, state: FormState) -> None:
         none = note("The request stands here once the fields marked ✕\ufe0e can be read.")

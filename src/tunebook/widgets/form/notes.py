@@ -21,23 +21,36 @@ def note_model(values: FormValues, model: Model | None, facts: Catalogue, today:
     if model is None:
         return
     notes.append(Note(f"{model.modality}; {' or '.join(model.methods)}; {model.state} (catalogue of {facts.as_of})."))
-    if model.retires is not None:
-        days = (model.retires - today).days
-        if days < 0:
-            notes.append(Note(f"Retired on {model.retires}: the service may refuse it.", "warning"))
-        elif days <= RETIRES_SOON_DAYS:
-            notes.append(
-                Note(f"Retires on {model.retires}, in {days} days; what is tuned from it goes too.", "warning")
-            )
-    standard = values["training_type"] in ("", DEFAULT_TIER)
-    if values.region and standard and not offered_in(model, values.region):
-        where = ", ".join(model.regions) or "no region"
-        notes.append(Note(f"Standard training of it is offered in {where}, not in {values.region}.", "warning"))
+    notes += _retiring(model, today)
+    tier = facts.training_type(values["training_type"] or DEFAULT_TIER)
+    offered = facts.regions(model.id, tier.id) if tier is not None else None
+    if values.region and offered is not None and not offered_in(facts, model, offered.offer, values.region):
+        where = ", ".join(offered.regions)
+        notes.append(Note(f"{offered.offer} training of it is offered in {where}, not in {values.region}.", "warning"))
 
 
-def offered_in(model: Model, region: str) -> bool:
-    """Whether Standard training of the model is offered in a region, written `West US` or `westus`."""
-    return region.lower().replace(" ", "") in model.regions
+def _retiring(model: Model, today: date) -> Iterator[Note]:
+    """Since when, or from when on, it cannot be trained; and when what is tuned from it stops answering."""
+    ends = model.retires
+    if ends is None:
+        return
+    known = f"(as known on {ends.dated})"
+    stops = ends.training or ends.base
+    if stops is not None and stops <= today:
+        yield Note(f"Training of it ended on {stops} {known}: the service may refuse it.", "warning")
+    elif ends.base is not None and ends.base <= today and stops is not None:
+        told = f"Since {ends.base} only those who trained it before may train it, until {stops} at least {known}."
+        yield Note(told, "warning")
+    elif stops is not None and (stops - today).days <= RETIRES_SOON_DAYS:
+        yield Note(f"Training of it ends on {ends.base or stops}, for newcomers at least {known}.", "warning")
+    if ends.deployment is not None and (days := (ends.deployment - today).days) <= RETIRES_SOON_DAYS:
+        yield Note(f"What is tuned from it is served until {ends.deployment}, {days} days from now.", "warning")
+
+
+def offered_in(facts: Catalogue, model: Model, tier: str, region: str) -> bool:
+    """Whether training of the model as a tier is offered in a region (`West US` or `westus`), as far as known."""
+    offered = facts.regions(model.id, tier)
+    return offered is None or region.lower().replace(" ", "") in offered.regions
 
 
 def note_problems(problems: Iterable[RequestProblem], notes: dict[str, list[Note]]) -> None:

@@ -252,7 +252,7 @@ class LiveCell(Panel):
         if snapshot.results is None:
             return
         frame = snapshot.results.frame
-        measured = (int(frame[c].notna().sum()) for c in ("valid_loss", "full_valid_loss") if c in frame)
+        measured = (int(frame[c].notna().sum()) for c in frame if str(c).startswith(("valid_", "full_valid_")))
         new = (*measured, snapshot.ended, len(snapshot.checkpoints))
         began = time.perf_counter()
         if new == self._judged or (began < self._judge_again_at and not snapshot.ended):
