@@ -145,6 +145,7 @@ def _serve(options: argparse.Namespace, create_app: Callable[[Service], App]) ->
         with _listen(options.port) as listener:
             address = f"127.0.0.1:{listener.getsockname()[1]}"
             record = {"endpoint": f"http://{address}", "api_key": _key(options), "pid": os.getpid()}
+            record |= {"run_graders": options.run_graders}
             written = [folder / _RECORD]
             try:
                 if options.tls:

@@ -151,6 +151,24 @@ def test_a_grader_begins_with_one_of_its_type_made_for_the_items_of_the_file(wor
     assert form._grader.starters.value == ""
 
 
+def test_the_switch_says_what_a_deployment_costs_and_asks_for_it_with_the_job(workspace) -> None:
+    asked = []
+    make = workspace.jobs.create
+    workspace.jobs.create = lambda request, **more: asked.append(more) or make(request)
+    form = form_of(workspace)
+    assert "deploy_when_done" not in texts(form.widget)
+
+    form.deploying.switch.value = True
+    assert "A deployment needs a name." in texts(form.deploying.widget)
+    form.deploying.name.value = "support-v1"
+    form.deploying.sku.value = "developer"
+    assert "Removed 24 hours after its creation" in texts(form.deploying.widget)
+    assert "job.deploy_when_done(" in texts(form.widget)
+
+    form.create_button.click()
+    assert asked == [{"deploy": {"name": "support-v1", "sku": "developer", "checkpoint": "diagnosis"}}]
+
+
 def test_what_was_accepted_otherwise_than_asked_is_said_in_the_live_cell(workspace) -> None:
     make = workspace.jobs.create
 

@@ -10,3 +10,4 @@ from .request import JobRequest as JobRequest
 from .request import RequestProblem as RequestProblem
 from .watching import JobSnapshot as JobSnapshot
 from .watching import follow as follow
+from .when_done import DeployOrder as DeployOrder

@@ -9,6 +9,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+from tunebook.catalogue import state_folder
 from tunebook.service.addresses import PUBLIC, Cloud, read_endpoint
 from tunebook.service.clients import make_client
 from tunebook.service.deployments import Deployments
@@ -71,6 +72,7 @@ def connect(
     resource_group: str | None = None,
     resource_id: str | None = None,
     state: str | os.PathLike[str] | None = None,
+    run_graders: bool = False,
     environ: Mapping[str, str] | None = None,
     say: Callable[[str], object] = print,
 ) -> Workspace:
@@ -88,15 +90,20 @@ def connect(
     subscription, resource_group, or the whole resource_id: where the resource stands in Azure, which deploying needs.
         None reads `AZURE_SUBSCRIPTION_ID`, `AZURE_RESOURCE_GROUP` and `AZURE_OPENAI_RESOURCE_ID`; what is still
         missing is found from the endpoint, once, when it is needed.
-    state: folder of the embedded service, by default `TUNEBOOK_STATE` or the user's data folder.
+    state: folder of the embedded service and of deployments that wait for their jobs, by default `TUNEBOOK_STATE` or
+        the user's data folder.
+    run_graders: of the embedded service, an instance of its own that runs the code of python graders: your code, on
+        your machine. Azure runs them on its own, and takes no notice.
 
-    Nothing is sent yet, except that the embedded service is started if it does not run.
+    Nothing is sent yet, except that the embedded service is started if it does not run, and that deployments asked for
+    with `job.deploy_when_done` are taken up again.
     Raises ServiceError for an address that cannot be one, and when the embedded service does not start.
 
     >>> tb.connect("https://contoso.openai.azure.com", api_key="…")
     <Workspace contoso: Azure OpenAI resource at https://contoso.openai.azure.com>
     """
     environ = os.environ if environ is None else environ
+    folder = Path(state) if state else state_folder(environ) / ("run-graders" if run_graders else "")
     if endpoint is None:
         endpoint = environ.get("AZURE_OPENAI_ENDPOINT") or None
         if endpoint is None:
@@ -104,7 +111,7 @@ def connect(
             endpoint = "local"
     prove: Callable[[], str | None] | None = None
     if endpoint == "local":
-        instance = running_instance(Path(state) if state else None, environ=environ)
+        instance = running_instance(folder, run_graders=run_graders)
         prove = partial(_prove, instance)
         key: str | Callable[[], str] = instance.api_key
         address, name, embedded = instance.endpoint, "embedded", True
@@ -117,7 +124,7 @@ def connect(
             cloud = replace(cloud, management_scope=f"{management_url.rstrip('/')}/.default")
         address, name, embedded = meant.address, meant.name, meant.loopback
         key = api_key or environ.get("AZURE_OPENAI_API_KEY") or _entra_token(credential, cloud)
-    return Workspace(
+    workspace = Workspace(
         make_client(address, key, api_version, headers, prove),
         name=name,
         endpoint=address,
@@ -127,7 +134,11 @@ def connect(
         prove=prove,
         place=Place.of(subscription, resource_group, resource_id, environ),
         credential=credential,
+        state=folder,
     )
+    for order in workspace.deployments.resume():
+        say(f"{order.name} is still to be deployed when {order.job} has ended: taken up again.")
+    return workspace
 
 
 def _prove(instance: Instance) -> str | None:

@@ -21,6 +21,7 @@ from tunebook.service.preflight import Preflight, judge_deployment, model_format
 from tunebook.service.refusals import CALLER_ROLE, refused
 from tunebook.service.resource import Resource
 from tunebook.service.terms import Terms, deployment_terms, sku_name
+from tunebook.service.when_done import CHOICES, Choice, DeployOrder, Orders
 from tunebook.show import Card, Items, Shown, facts
 
 _LONGEST_PAUSE_S = 15.0  # a deployment takes minutes: looking four times a minute is enough
@@ -34,6 +35,7 @@ class Deployments:
 
     def __init__(self, resource: Resource) -> None:
         self._resource = resource
+        self._orders = Orders(resource, self.create)
 
     def create(
         self,
@@ -82,6 +84,50 @@ class Deployments:
             say(f"{name}: it serves {wanted} already.")
             operation = None
         return self.wait(name, timeout_s=timeout_s, say=say, sleep=sleep, clock=clock, operation=operation)
+
+    def when_done(
+        self,
+        job: Job,
+        *,
+        name: str,
+        sku: str = "standard",
+        capacity: int = 1,
+        checkpoint: Choice = "diagnosis",
+        say: Callable[[str], object] = print,
+    ) -> DeployOrder:
+        """Deploy a checkpoint of a job once it has succeeded; `job.deploy_when_done` says it all."""
+        self.check_order(job.job.model, name=name, sku=sku, capacity=capacity, checkpoint=checkpoint)
+        order = self._orders.add(job, name=name, sku=sku, capacity=capacity, checkpoint=checkpoint)
+        here = "Nothing is billed here; at Azure: " if self._resource.embedded else ""
+        for line in self._terms(sku, _future(job.job.model)).lines:
+            say(f"{name}, once it is deployed: {here}{line}")
+            here = ""
+        return order
+
+    def check_order(self, base: str, *, name: str, sku: str, capacity: int, checkpoint: Choice) -> None:
+        """Raises RequestError for a deployment that would be refused whatever the job makes of `base`."""
+        if checkpoint not in CHOICES:
+            raise RequestError(f"checkpoint={checkpoint!r} is none of {', '.join(CHOICES)}.")
+        found = self.check(_future(base), name=name, sku=sku, capacity=capacity, elsewhere=True)
+        if refused := [finding for finding in found.refused if finding.check != "model"]:
+            told = " ".join(f"{finding.check}: {finding.message}" for finding in refused)
+            raise RequestError(f"Deploying as {name!r} would be refused. {told}")
+
+    def orders(self) -> list[DeployOrder]:
+        """What was asked to be deployed when a job has ended, on this machine, the newest first.
+
+        >>> [order.name for order in ws.deployments.orders()]
+        [...]
+        """
+        return self._orders.all()
+
+    def withdraw(self, job_id: str) -> DeployOrder:
+        """Take back what was to be deployed when this job has ended. Raises RequestError where it is too late."""
+        return self._orders.withdraw(job_id)
+
+    def resume(self) -> list[DeployOrder]:
+        """Watch again what is still to be deployed; `connect` does it."""
+        return self._orders.resume()
 
     def check(
         self, model: Any, *, name: str, sku: str = "standard", capacity: int = 1, elsewhere: bool = False
@@ -375,6 +421,11 @@ def deployable_name(model: Any) -> str:
             "(job.checkpoints()), or the name of a model."
         )
     return name.strip()
+
+
+def _future(base: str) -> str:
+    """A name such as the models tuned from `base` have: what it costs and when it ends is the same for all."""
+    return base if ".ft-" in base else f"{base}.ft-"
 
 
 def _is_base(name: str) -> bool:

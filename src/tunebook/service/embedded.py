@@ -16,12 +16,10 @@ import tempfile
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tunebook.catalogue import state_folder
 from tunebook.errors import ServiceError
 
 _START_TIMEOUT_S = 30.0
@@ -34,21 +32,27 @@ class Instance:
 
     endpoint: str
     api_key: str = field(repr=False)
+    run_graders: bool = False
 
 
-def running_instance(state: Path | None = None, *, environ: Mapping[str, str] | None = None) -> Instance:
-    """The instance of this state folder, started if none lives. Raises ServiceError when it does not start."""
-    folder = state or state_folder(environ)
+def running_instance(folder: Path, *, run_graders: bool = False) -> Instance:
+    """The instance of this state folder, started if none lives. Raises ServiceError when it does not start, and when
+    the one that lives does not run graders although it should."""
     instance = _recorded(folder)
-    if instance is not None and proves_itself(instance):
-        return instance
-    return _start(folder)
+    if instance is None or not proves_itself(instance):
+        return _start(folder, run_graders)
+    if run_graders and not instance.run_graders:
+        raise ServiceError(
+            f"The embedded service of {folder} runs already, without run_graders. Give another folder as state=, or "
+            "end that one (it ends by itself an hour after its last request)."
+        )
+    return instance
 
 
 def _recorded(folder: Path) -> Instance | None:
     try:
         record = json.loads((folder / "service.json").read_text("utf-8"))
-        return Instance(str(record["endpoint"]), str(record["api_key"]))
+        return Instance(str(record["endpoint"]), str(record["api_key"]), record.get("run_graders") is True)
     except (OSError, ValueError, KeyError, TypeError):
         return None  # never started, or stopped half-way through writing: starting anew mends both
 
@@ -74,8 +78,9 @@ def proves_itself(instance: Instance) -> bool | None:
         return False
 
 
-def _start(folder: Path) -> Instance:
+def _start(folder: Path, run_graders: bool) -> Instance:
     command = [sys.executable, "-m", "tunebook_local", "--state", str(folder), "--json"]
+    command += ["--run-graders"] if run_graders else []
     with tempfile.TemporaryFile("w+") as complaints:  # a pipe nobody reads would block the service one day
         process = subprocess.Popen(  # noqa: S603 - our own module, no shell
             command,
@@ -88,7 +93,7 @@ def _start(folder: Path) -> Instance:
         line = _announced(process, _START_TIMEOUT_S)
         try:
             record = json.loads(line)
-            instance = Instance(record["endpoint"], record["api_key"])
+            instance = Instance(record["endpoint"], record["api_key"], run_graders)
             if instance.endpoint.startswith("http://"):
                 return instance
             raise ServiceError(

@@ -49,6 +49,7 @@ class Jobs:
         self,
         request: JobRequest,
         *,
+        deploy: Mapping[str, Any] | None = None,
         retries: int = 2,
         say: Callable[[str], object] = print,
         sleep: Callable[[float], object] = time.sleep,
@@ -58,6 +59,7 @@ class Jobs:
         When the answer is lost, the service is asked for the job before it is sent again, at most `retries` times, and
         `say` gets a sentence about it; 0 leaves that question to the caller. So that the job can be known again, it
         gets a seed where the request has none (as the service would give it one).
+        deploy: the arguments of `job.deploy_when_done`, e.g. `{"name": "support-v1", "sku": "globalstandard"}`.
         Raises ServiceError when it is not known in the end whether there is a job.
         `job.differences` says where what was accepted is not what was asked.
 
@@ -70,6 +72,10 @@ class Jobs:
         refused += refused or [RequestProblem("grader", "error", told) for told in self._unfilled(request)]
         if refused:
             raise RequestError("This job would be refused. " + " ".join(map(str, refused)))
+        order: dict[str, Any] = {"sku": "standard", "capacity": 1, "checkpoint": "diagnosis"} | dict(deploy or {})
+        if deploy:
+            workspace: Any = self._resource
+            workspace.deployments.check_order(request.model, **order)
         body, known = request.to_json(), set[str]()
         if retries and "seed" not in body:
             body["seed"] = secrets.randbelow(_SEEDS)
@@ -89,7 +95,10 @@ class Jobs:
             say=say,
             sleep=sleep,
         )
-        return Job(self._resource, job, asked=request)
+        made = Job(self._resource, job, asked=request)
+        if deploy:
+            made.deploy_when_done(**order, say=say)
+        return made
 
     def _unfilled(self, request: JobRequest) -> list[str]:
         """What the grader names and no example of a file has; a file that cannot be read is left to the service."""
@@ -190,6 +199,29 @@ class Job(Shown):
             return kept[-1].fine_tuned_model_checkpoint
         advice = "" if self.ended else " Wait until it has ended, or pause it for a checkpoint."
         raise JobNotFinished(f"{self.id} is {self.status} and has no model or checkpoint to deploy.{advice}")
+
+    def deploy_when_done(
+        self,
+        name: str,
+        sku: str = "standard",
+        *,
+        capacity: int = 1,
+        checkpoint: str = "diagnosis",
+        say: Callable[[str], object] = print,
+    ) -> Any:
+        """Deploy a checkpoint when the job has succeeded: the one the diagnosis recommends, or the `last`.
+
+        Says at once what the deployment will cost and what will end it. A watcher in this process waits for the job;
+        the order stands in the state folder and is taken up by the next `tb.connect()` to the same resource, so a
+        restarted kernel loses nothing. Nothing is deployed twice, and nothing when the job fails.
+        `ws.deployments.orders()` shows how far it is, `ws.deployments.withdraw(job.id)` takes it back.
+        Raises RequestError for a name, SKU or capacity that would be refused.
+
+        >>> job.deploy_when_done("support-v2", say=str).state in ("waiting", "deploying", "done")
+        True
+        """
+        deployments = self.workspace.deployments
+        return deployments.when_done(self, name=name, sku=sku, capacity=capacity, checkpoint=checkpoint, say=say)
 
     def continue_with(self, training_file: str, **settings: Any) -> JobRequest:
         """The request for a job that trains this one's model further, on another file.

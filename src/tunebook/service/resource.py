@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from openai import OpenAI
 
+from tunebook.catalogue import state_folder
 from tunebook.service.addresses import PUBLIC, Cloud
 from tunebook.service.management import Management, Place
 
@@ -17,9 +19,9 @@ class Resource:
 
     `dated_client` is the same sign-in at the dated addresses, which have operations that `/v1/` has not. `name` is
     shown wherever something of this resource is shown; `embedded` says that the service behind it is the stand-in on
-    this machine; `poll_interval_s` are the shortest and the longest pause, in seconds, between two looks at a job.
-    `learned` is what deployments turned out not to take: deployment -> parameter -> the name it goes by there, None
-    where it is left out.
+    this machine; `poll_interval_s` are the shortest and the longest pause, in seconds, between two looks at a job;
+    `state` is the folder of what outlives this process. `learned` is what deployments turned out not to take:
+    deployment -> parameter -> the name it goes by there, None where it is left out.
     """
 
     def __init__(
@@ -33,6 +35,7 @@ class Resource:
         place: Place | None = None,
         credential: Any = None,
         cloud: Cloud = PUBLIC,
+        state: Path | None = None,
         prove: Callable[[], str | None] | None = None,
     ) -> None:
         self.client = client
@@ -50,6 +53,7 @@ class Resource:
         )
         self.learned: dict[str, dict[str, str | None]] = {}
         self._dated = dated
+        self.state = state or state_folder()
 
     @cached_property
     def dated_client(self) -> OpenAI:

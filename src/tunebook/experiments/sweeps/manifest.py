@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import json
 import os
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -20,6 +19,7 @@ import msgspec
 
 from tunebook.errors import TunebookError
 from tunebook.experiments.sweeps.plan import Trial
+from tunebook.service.locks import held
 from tunebook.service.request import JobRequest
 from tunebook.words import is_number
 
@@ -123,18 +123,14 @@ def told(folder: Path) -> Iterator[None]:
 def locked(folder: Path) -> Iterator[None]:
     """Hold a sweep's folder while it runs: two processes would send its jobs twice.
 
-    The lock is SQLite's, which the operating system takes back when a process dies, on every platform. Raises
-    TunebookError when another process holds it.
+    Raises TunebookError when another process holds it.
     """
-    with closing(sqlite3.connect(folder / _LOCK, timeout=0, isolation_level=None)) as lock:
-        try:
-            lock.execute("BEGIN EXCLUSIVE")
-        except sqlite3.OperationalError as error:
-            if "locked" in str(error):  # other errors: a file system that knows no locks
-                raise TunebookError(
-                    f"{folder}: this sweep is being run already, by another notebook or command. "
-                    "Interrupt that one first (no job ends by it), or look on with Sweep.open(folder).plan."
-                ) from None
+    with held(folder / _LOCK) as mine:
+        if not mine:
+            raise TunebookError(
+                f"{folder}: this sweep is being run already, by another notebook or command. "
+                "Interrupt that one first (no job ends by it), or look on with Sweep.open(folder).plan."
+            )
         yield
 
 

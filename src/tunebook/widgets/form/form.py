@@ -13,6 +13,7 @@ from tunebook.catalogue import Catalogue, load_catalogue
 from tunebook.money import DEFAULT_TIER, TYPED, remember_price
 from tunebook.show import Card, Code, Fold, Text, escape
 from tunebook.widgets.clicks import Clicks, in_thread
+from tunebook.widgets.form.deploy_field import DeployField
 from tunebook.widgets.form.fields import DESCRIBED, METHOD_ROWS, PRICE_UNIT, PRICE_UNITS, grouped, make_fields, row
 from tunebook.widgets.form.file_picker import FilePicker, local_files
 from tunebook.widgets.form.grader_field import GraderField
@@ -132,6 +133,7 @@ class JobForm(Panel):
         self._notes = {name: ipywidgets.HTML() for name in (*self.fields, *self._pickers)}
         self.start_from = StartFrom(self._start, self._clicks.guard)
         self._grader = GraderField(self.fields["grader"], self._item_names, self._clicks.guard)
+        self.deploying = DeployField(self._clicks.guard, self.update)
         self._estimate, self._question, self._waits = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
         self.create_button = button("Create job", "Send the request below to the service", "primary")
         place(self.create_button, width="170px", margin="6px 0 2px 0")
@@ -152,7 +154,7 @@ class JobForm(Panel):
         self._rows = {name: row(control, self._notes[name]) for name, control in controls.items()}
         for name, picker in self._pickers.items():
             self._rows[name] = row(picker.widget, self._notes[name])
-        sections = [row(self.start_from.widget, ipywidgets.HTML()), *grouped(self._rows)]
+        sections = [row(self.start_from.widget, ipywidgets.HTML()), *grouped(self._rows), self.deploying.widget]
         tabs = ipywidgets.Tab(list(self._code.values()), titles=[f"Request as {name}" for name in self._code])
         place(tabs, margin="8px 0 0 0", max_width="960px")
         self._creating = ipywidgets.HBox([self.create_button, self._waits])
@@ -292,6 +294,7 @@ class JobForm(Panel):
     def _show(self, state: FormState) -> None:
         self._show_notes(state)
         self._show_code(state)
+        self.deploying.show(self.fields["model"].value, free=getattr(self.workspace, "embedded", False))
         put(self._estimate, note(state.estimate.words))
         put(self._waits, note(self._waiting_for(state), "warning") if state.missing else "")
         if self._open_question and state.ask != self._open_question:
@@ -313,7 +316,11 @@ class JobForm(Panel):
 
     def _show_code(self, state: FormState) -> None:
         none = note("The request stands here once the fields marked ✕\ufe0e can be read.")
-        for name, code in (("Python", state.python), ("curl", state.curl), ("JSON", state.body)):
+        for name, code in (
+            ("Python", state.python and state.python + self.deploying.code),
+            ("curl", state.curl),
+            ("JSON", state.body),
+        ):
             put(self._code[name], rendered(Code(code)) if code else none)
 
     def _waiting_for(self, state: FormState) -> str:
@@ -392,14 +399,14 @@ class JobForm(Panel):
             picker.upload(self.workspace)
         request, examples = self.request, self._pickers["training"].choice.examples
         assert request is not None  # noqa: S101 - `ready` was asked before
-        self.job = self.workspace.jobs.create(request)
+        self.job = self.workspace.jobs.create(request, **self.deploying.arguments)
         self._become_live(request, examples)
         return ""  # the live cell says the rest
 
     def _become_live(self, request: JobRequest, examples: int | None) -> None:
         """The form turns into the live cell of its job; what was asked stays readable above it."""
         assert self.job is not None  # noqa: S101
-        asked = Fold(f"Request sent to {self.workspace.name}", [Code(request.to_python())])
+        asked = Fold(f"Request sent to {self.workspace.name}", [Code(request.to_python() + self.deploying.code)])
         self.live = LiveCell(
             self.workspace,
             self.job.id,
