@@ -118,7 +118,7 @@ def test_two_configurations_make_no_surface():
 
     ax = responses.plot_contour(compare(runs), ax=axes())
 
-    assert [text.get_text() for text in ax.texts] == ["2 configurations tried: a surface needs 6"]
+    assert [text.get_text() for text in ax.texts] == ["2 configurations tried: a surface needs 4"]
 
 
 def test_categories_are_drawn_as_points():

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 # Under this share of the variance two hyperparameters act independently enough to be read one by one.
 _INTERACTING = 0.1
-_FEWEST = 6
+_FEWEST = 4
 
 
 def plot_importance(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
@@ -105,8 +105,8 @@ def plot_contour(
 ) -> Axes:
     """The expected loss over two numeric hyperparameters, others averaged; the jobs on it.
 
-    Without names, the pair that interacts most. The title says how much of the variance the two share. Under six
-    configurations nothing is drawn: a plane that bends has six coefficients.
+    Without names, the pair that interacts most. The title says how much of the variance the two share. Under four
+    configurations, two values of each, nothing is drawn.
 
     >>> comparison = tb.compare(tb.read_runs("runs"))
     >>> tb.plots.plot_contour(comparison).get_xlabel()
