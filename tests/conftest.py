@@ -24,6 +24,7 @@ RUN = "TUNEBOOK_TEST_RUN"  # in the environment of every process that these test
 
 def pytest_configure():
     os.environ[RUN] = uuid.uuid4().hex
+    os.environ["TUNEBOOK_STATE"] = tempfile.mkdtemp(prefix="tunebook-tests-")  # without what a person keeps there
 
 
 def pytest_sessionfinish():
@@ -31,6 +32,7 @@ def pytest_sessionfinish():
     for process in left_services(os.environ[RUN]):
         print(f"\nleft running: {' '.join(process.cmdline())} (process {process.pid})", file=sys.stderr)
         process.kill()
+    shutil.rmtree(os.environ["TUNEBOOK_STATE"], ignore_errors=True)
 
 
 def left_services(run):

@@ -11,17 +11,18 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src"
 
 # room -> (our rooms it may import, other packages it may import); the standard library is free for all
-GROUND = "lazy errors catalogue words palette money show fields"
+GROUND = "lazy errors catalogue words palette money show graders fields"
 MAY_IMPORT = {
     "errors": ("", ""),
     "lazy": ("", "lazy_loader"),
     "words": ("", ""),
     "palette": ("", ""),
-    "catalogue": ("errors", ""),
+    "catalogue": ("errors", "msgspec platformdirs"),
     "money": ("errors catalogue words", ""),
-    "fields": ("catalogue", ""),
+    "graders": ("lazy", "jsonschema"),
+    "fields": ("catalogue graders", ""),
     "show": ("words palette", "markupsafe"),
-    "data": (GROUND, "ahocorasick_rs msgspec numpy pandas rensa scipy sklearn toktok tqdm"),
+    "data": (GROUND, "ahocorasick_rs jsonschema msgspec numpy pandas referencing rensa scipy sklearn toktok tqdm"),
     "analysis": (GROUND, "numpy pandas scipy sklearn threadpoolctl"),
     "service": (f"{GROUND} data analysis", "openai azure platformdirs"),
     "experiments": (f"{GROUND} data analysis service", "msgspec numpy openai pandas sklearn scipy tqdm"),
@@ -29,11 +30,12 @@ MAY_IMPORT = {
     "report": (f"{GROUND} analysis experiments plots", "jinja2 markupsafe matplotlib numpy pandas mlflow wandb"),
     "widgets": (
         f"{GROUND} data analysis service experiments plots report",
-        "ipywidgets IPython matplotlib numpy openai pandas",
+        "anywidget traitlets ipywidgets IPython matplotlib numpy openai pandas",
     ),
     "tunebook_local": (
-        "errors catalogue data",
-        "numpy starlette uvicorn sklearn msgspec toktok threadpoolctl platformdirs anyio python_multipart multipart",
+        "errors catalogue graders data",
+        "numpy starlette uvicorn cryptography sklearn msgspec toktok threadpoolctl platformdirs anyio python_multipart "
+        "multipart",
     ),
 }
 ENTRANCES = {"cli", "demo", "doctor", "__init__", "__main__"}  # these may name every room

@@ -224,3 +224,19 @@ class Command:
 
 def tunebook(folder, *arguments):
     return Command(folder, arguments)
+
+
+def test_lab_hands_what_it_does_not_know_to_jupyterlab(run, monkeypatch):
+    given = []
+    monkeypatch.setattr("jupyterlab.labapp.LabApp.launch_instance", given.extend)
+
+    code, _, _ = run("lab", "--no-browser", "--port", "8899")
+
+    assert code == 0
+    assert given[-3:] == ["--no-browser", "--port", "8899"]
+    assert given[1].endswith("01_quickstart.ipynb")
+
+
+def test_an_option_that_no_verb_knows_is_refused(run):
+    with pytest.raises(SystemExit):
+        run("diagnose", "--loud", "x.csv")

@@ -36,8 +36,8 @@ def test_an_endpoint_that_does_not_answer_is_told():
 
     found = look(nowhere)["service"]
 
-    assert found.told == "http://127.0.0.1:9 cannot be reached"
-    assert "AZURE_OPENAI_ENDPOINT" in found.advice
+    assert found.told == "http://127.0.0.1:9 cannot be reached."
+    assert "Keys and Endpoint" in found.advice
 
 
 def test_a_kernel_of_another_environment_is_told(ws, monkeypatch):

@@ -7,8 +7,8 @@ import sys
 from tunebook.fields import settings
 
 ROW = """
-    prompt_loss_weight: float | Auto = _hyperparameter(
-        Number(high=1), methods=("supervised", "dpo"), advice="How much a prompt counts.", log_scaled=True
+    warmup_share: float | Auto = _hyperparameter(
+        Number(high=1), methods=("supervised", "dpo"), advice="How slowly it begins.", log_scaled=True
     )
 """
 # A process of its own, in which fields.py has one row more; no other file is touched.
@@ -32,22 +32,22 @@ from tunebook.widgets.form.state import resolve
 from tunebook.widgets.form.values import FormValues, values_of_job
 
 base = dict(model="gpt-4.1-nano", training_file="file-1")
-request = tb.JobRequest(**base, prompt_loss_weight=0.3)
-shown = resolve(FormValues(prompt_loss_weight="0.3"), load_catalogue(), today=date(2026, 11, 1))
+request = tb.JobRequest(**base, warmup_share=0.3)
+shown = resolve(FormValues(warmup_share="0.3"), load_catalogue(), today=date(2026, 11, 1))
 widgets = make_fields([])
 rows = {name: name for name in (*widgets, "training", "validation")}
 print(json.dumps({
     "sent": request.to_json()["method"]["supervised"],
-    "python": "prompt_loss_weight=0.3," in request.to_python(),
-    "refused": [str(p) for p in tb.JobRequest(**base, prompt_loss_weight=2).problems()],
-    "of another method": tb.JobRequest(**base, method="reinforcement", prompt_loss_weight=0.3).hyperparameters,
-    "label": widgets["prompt_loss_weight"].description,
-    "in its group": "prompt_loss_weight" in grouped(rows),
-    "note": [note.text for note in shown.notes["prompt_loss_weight"]],
-    "read": shown.request.prompt_loss_weight,
-    "again": values_of_job(request.to_json())["prompt_loss_weight"],
-    "swept": grid({"prompt_loss_weight": [0.1, 0.2]}),
-    "scale": scale_for("prompt_loss_weight", [0.1, 0.2]).kind,
+    "python": "warmup_share=0.3," in request.to_python(),
+    "refused": [str(p) for p in tb.JobRequest(**base, warmup_share=2).problems()],
+    "of another method": tb.JobRequest(**base, method="reinforcement", warmup_share=0.3).hyperparameters,
+    "label": widgets["warmup_share"].description,
+    "in its group": "warmup_share" in grouped(rows),
+    "note": [note.text for note in shown.notes["warmup_share"]],
+    "read": shown.request.warmup_share,
+    "again": values_of_job(request.to_json())["warmup_share"],
+    "swept": grid({"warmup_share": [0.1, 0.2]}),
+    "scale": scale_for("warmup_share", [0.1, 0.2]).kind,
 }))
 """
 
@@ -57,16 +57,16 @@ def test_a_hyperparameter_of_the_api_is_one_row() -> None:
 
     assert done.stderr == ""
     assert json.loads(done.stdout) == {
-        "sent": {"hyperparameters": {"prompt_loss_weight": 0.3}},
+        "sent": {"hyperparameters": {"warmup_share": 0.3}},
         "python": True,
-        "refused": ['prompt_loss_weight: 2 is not a number above 0, at most 1. Give one, or "auto".'],
+        "refused": ['warmup_share: 2 is not a number above 0, at most 1. Give one, or "auto".'],
         "of another method": {},
-        "label": "prompt_loss_weight",
+        "label": "warmup_share",
         "in its group": True,
-        "note": ["How much a prompt counts."],
+        "note": ["How slowly it begins."],
         "read": 0.3,
         "again": "0.3",
-        "swept": [{"prompt_loss_weight": 0.1}, {"prompt_loss_weight": 0.2}],
+        "swept": [{"warmup_share": 0.1}, {"warmup_share": 0.2}],
         "scale": "log",
     }
 

@@ -8,6 +8,7 @@ import pytest
 
 import tunebook as tb
 from tunebook.analysis import Run, load_results
+from tunebook.money import remember_price
 from tunebook.widgets.form.form import JobForm
 from tunebook.widgets.form.values import FormValues
 from tunebook.words import missing
@@ -65,11 +66,24 @@ def of_comparison(data, tier):
 
 @pytest.mark.parametrize("asked", [of_cost, of_check, of_form, of_plan, of_comparison])
 def test_auto_epochs_are_billed_alike_wherever_the_price_is_asked_for(data, asked) -> None:
-    assert asked(data, "GlobalStandard") == (1920, pytest.approx(0.00384))
+    assert asked(data, "GlobalStandard") == (1920, pytest.approx(0.048))
 
 
 @pytest.mark.parametrize("asked", [of_cost, of_check, of_form, of_plan, of_comparison])
-def test_a_tier_that_is_left_out_is_standard_which_has_no_price_wherever_it_is_asked_for(data, asked) -> None:
-    tokens, usd = asked(data, None)
+def test_a_tier_that_is_left_out_is_standard_wherever_the_price_is_asked_for(data, asked) -> None:
+    assert asked(data, None) == (1920, pytest.approx(0.05808))  # at the price of the dearer regions
+
+
+@pytest.mark.parametrize("asked", [of_cost, of_check, of_form, of_plan, of_comparison])
+def test_a_tier_without_a_published_price_has_none_wherever_it_is_asked_for(data, asked) -> None:
+    tokens, usd = asked(data, "DatazoneStandard")
 
     assert (tokens, missing(usd)) == (1920, True)
+
+
+@pytest.mark.parametrize("asked", [of_cost, of_check, of_form, of_plan, of_comparison])
+def test_a_price_typed_once_counts_wherever_it_is_asked_for(data, asked, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("TUNEBOOK_STATE", str(tmp_path))
+    remember_price(MODEL, "DatazoneStandard", 50, hourly=False, today=date(2026, 11, 1))
+
+    assert asked(data, "DatazoneStandard") == (1920, pytest.approx(0.096))

@@ -39,8 +39,9 @@ def test_no_dollar_and_no_backslash_stands_where_a_front_end_would_typeset_mathe
     assert all(node in ("$", "\\") or not set(node) & set("$\\") for node in text_nodes)
 
 
-def test_only_https_links_are_followed():
-    assert "href" not in Span("here", href="javascript:alert(1)").html()
+def test_only_https_and_paths_beside_the_notebook_are_followed():
+    for href in ("javascript:alert(1)", "//example.org", "data:text/html,x", "\\\\host\\x"):
+        assert "href" not in Span("here", href=href).html()
 
 
 def test_a_long_id_is_cut_for_the_eye_and_whole_for_the_hand():

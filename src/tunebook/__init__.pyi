@@ -2,6 +2,7 @@ from . import analysis as analysis
 from . import data as data
 from . import errors as errors
 from . import experiments as experiments
+from . import graders as graders
 from . import plots as plots
 from . import report as report
 from . import service as service
@@ -28,6 +29,7 @@ from .experiments import evaluate as evaluate
 from .experiments import lineage as lineage
 from .experiments import read_run as read_run
 from .experiments import read_runs as read_runs
+from .experiments import try_grader as try_grader
 from .report import write_report as write_report
 from .service import JobRequest as JobRequest
 from .service import connect as connect

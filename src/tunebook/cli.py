@@ -1,7 +1,8 @@
 """The `tunebook` command: each verb is a thin door to a function that a notebook calls as well.
 
 Errors are one message without a traceback, and an exit code that is not 0: 1 for bad input and what the service
-refuses, 2 for a wrong command line, 130 for Ctrl-C.
+refuses, 2 for a wrong command line, 130 for Ctrl-C. Whatever a verb prints passes `_Harmless`: names and messages from
+outside move no cursor and turn no text around.
 """
 
 from __future__ import annotations
@@ -9,27 +10,62 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from tunebook.errors import TunebookError
 
 _REPOSITORY = Path(__file__).parents[2]
+# What a terminal obeys instead of showing: control characters (C0, C1), marks that turn the direction of writing, line
+# separators; and half characters, which cannot be written.
+_OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_BAR = re.compile(r"(\r?)([^\r]*)(\r?)|((?:\x1b\[A)+)")  # how a progress bar goes to the start of its line, or one up
+
+
+class _Harmless:
+    """A stream that shows as `\\u001b` what a terminal would obey."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        bar = _BAR.fullmatch(text)
+        start, shown, end, up = bar.groups() if bar else ("", text, "", None)
+        self._stream.write(up or f"{start}{_OBEYED.sub(_shown, shown)}{end}")
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def _shown(found: re.Match[str]) -> str:
+    return f"\\u{ord(found[0]):04x}"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    out: Any = _Harmless(sys.stdout)
+    err: Any = _Harmless(sys.stderr)
+    with redirect_stdout(out), redirect_stderr(err):
+        return _run(list(sys.argv[1:] if argv is None else argv))
+
+
+def _run(arguments: list[str]) -> int:
     if arguments[:1] == ["serve"]:  # the embedded service reads its own options
         from tunebook_local.server import main as serve
 
         return serve(arguments[1:])
-    options = _parser().parse_args(arguments)
+    options, unknown = _parser().parse_known_args(arguments)
+    if options.run is _lab:
+        options.arguments = unknown
+    elif unknown:
+        options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     try:
         return options.run(options)
     except TunebookError as error:
@@ -39,6 +75,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `tunebook check … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:  # a disk that is full, a folder that cannot be written
+        return _fail(f"{error.filename}: {error.strerror}." if error.filename else str(error))
     except Exception as error:
         if type(error).__module__.split(".")[0] not in ("openai", "azure"):
             raise
@@ -60,7 +98,7 @@ def _parser() -> argparse.ArgumentParser:
 
     def verb(name: str, run: Callable[[argparse.Namespace], int], help_: str) -> argparse.ArgumentParser:
         sub = verbs.add_parser(name, help=help_, description=help_)
-        sub.set_defaults(run=run)
+        sub.set_defaults(run=run, parser=sub)
         return sub
 
     demo = verb("demo", _demo, "Do the whole job on this machine, without an account, and write a report.")
@@ -69,22 +107,25 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--all", action="store_true", help="use all examples, not only the first 600")
     demo.add_argument("--out", type=Path, default=Path("tunebook-demo"), metavar="DIR", help="where the report goes")
 
-    lab = verb("lab", _lab, "Open JupyterLab at the quickstart notebook.")
+    lab = verb("lab", _lab, "Open JupyterLab at the quickstart notebook; options not listed here are JupyterLab's.")
     lab.add_argument("--folder", type=Path, help="where to copy the notebooks when installed without the repository")
-    lab.add_argument("arguments", nargs=argparse.REMAINDER, help="anything more is for JupyterLab")
 
     verbs.add_parser("serve", help="Run the embedded service in the foreground (`tunebook serve --help`).")
 
     verb("doctor", _doctor, "Look whether everything needed is here and the service answers; say what to do.")
 
     check = verb("check", _check, "Check a training file; exit code 1 when the service would refuse it.")
-    check.set_defaults(parser=check)
     check.add_argument("file", type=Path, nargs="?", metavar="FILE")
     check.add_argument("--explain", nargs="?", const="", metavar="RULE", help="what a rule asks for; alone, all rules")
     check.add_argument("--method", choices=("supervised", "dpo", "reinforcement"))
     check.add_argument("--model", help="check against this base model's limits")
     check.add_argument("--validation", type=Path, metavar="FILE", help="look for examples that stand in both files")
     check.add_argument("--json", action="store_true")
+
+    catalogue = verb("catalogue", _catalogue, "Print what is known of models, tiers and prices, and how old it is.")
+    catalogue.add_argument(
+        "--check", type=Path, metavar="FILE", help="find what does not fit in a newer catalogue file"
+    )
 
     diagnose = verb("diagnose", _diagnose, "Say of result files whether the job overfits, one line a file.")
     diagnose.add_argument("files", nargs="+", type=Path, metavar="FILE")
@@ -132,9 +173,11 @@ def _lab(options: argparse.Namespace) -> int:
         print(f"The notebooks and their data are in {folder}.")
         home = folder
     notebook = home / "notebooks" / "01_quickstart.ipynb"
-    passed_on = options.arguments[1:] if options.arguments[:1] == ["--"] else options.arguments
-    command = [sys.executable, "-m", "jupyterlab", f"--notebook-dir={home}", str(notebook), *passed_on]
-    return subprocess.run(command, check=False).returncode  # noqa: S603 - our own interpreter, no shell
+    from jupyterlab.labapp import LabApp  # type: ignore[import-untyped]  # in this process: Lab ends when it ends
+
+    passed_on = [argument for argument in options.arguments if argument != "--"]
+    LabApp.launch_instance([f"--notebook-dir={home}", str(notebook), *passed_on])
+    return 0
 
 
 def _doctor(_: argparse.Namespace) -> int:
@@ -148,6 +191,25 @@ def _doctor(_: argparse.Namespace) -> int:
         findings.append(finding)
         print(finding)
     return 1 if any(finding.state == "wrong" for finding in findings) else 0
+
+
+def _catalogue(options: argparse.Namespace) -> int:
+    from datetime import date
+
+    from tunebook.catalogue import check_catalogue, load_catalogue
+    from tunebook.money import facts_in_words
+
+    if options.check is None:
+        print("\n".join(facts_in_words(load_catalogue(), today=date.today())))
+        return 0
+    findings = check_catalogue(options.check)
+    for finding in findings:
+        print(f"{'✗ wrong' if finding.severity == 'error' else '· note '}  {finding}")
+    if any(finding.severity == "error" for finding in findings):
+        return 1
+    told = f"{options.check} fits. Lay it over the shipped one with TUNEBOOK_CATALOGUE={options.check}"
+    print(f"{told}, which then is of {load_catalogue(options.check).as_of}.")
+    return 0
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -184,7 +246,10 @@ def _diagnose(options: argparse.Namespace) -> int:
 
 
 def _verdict_line(record: Mapping[str, Any]) -> str:
-    return f"{record['verdict'].replace('_', ' ')}. {record['reason']}"
+    warned = "".join(
+        f" {each['kind'].replace('_', ' ').capitalize()}: {each['evidence']}" for each in record["findings"]
+    )
+    return f"{record['verdict'].replace('_', ' ')}. {record['reason']}{warned}"
 
 
 def _compare(options: argparse.Namespace) -> int:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from tunebook.catalogue import Catalogue, load_catalogue
-from tunebook.errors import TunebookError
 from tunebook.service.refusals import reason
 
 _PACKAGES = ("openai", "pandas", "scikit-learn", "matplotlib", "jupyterlab")
@@ -82,7 +81,7 @@ def _same(one: str, other: str) -> bool:
 
 def _widgets() -> Finding:
     """ipywidgets needs its front end beside it, in the environment that runs JupyterLab."""
-    missing = [name for name in ("ipywidgets", "jupyterlab-widgets") if _package(name).state != "ok"]
+    missing = [name for name in ("ipywidgets", "jupyterlab-widgets", "anywidget") if _package(name).state != "ok"]
     if missing:
         advice = f"pip install {' '.join(missing)} in the environment that runs JupyterLab, and reload the page"
         return Finding("widgets", "wrong", f"{' and '.join(missing)} not installed", advice)
@@ -98,21 +97,12 @@ def _age(catalogue: Catalogue, today: date) -> Finding:
 
 
 def _service(connect: Callable[[], Any], catalogue: Catalogue) -> Iterator[Finding]:
-    import openai
-
-    workspace = None
     try:
         workspace = connect()
         jobs = workspace.jobs.list(limit=100)
         files = workspace.files.list()
-    except TunebookError as error:
-        yield Finding("service", "wrong", str(error))
     except Exception as error:  # whatever it is: the doctor says it and goes on
-        what, advice = reason(error)
-        if isinstance(error, openai.APIConnectionError):
-            what = f"{getattr(workspace, 'endpoint', 'the endpoint')} cannot be reached"
-            advice = "check AZURE_OPENAI_ENDPOINT (the portal's Keys and Endpoint has it), the network and the proxy"
-        yield Finding("service", "wrong", what, advice)
+        yield Finding("service", "wrong", *reason(error))
     else:
         yield Finding("service", "ok", f"{workspace.name} answers: {workspace.kind} at {workspace.endpoint}")
         yield _quota("jobs", len(jobs), catalogue.limit("jobs_per_resource"))

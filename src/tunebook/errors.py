@@ -7,10 +7,16 @@
     └── ServiceError         the service cannot be reached, set up or started
         └── JobNotFinished   something was asked of a job that it does not have yet
 
-What the service itself answers arrives as the openai SDK's own exceptions, unchanged.
+What the service itself refuses is both a ServiceError and the openai SDK's own exception (`NotFoundError`,
+`RateLimitError`, …), raised from it.
 """
 
 from __future__ import annotations
+
+import traceback
+from pathlib import Path
+
+_PACKAGE = str(Path(__file__).parent)
 
 
 class TunebookError(Exception):
@@ -22,6 +28,19 @@ class TunebookError(Exception):
     ...     print(error)
     nowhere: there is no such folder. Name one that holds run folders.
     """
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows: the sentence and the person's own lines, not what libraries did on the way."""
+        own = [
+            frame
+            for frame in traceback.extract_tb(self.__traceback__)
+            if "site-packages" not in frame.filename and not frame.filename.startswith(_PACKAGE)
+        ]
+        kind, cause = type(self), self.__cause__
+        shown = [f"{kind.__name__}: {self}", "", *traceback.format_list(own)]
+        if cause is not None:
+            shown.append(f"Caused by {type(cause).__module__}.{type(cause).__name__}; `%debug` opens the place.")
+        return [line.rstrip("\n") for line in shown]
 
 
 class DataError(TunebookError):

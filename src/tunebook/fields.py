@@ -12,13 +12,15 @@ gives it no range.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from math import inf
 from typing import Any, Literal, TypeAlias
 
+from tunebook import graders
 from tunebook.catalogue import Catalogue
+from tunebook.graders import episodes
 
 Method = Literal["supervised", "dpo", "reinforcement"]
 Auto = Literal["auto"]
@@ -34,13 +36,14 @@ _SUFFIX = re.compile(r"[A-Za-z0-9_-]+")
 
 @dataclass(frozen=True)
 class Number:
-    """A number, whole or any: above `low` (whole ones from it on), at most `high` (or the catalogue's limit of that
-    name). With `auto`, the word "auto" leaves it to the service; without, None does."""
+    """A number, whole or any: above `low` (whole ones from it on, others with `closed`), at most `high` (or the
+    catalogue's limit of that name). With `auto`, the word "auto" leaves it to the service; without, None does."""
 
     whole: bool = False
     low: float = 0
     high: float | str = inf
     auto: bool = True
+    closed: bool = False
 
     def problems(self, value: Any, facts: Catalogue) -> list[str]:
         high = facts.limit(self.high) if isinstance(self.high, str) else self.high
@@ -52,11 +55,13 @@ class Number:
     def _holds(self, value: Any, high: float) -> bool:
         if isinstance(value, bool) or not isinstance(value, int if self.whole else (int, float)):
             return False
-        return (self.low <= value if self.whole else self.low < value) and value <= high and value != inf
+        return (self.low <= value if self.whole or self.closed else self.low < value) and value <= high and value != inf
 
     def _range(self, high: float) -> str:
         if not self.whole:
-            return f"a number above {self.low:g}" + (f", at most {high:g}" if high < inf else "")
+            return f"a number {'of at least' if self.closed else 'above'} {self.low:g}" + (
+                f", at most {high:g}" if high < inf else ""
+            )
         return (
             f"a whole number from {self.low:g} to {high:.0f}"
             if high < inf
@@ -77,11 +82,17 @@ class Choice:
 
 @dataclass(frozen=True)
 class Tier:
-    """A training type of the catalogue, in any of its spellings."""
+    """A training type of the catalogue, in any of its spellings, or a newer one."""
 
     def problems(self, value: Any, facts: Catalogue) -> list[str]:
+        del facts
+        return [] if isinstance(value, str) else [f"{value!r} is not the name of a training type."]
+
+    def doubts(self, value: Any, facts: Catalogue) -> list[str]:
+        if facts.training_type(value):
+            return []
         tiers = ", ".join(tier.id for tier in facts.training_types)
-        return [] if facts.training_type(value) else [f"{value!r} is not one of {tiers}."]
+        return [f"{value!r} is none of {tiers}, which the catalogue of {facts.as_of} knows: the service may refuse it."]
 
 
 @dataclass(frozen=True)
@@ -93,10 +104,17 @@ class Text:
     def problems(self, value: Any, facts: Catalogue) -> list[str]:
         if not self.longest:
             return []
-        longest = facts.limit(self.longest)
+        longest = facts.most(self.longest)
         if _SUFFIX.fullmatch(value) and len(value) <= longest:
             return []
         return [f"{value!r} has to be 1 to {longest} characters of a-z, A-Z, 0-9, - and _ (no dot)."]
+
+    def doubts(self, value: Any, facts: Catalogue) -> list[str]:
+        limit = facts.limits.get(self.longest)
+        if limit is None or limit.elsewhere is None or not limit.value < len(value) <= facts.most(self.longest):
+            return []
+        pages = (f"{page.value:g} by {page.source} ({page.dated})" for page in (limit, limit.elsewhere))
+        return [f"{len(value)} characters are more than one of two pages allows: {', '.join(pages)}."]
 
 
 @dataclass(frozen=True)
@@ -116,11 +134,16 @@ class File(Text):
 
 @dataclass(frozen=True)
 class Json:
-    """An object of JSON."""
+    """An object of JSON, or with `many` a list of them. `refused` and `doubted` say what is wrong with one."""
+
+    what: str
+    refused: Callable[[Any], Iterable[str]]
+    doubted: Callable[[Any], Iterable[str]] = lambda _: ()
+    many: bool = False
 
     def problems(self, value: Any, facts: Catalogue) -> list[str]:
-        del value, facts
-        return []
+        del facts
+        return list(self.refused(value))
 
 
 @dataclass(frozen=True)
@@ -192,6 +215,10 @@ class Setting:
             return []
         if not self.belongs(method):
             return [f"belongs to {' and '.join(self.methods)}; with {method} it is not sent."]
+        if isinstance(self.kind, Json):
+            return list(self.kind.doubted(value))
+        if isinstance(self.kind, Tier | Text) and not self.kind.problems(value, facts):
+            return self.kind.doubts(value, facts)
         if self.advised and isinstance(value, int | float):
             low, high = (facts.limits[name].value for name in self.advised)
             if not low <= value <= high:
@@ -201,7 +228,7 @@ class Setting:
 
 def left_out(value: Any) -> bool:
     """Whether a value leaves the setting to the service: then it is not sent."""
-    return value is None or (isinstance(value, str) and value == "auto") or value == {}
+    return value is None or (isinstance(value, str) and value == "auto") or value in ({}, [])
 
 
 def _row(kind: Kind, **known: Any) -> Mapping[str, Setting]:
@@ -221,6 +248,14 @@ def _top(
         default=default,
         metadata=_row(kind, group=group, place="body", swept=swept, placeholder=placeholder, **known),
     )
+
+
+def _grader_problems(grader: Any) -> list[str]:
+    return [f"{told.removeprefix('grader.')}." for told in graders.problems(grader)]
+
+
+def _grader_doubts(grader: Any) -> list[str]:
+    return [f"{told.removeprefix('grader.')}." for told in graders.doubts(grader)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -252,6 +287,11 @@ class JobFields:
         "smaller can avoid overfitting.",
         log_scaled=True,
     )
+    prompt_loss_weight: float | Auto = _hyperparameter(
+        Number(closed=True),
+        methods=("supervised",),
+        advice="How much the prompt's own tokens count in the loss, beside the answer's.",
+    )
     beta: float | Auto = _hyperparameter(
         Number(high=2),
         methods=DPO,
@@ -266,7 +306,7 @@ class JobFields:
         log_scaled=True,
     )
     grader: Mapping[str, Any] | None = _hyperparameter(
-        Json(),
+        Json("a grader", _grader_problems, _grader_doubts),
         default=None,
         methods=REINFORCEMENT,
         place="method",
@@ -275,6 +315,33 @@ class JobFields:
         "{{{{item.…}}}} and {{{{sample.output_text}}}} are filled in.",
         needed_by=REINFORCEMENT,
         needed='reinforcement needs one, e.g. {"type": "string_check", …}.',
+        swept=False,
+    )
+    response_format: Mapping[str, Any] | None = _hyperparameter(
+        Json("a response format", episodes.format_problems, episodes.format_doubts),
+        default=None,
+        methods=REINFORCEMENT,
+        place="method",
+        placeholder='{"type": "json_schema", "json_schema": {…}}',
+        advice="The JSON Schema of an answer; {{{{sample.output_json.…}}}} reads it. Without one, answers are text.",
+        swept=False,
+    )
+    tools: Sequence[Mapping[str, Any]] | None = _hyperparameter(
+        Json("a list of tools", episodes.tool_problems, many=True),
+        default=None,
+        methods=REINFORCEMENT,
+        place="method",
+        placeholder='[{"name": "search", "server_url": "https://…"}]',
+        advice="Tools the model may call while it answers; each call goes to server_url. Approval is needed.",
+        swept=False,
+    )
+    max_episode_steps: int | None = _hyperparameter(
+        Number(whole=True, low=1, auto=False),
+        default=None,
+        methods=REINFORCEMENT,
+        place="method",
+        placeholder="left to the service",
+        advice="Calls of tools an answer may take at most.",
         swept=False,
     )
     reasoning_effort: str | None = _hyperparameter(
@@ -310,6 +377,12 @@ class JobFields:
     )
     method: Method = _top(MethodName(), "Model", default="supervised")
     training_type: str | None = _top(Tier(), "Model", label="training type", wire="trainingType", swept=True)
+    integrations: Sequence[Mapping[str, Any]] | None = _top(
+        Json("a list of integrations", episodes.integration_problems, many=True),
+        "Name and notes",
+        placeholder='[{"type": "wandb", "wandb": {"project": "…"}}]',
+        advice="Where the service reports to as well: a project of Weights & Biases.",
+    )
     metadata: Mapping[str, str] | None = _top(
         Pairs(),
         "Name and notes",

@@ -1,27 +1,35 @@
 """What a job costs: one rule for the epochs `auto` stands for, one tier where none is named, one bill.
 
 Every price that the kit shows comes from here, before a job (`bill`) and after it (`paid`). Prices are the catalogue's
-dated facts, which a user's own file (`TUNEBOOK_CATALOGUE`) adds to.
+dated facts, which a user's own file (`TUNEBOOK_CATALOGUE`) and what is typed into a form (`remember_price`) add to.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import json
+import os
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from datetime import date
 from typing import Any
 
 from tunebook import words
-from tunebook.catalogue import Catalogue, Price, load_catalogue
+from tunebook.catalogue import Catalogue, Model, Price, TokenPrice, load_catalogue, typed_prices
+from tunebook.errors import TunebookError
 
 # What the API takes when a request names no training type.
 DEFAULT_TIER = "Standard"
+_NO_PRICE = "no price known"
 _TARGET_EPOCHS, _FEWEST_SEEN, _MOST_SEEN, _MOST_EPOCHS = 3, 100, 25_000, 25
 
 
 @dataclass(frozen=True)
 class Cost:
     """tokens: of one pass, `interval` (low, high) when estimated. n_epochs: asked for or, when `assumed`, a guess.
-    usd: None when no price is known; `price` then says so, else what it is and of when, and `source` where from."""
+    hourly: reinforcement, which is billed by the hour; `hours` are those of the bill, None before it is known.
+    usd: None when no price, or no hours, are known, else at the price of the dearer regions; `price` says what it is
+    and of when, and `source` where from."""
 
     model: str
     training_type: str
@@ -33,6 +41,13 @@ class Cost:
     usd_interval: tuple[float, float] | None
     price: str
     source: str = ""
+    hourly: bool = False
+    hours: float | None = None
+
+    @property
+    def known(self) -> bool:
+        """Whether there is a price."""
+        return not self.price.startswith(_NO_PRICE)
 
     @property
     def billed_tokens(self) -> int:
@@ -46,6 +61,8 @@ class Cost:
     @property
     def tokens_sentence(self) -> str:
         """What is billed, without a price."""
+        if self.hourly:
+            return f"{self.hours:,.2f} hours of training" if self.hours is not None else "by the hour of training"
         epochs = words.plural(self.n_epochs, "epoch")
         if self.assumed:
             epochs += " (assumed: n_epochs is auto, the service decides)"
@@ -87,9 +104,9 @@ def tier_of(job: Mapping[str, Any]) -> str:
 
 
 def per_million(model: str, training_type: str | None = None, catalogue: Catalogue | None = None) -> float | None:
-    """US dollars per million billed tokens, None where the catalogue has no price."""
+    """US dollars per million billed tokens, at most; None where no price is known, or it is one by the hour."""
     price = (catalogue or load_catalogue()).price(model, training_type or DEFAULT_TIER)
-    return None if price is None else price.usd_per_million_tokens
+    return None if price is None or price.usd_per_million_tokens is None else price.usd
 
 
 def paid(tokens: float | None, usd_per_million: float | None) -> float | None:
@@ -114,32 +131,27 @@ def bill(
     n_epochs: int | str | None = None,
     training_type: str | None = None,
     method: str = "supervised",
-    usd_per_million: float | None = None,
+    hours: float | None = None,
+    usd_per_unit: float | None = None,
     catalogue: Catalogue | None = None,
 ) -> Cost:
     """The bill for training `model` on a file of `tokens`, before it is trained.
 
     interval: (low, high) where `tokens` is an estimate. examples: of the file, for what `auto` epochs become.
-    training_type: None is what the API takes then. usd_per_million: your own price instead of the catalogue's.
+    training_type: None is what the API takes then. hours: of training, which reinforcement is billed by. usd_per_unit:
+    your own price, a million tokens or an hour, instead of the catalogue's.
     """
     facts = catalogue or load_catalogue()
-    base, given = facts.model(model), facts.training_type(training_type or DEFAULT_TIER)
+    given, hourly = facts.training_type(training_type or DEFAULT_TIER), method == "reinforcement"
     tier = given.id if given else str(training_type)
     epochs = epochs_of(n_epochs, examples)
-    known = facts.price(model, tier)
-    rate, source = None, ""
-    if method == "reinforcement":
-        told = "reinforcement is billed by the hour of training, not by tokens"
-    elif usd_per_million is not None:
-        rate, told = usd_per_million, f"at ${usd_per_million:g} a million tokens, your price"
-    elif known is not None:
-        rate, source = known.usd_per_million_tokens, known.source
-        told = f"at ${rate:g} a million tokens, as of {known.dated}"
-    else:
-        told = f"no price known for {model}, {tier}"
-        others = [price for price in facts.prices if base is not None and price.model == base.id]
-        told += f" ({_elsewhere(others, tokens * epochs)}set one in a file named by TUNEBOOK_CATALOGUE)"
+    known = _price(facts, model, tier, usd_per_unit, hourly=hourly)
     low, high = interval or (tokens, tokens)
+    units = [hours] * 3 if hourly else [n * epochs / 1e6 for n in (low, tokens, high)]
+    usd = [
+        None if known is None or unit is None else unit * rate
+        for unit, rate in zip(units, (known.least, known.usd, known.usd) if known else (0.0,) * 3, strict=True)
+    ]
     return Cost(
         model=model,
         training_type=tier,
@@ -147,14 +159,134 @@ def bill(
         interval=(low, high),
         n_epochs=epochs,
         assumed=not (isinstance(n_epochs, int) and n_epochs > 0),
-        usd=paid(tokens * epochs, rate),
-        usd_interval=None if rate is None else (low * epochs * rate / 1e6, high * epochs * rate / 1e6),
-        price=told,
-        source=source,
+        usd=usd[1],
+        usd_interval=None if usd[0] is None or usd[2] is None else (usd[0], usd[2]),
+        price=_told(known) if known else _unknown(facts, model, tier, None if hourly else tokens * epochs),
+        source=known.source if known else "",
+        hourly=hourly,
+        hours=hours if hourly else None,
     )
 
 
-def _elsewhere(prices: list[Price], billed: int) -> str:
-    """What the same job costs as a tier that has a price: `about $0.01 as GlobalStandard; `."""
-    usd = [(words.money(paid(billed, price.usd_per_million_tokens)), price.training_type) for price in prices]
-    return "".join(f"about {amount} as {tier}; " for amount, tier in usd)
+def _price(facts: Catalogue, model: str, tier: str, own: float | None, *, hourly: bool) -> Price | None:
+    """The price of that unit: one's own, else the catalogue's; None where there is none by it."""
+    if own is not None:
+        by_hour, by_token = (own, None) if hourly else (None, own)
+        return Price(model, tier, "your price", date.max, usd_per_hour=by_hour, usd_per_million_tokens=by_token)
+    known = facts.price(model, tier)
+    return known if known is not None and (known.usd_per_hour is not None) == hourly else None
+
+
+def _told(price: Price) -> str:
+    """A price in words: `at $27.5 to $30.25 a million tokens by region, as of 2025-08-25`."""
+    rate = words.between(*(f"${usd:,.5g}" for usd in (price.least, price.usd)))
+    by_region = " by region" if price.least != price.usd else ""
+    if price.dated == date.max:
+        return f"at {rate} {price.unit}, your price"
+    how = "typed in on" if price.source == TYPED else f"{price.inferred}, as of" if price.inferred else "as of"
+    return f"at {rate} {price.unit}{by_region}, {how} {price.dated}"
+
+
+def _unknown(facts: Catalogue, model: str, tier: str, billed: int | None) -> str:
+    """That there is no price, what the same job costs as a tier that has one, and where to look it up."""
+    others = [
+        f"about {words.money(paid(billed, price.usd))} as {price.training_type}; "
+        for price in facts.prices
+        if billed is not None
+        and (base := facts.model(model))
+        and price.model == base.id
+        and price.usd_per_million_tokens
+    ]
+    return (
+        f"{_NO_PRICE} for {model}, {tier} ({''.join(others)}look it up at {facts.sources['pricing']} and type it once "
+        "into the job form, or into a file named by TUNEBOOK_CATALOGUE)"
+    )
+
+
+def grading(grader: Any, facts: Catalogue) -> list[str]:
+    """What the models that a grader asks cost on top of the training, a sentence each."""
+    if not isinstance(grader, Mapping):
+        return []
+    lines = [line for part in dict(grader.get("graders") or {}).values() for line in grading(part, facts)]
+    model = grader.get("model")
+    if isinstance(model, str):
+        price = facts.token_price(model, "grader")
+        told = f"{facts.sources['pricing']} has what its tokens cost" if price is None else _of_tokens(price)
+        lines.append(f"{model} grades, which is billed on top: {told}.")
+    return lines
+
+
+def _of_tokens(price: TokenPrice) -> str:
+    return f"${price.input:g} a million tokens read and ${price.output:g} written, as of {price.dated}"
+
+
+def facts_in_words(facts: Catalogue, *, today: date) -> Iterator[str]:
+    """The catalogue as lines of text: its age, the tiers, and each model with its methods, prices and ends."""
+    yield f"Catalogue of {facts.as_of}, {words.plural((today - facts.as_of).days, 'day')} old. Prices in US dollars."
+    yield "\nTraining types"
+    for tier in facts.training_types:
+        yield f"  {tier.id:<17} {tier.residency} {tier.price_hint} {tier.caution} ({tier.dated}, {tier.source})"
+    for model in facts.models:
+        yield from _model_in_words(model, facts)
+    yield "\nLimits"
+    for name, fact in facts.limits.items():
+        other = fact.elsewhere
+        differs = f"; {other.value:,.12g} by {other.source}, {other.dated}" if other else ""
+        yield f"  {name:<32} {fact.value:,.12g} {fact.unit} ({fact.dated}{differs})"
+    yield f"\nA price that is missing here: {facts.sources['pricing']}"
+
+
+def _model_in_words(model: Model, facts: Catalogue) -> Iterator[str]:
+    yield f"\n{model.id}  ({model.state}; {model.modality}; as of {model.dated})"
+    yield f"  methods           {', '.join(model.methods)}{', interactive' if model.interactive else ''}"
+    for tier in model.training_types:
+        price, places = facts.price(model.id, tier), facts.regions(model.id, tier)
+        where = "regions not published" if places is None else words.listed(places.regions, 4)
+        yield f"  {tier:<17} {_told(price).removeprefix('at ') if price else 'no price published'}; {where}"
+    for sku in model.deployments:
+        hosting, tokens = facts.hosting_price(sku, model.id), facts.token_price(model.id, sku)
+        hour = f"${hosting.usd_per_hour:g} an hour, as of {hosting.dated}" if hosting else "no hourly price published"
+        yield f"  deployed as {sku}: {hour}{f'; {_of_tokens(tokens)}' if tokens else ''}"
+    if ends := model.retires:
+        dates = (
+            ("training for newcomers", ends.base),
+            ("training for those who trained it before", ends.training),
+            ("deployments of what is tuned from it", ends.deployment),
+        )
+        told = "; ".join(f"{what} {end}" for what, end in dates if end)
+        yield f"  ends, not before: {told} (as of {ends.dated})"
+
+
+TYPED = "typed into a job form"
+
+
+def remember_price(model: str, training_type: str, usd: float | None, *, hourly: bool, today: date) -> None:
+    """Keep a price the user has typed, by the hour or by the million of tokens, and count with it from now on.
+
+    It goes into the state folder; None forgets it. Raises TunebookError when that folder cannot be written.
+    """
+    file, facts = typed_prices(), load_catalogue()
+    base, tier = facts.model(model), facts.training_type(training_type)
+    pair = [base.id if base else model, tier.id if tier else training_type]
+    kept = tomllib.loads(file.read_text("utf-8"))["prices"] if file.is_file() else []
+    rows = [row for row in kept if [row["model"], row["training_type"]] != pair]
+    if usd is not None:
+        unit = "usd_per_hour" if hourly else "usd_per_million_tokens"
+        rows.append({"model": pair[0], "training_type": pair[1], unit: float(usd), "source": TYPED, "dated": today})
+    elif len(rows) == len(kept):
+        return
+    texts = ["".join(f"{key} = {_toml(value)}\n" for key, value in row.items()) for row in rows]
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        part = file.with_suffix(f".{os.getpid()}")
+        part.write_text("".join(f"[[prices]]\n{text}\n" for text in texts) or "prices = []\n", "utf-8")
+        part.replace(file)
+    except OSError as error:
+        raise TunebookError(
+            f"{file}: the price cannot be kept: {error.strerror or error}. Choose another folder with TUNEBOOK_STATE."
+        ) from error
+
+
+def _toml(value: Any) -> str:
+    """A value as TOML writes it: its texts are those of JSON, but for one character."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F") if isinstance(value, str) else str(value)

@@ -59,7 +59,7 @@ VERDICTS = {
 TONES = {
     "good": Sign("✓", "#2d8956"),
     "bad": Sign("✕", "#d24b41"),
-    "warning": Sign("▲", "#af6800"),
+    "warning": Sign("!", "#af6800"),
     "note": Sign("○", "#797979"),
 }
 

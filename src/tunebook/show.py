@@ -80,6 +80,11 @@ def escape(value: object) -> Markup:
     return Markup(_TYPESET.sub(r"<span>\g<0></span>", str(_escape(value))))
 
 
+def _is_followed(href: str) -> bool:
+    """https, and a quoted path beside the notebook; no other scheme, whoever wrote it."""
+    return href.startswith("https://") or bool(href and not href.startswith("//") and not re.search(r"[:\\]", href))
+
+
 @dataclass(frozen=True)
 class Span:
     """A piece of text. role: strong, muted, code, cut (a long id: all of it is there, its start is seen), excerpt
@@ -102,7 +107,7 @@ class Span:
         styles = [STYLES[role] for role in roles]
         styles += [f"color:{_SIGNS[self.tone].colour}"] if self.tone else []
         inner = escape(self.text)
-        if self.href.startswith("https://"):  # no other scheme is followed, whoever wrote it
+        if _is_followed(self.href):
             link = Markup('<a style="{}" href="{}" target="_blank" rel="noopener">{}</a>')
             inner = link.format(STYLES["link"], _escape(self.href), inner)
         if not styles and not self.hint:
@@ -120,7 +125,7 @@ class Span:
             pad = " " if len(fence) > 1 else ""
             return f"{fence}{pad}{' '.join(self.text.split())}{pad}{fence}"
         text = _plain_markdown(self.text)
-        text = f"[{text}]({self.href})" if self.href.startswith("https://") else text
+        text = f"[{text}]({self.href})" if _is_followed(self.href) else text
         return f"**{text}**" if "strong" in self.role.split() and text else text
 
 
@@ -173,7 +178,8 @@ def _pieces(inline: Inline) -> Sequence[str | Span | Picture]:
     return (inline,) if isinstance(inline, str | Span | Picture) else inline
 
 
-def _html(inline: Inline) -> Markup:
+def inline_html(inline: Inline) -> Markup:
+    """What stands in a sentence or a cell, as HTML."""
     parts = (escape(piece) if isinstance(piece, str) else piece.html() for piece in _pieces(inline))
     return Markup("").join(parts)
 
@@ -208,7 +214,7 @@ class Text:
 
     def html(self) -> Markup:
         sign = Span(f"{_SIGNS[self.tone].sign} ", tone=self.tone).html() if self.tone else Markup("")
-        return element("p", sign + _html(self.words), STYLES["text"])
+        return element("p", sign + inline_html(self.words), STYLES["text"])
 
     def text(self) -> str:
         return (f"{_SIGNS[self.tone].sign} " if self.tone else "") + _text(self.words)
@@ -225,7 +231,7 @@ class Items:
     title: str = ""
 
     def html(self) -> Markup:
-        lines = Markup("").join(element("li", _html(item), "") for item in self.items)
+        lines = Markup("").join(element("li", inline_html(item), "") for item in self.items)
         title = Text(Span(self.title, "strong")).html() if self.title else Markup("")
         return title + element("ul", lines, STYLES["list"])
 
@@ -260,9 +266,9 @@ class Table:
         return element("div", element("table", caption + head + body, STYLES["table"]), STYLES["scroll"])
 
     def _row(self, row: Sequence[Inline]) -> Markup:
-        cells = [element("td", _html(cell), self._style(at)) for at, cell in enumerate(row)]
+        cells = [element("td", inline_html(cell), self._style(at)) for at, cell in enumerate(row)]
         if self.labelled:
-            cells[0] = element("th", _html(row[0]), STYLES["label"], _ROW)
+            cells[0] = element("th", inline_html(row[0]), STYLES["label"], _ROW)
         return element("tr", Markup("").join(cells), STYLES["row"])
 
     def _style(self, at: int, more: str = "") -> str:
@@ -352,7 +358,7 @@ class Fold:
 
     def html(self) -> Markup:
         inside = element("div", Markup("").join(part.html() for part in self.parts), STYLES["inside"])
-        head = element("summary", _html(self.summary), STYLES["summary"])
+        head = element("summary", inline_html(self.summary), STYLES["summary"])
         return element("details", head + inside, STYLES["fold"], {"open": "open" if self.opened else None})
 
     def text(self) -> str:

@@ -6,9 +6,15 @@ A table shows an empty string in a column of numbers as `–` (`tunebook.show`);
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value of JSON is a number that can be computed with: no truth value, not infinite, not NaN."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def missing(value: Any) -> bool:

@@ -11,10 +11,12 @@ import contextlib
 import hmac
 import json
 import os
+import re
 import secrets
 import signal
 import socket
 import sqlite3
+import ssl
 import sys
 import time
 import urllib.request
@@ -24,8 +26,8 @@ from pathlib import Path
 from typing import Any, cast
 
 import uvicorn
-from platformdirs import user_data_path
 
+from tunebook.catalogue import state_folder
 from tunebook.errors import TunebookError
 from tunebook_local.desk import Desk
 from tunebook_local.desk.clock import Clock
@@ -38,6 +40,7 @@ from tunebook_local.http.connections import Connection, within_descriptors
 from tunebook_local.http.faults import DroppableConnection, FaultPlan, Faults, read_plan
 from tunebook_local.http.gate import PROOF, App, Gate, proof
 from tunebook_local.http.serving import Service
+from tunebook_local.model.python_graders import POSSIBLE
 
 IDLE_S = 3600.0
 _IDLE_CHECK_S = 1.0
@@ -83,6 +86,11 @@ def _parser() -> argparse.ArgumentParser:
     limits = "another value for a quota or limit"
     add("--limit", type=_limit, action="append", default=[], metavar="NAME=N", help=limits)
     add("--import-from", action="append", default=[], metavar="HOST", help="let files be imported from this host too")
+    alias = "answer requests whose Host header has this name too"
+    add("--host-alias", type=_host, action="append", default=[], metavar="NAME", help=alias)
+    add("--tls", action="store_true", help="serve https, with a certificate made at this start; says whom to trust")
+    run = "run the code of python graders, in a process of its own with limits: your code, on your machine"
+    add("--run-graders", action="store_true", help=run)
     add("--faults", type=_faults, metavar="PLAN", help="misfortune on purpose: rate=0.1,kinds=429,500,disconnect,slow")
     add("--clock", type=Path, metavar="FILE", help="take the time (unix seconds) from a file, for tests")
     return parser
@@ -96,6 +104,12 @@ def _whole(low: int, high: int | None = None) -> Callable[[str], int]:
         return int(text)
 
     return number
+
+
+def _host(text: str) -> str:
+    if re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?", text) is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not the name of a host")
+    return text.lower()
 
 
 def _seconds(text: str) -> float:
@@ -129,12 +143,19 @@ def _serve(options: argparse.Namespace, create_app: Callable[[Service], App]) ->
         if not held:
             return _point_to_other(folder, as_json=options.json)
         with _listen(options.port) as listener:
-            endpoint = f"http://127.0.0.1:{listener.getsockname()[1]}"
-            record = {"endpoint": endpoint, "api_key": _key(options), "pid": os.getpid()}
+            address = f"127.0.0.1:{listener.getsockname()[1]}"
+            record = {"endpoint": f"http://{address}", "api_key": _key(options), "pid": os.getpid()}
+            written = [folder / _RECORD]
             try:
+                if options.tls:
+                    from tunebook_local.certificate import make_certificate
+
+                    written += make_certificate(folder, options.host_alias)
+                    record |= {"endpoint": f"https://{address}", "trust": str(written[1]), "served": str(written[2])}
                 _run(options, _open_desk(options, folder), create_app, listener, record)
             finally:
-                (folder / _RECORD).unlink(missing_ok=True)
+                for path in written:
+                    path.unlink(missing_ok=True)
     return 0
 
 
@@ -155,8 +176,7 @@ def _key(options: argparse.Namespace) -> str:
 
 
 def _state_folder(chosen: Path | None) -> Path:
-    named = os.environ.get("TUNEBOOK_STATE")
-    folder = chosen or (Path(named) if named else user_data_path("tunebook", appauthor=False) / "service")
+    folder = chosen or state_folder()
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # other people's examples are in there
         probe = folder / f".probe-{os.getpid()}"
@@ -208,7 +228,8 @@ def _answering(folder: Path) -> dict[str, Any] | None:
     try:
         record = json.loads((folder / _RECORD).read_text("utf-8"))
         nonce = secrets.token_hex(16)
-        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # never through a proxy
+        trusted = urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=record.get("trust")))
+        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}), trusted)  # never through a proxy
         with direct.open(f"{record['endpoint']}{PROOF}?{nonce}", timeout=2) as reply:
             port = int(record["endpoint"].rpartition(":")[2])
             given = json.loads(reply.read(1000))["proof"]
@@ -233,6 +254,8 @@ def _listen(port: int) -> socket.socket:
 
 
 def _open_desk(options: argparse.Namespace, folder: Path) -> Desk:
+    if options.run_graders and not POSSIBLE:
+        raise TunebookError("--run-graders needs the limits of a POSIX system, which this one has not.")
     overrides = dict(options.limit)
     if options.running is not None:
         overrides |= {"running_jobs": options.running, "running_jobs_developer": options.running}
@@ -240,7 +263,7 @@ def _open_desk(options: argparse.Namespace, folder: Path) -> Desk:
         store = Store(folder)
         store.check()
     clock = Clock(options.pace, options.clock)
-    return Desk(store, clock, Limits(overrides), tuple(options.import_from), options.dialect)
+    return Desk(store, clock, Limits(overrides), tuple(options.import_from), options.dialect, options.run_graders)
 
 
 @contextlib.contextmanager
@@ -265,7 +288,7 @@ def _run(
     app = create_app(Service(desk, supervisor))
     if options.faults is not None:
         app = Faults(app, options.faults, desk.dialect)
-    gate = Gate(app, record["api_key"], desk.dialect, desk.limits)
+    gate = Gate(app, record["api_key"], desk.dialect, desk.limits, options.host_alias)
     quieten("asyncio", "uvicorn.error")
     line = Connection if options.faults is None else DroppableConnection
     limits = within_descriptors(desk.limits)
@@ -273,6 +296,7 @@ def _run(
         gate,
         http=cast(Any, partial(line, limits=limits)),
         backlog=min(_BACKLOG, limits["connections"]),
+        ssl_certfile=record.get("served"),
         log_config=None,
         access_log=False,
         lifespan="off",
@@ -343,8 +367,9 @@ def _announce(folder: Path, record: dict[str, Any], *, as_json: bool) -> None:
         _print_json(record)
         return
     print(f"tunebook's embedded service (a stand-in for practice) serves {record['endpoint']}")
-    print(f"  state  {folder}\n  key    in {folder / _RECORD}\n  stop   Ctrl-C", flush=True)
+    trust = f"  trust  {record['trust']} (for example SSL_CERT_FILE, REQUESTS_CA_BUNDLE)\n" if "trust" in record else ""
+    print(f"{trust}  state  {folder}\n  key    in {folder / _RECORD}\n  stop   Ctrl-C", flush=True)
 
 
 def _print_json(record: dict[str, Any]) -> None:
-    print(json.dumps({name: record[name] for name in ("endpoint", "api_key")}), flush=True)
+    print(json.dumps({name: record[name] for name in ("endpoint", "api_key", "trust") if name in record}), flush=True)

@@ -252,7 +252,7 @@ def test_prices_come_from_the_catalogue_and_from_the_users_file_over_it(tmp_path
     monkeypatch.setenv("TUNEBOOK_CATALOGUE", str(own))
     edited = compare(runs).frame.set_index("id")["cost_usd"]
 
-    assert shipped["b"] == edited["b"] == pytest.approx(0.006)  # 3,000 tokens at 2 dollars a million
+    assert shipped["b"] == edited["b"] == pytest.approx(0.075)  # 3,000 tokens at 25 dollars a million
     assert edited["a"] == pytest.approx(0.009)
     assert compare(runs).jobs[0].cost_usd == pytest.approx(0.009)
     assert "$0.01" in compare(runs)._card().text()

@@ -6,6 +6,8 @@ import io
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tunebook.analysis import Results, load_results
 from tunebook.errors import ResultsError
@@ -263,3 +265,78 @@ def test_lines_end_as_any_system_ends_them(end):
 def test_bytes_with_stray_line_ends_are_refused_as_no_result_file():
     with pytest.raises(ResultsError):
         load_results(b"\x01\r\x01")
+
+
+NESTED = {
+    "step": 5,
+    "scores": {
+        "train_reward_mean": 0.41,
+        "valid_reward_mean": -1.0,
+        "graders": [{"name": "my grader", "type": "score_model", "train_reward_mean": 0.41, "valid_reward_mean": 0.38}],
+    },
+    "usage": {
+        "graders": [],
+        "samples": {"train_reasoning_tokens_mean": 812.0, "valid_reasoning_tokens_mean": 790.0},
+    },
+    "errors": {"graders": [{"name": "my grader", "type": "score_model", "train_sample_parse_error_mean": 0.25}]},
+}
+
+
+def test_the_nested_numbers_of_reinforcement_become_the_columns_of_its_result_file():
+    event = {"type": "metrics", "message": "Step 5: training mean reward=0.41", "data": NESTED}
+
+    (row,) = Results.from_events([event]).frame.dropna(axis=1).to_dict("records")
+
+    assert row == {
+        "step": 5,
+        "train_mean_reward": 0.41,
+        "full_valid_mean_reward": -1.0,
+        "scores/graders/score_model/my grader/train_reward_mean": 0.41,
+        "scores/graders/score_model/my grader/valid_reward_mean": 0.38,
+        "reasoning_tokens_mean": 812.0,
+        "valid_reasoning_tokens_mean": 790.0,
+        "errors/graders/score_model/my grader/errors/train_sample_parse_error_mean": 0.25,
+    }
+
+
+@pytest.mark.parametrize(
+    "graders",
+    [
+        [{"name": "g", "type": "python", "train_reward_mean": 0.5}],
+        {"g": {"type": "python", "train_reward_mean": 0.5}},
+        {"python": {"g": {"train_reward_mean": 0.5}}},
+    ],
+)
+def test_graders_are_read_however_they_are_nested(graders):
+    results = Results.from_events([{"data": {"step": 1, "scores": {"graders": graders}}}])
+
+    assert results.frame["scores/graders/python/g/train_reward_mean"].tolist() == [0.5]
+
+
+@pytest.mark.parametrize("message", ["Step 5: training mean reward=0.41", "Step 5/9: training reward = 0.41"])
+def test_a_reward_in_words_alone_is_read(message):
+    assert Results.from_events([{"message": message}]).frame["train_mean_reward"].tolist() == [0.41]
+
+
+json_data = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["graders", "type", "x"]), inner),
+    max_leaves=12,
+)
+
+
+@given(json_data)
+def test_no_nesting_breaks_the_reading_of_an_event(data):
+    assert len(Results.from_events([{"data": {"step": 1, "scores": data}}])) == 1
+
+
+def test_the_parts_of_the_newer_models_loss_keep_their_sign():
+    csv = (
+        b"step,train_mean_reward,full_valid_mean_reward,pg_loss_sum,total_loss_sum,entropy_loss_sum\n"
+        b"1,0.2,,-1,-1,-1\n2,0.3,0.2,,-1.5,2\n"
+    )
+
+    results = load_results(csv)
+
+    assert results.frame[["pg_loss_sum", "total_loss_sum", "entropy_loss_sum"]].iloc[0].tolist() == [-1, -1, -1]
+    assert "entropy_loss_sum" in results._card().text()

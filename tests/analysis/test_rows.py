@@ -34,7 +34,7 @@ def test_a_job_is_one_record_of_plain_values(comparison):
     best, second, failed = comparison.jobs
 
     assert (best.id, best.label, best.standing, best.rank, best.settings["n_epochs"]) == ("a", "short", "best", 1, 2)
-    assert (best.observed, best.cost_usd, best.left_out) == (pytest.approx(0.5, rel=0.02), 4.0, "")
+    assert (best.observed, best.cost_usd, best.left_out) == (pytest.approx(0.5, rel=0.02), 50.0, "")
     assert (second.standing, second.distance[0], second.verdict) == ("", "+", best.verdict)
     assert (failed.ranked, failed.loss, failed.place, failed.left_out) == (False, None, "", "failed: quota")
 
@@ -42,7 +42,7 @@ def test_a_job_is_one_record_of_plain_values(comparison):
 def test_only_columns_that_have_something_to_show_are_laid_out(comparison):
     names = [column.name for column in columns_of([job for job in comparison.jobs if job.ranked])]
 
-    assert names[:3] == ["rank", "id", "n_epochs"]
+    assert names[:4] == ["rank", "id", "verdict", "n_epochs"]
     assert not {"group", "seed", "batch_size", "accuracy"} & set(names)
 
 

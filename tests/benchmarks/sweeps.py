@@ -406,7 +406,7 @@ def speed_table(_: int) -> None:
         drawn = time.perf_counter() - started
         table = comparison_table(comparison)
         started = time.perf_counter()
-        table.sort.value = "own value"
+        table.grid.sort = "own value"
         again = time.perf_counter() - started
         table.close()
         print(

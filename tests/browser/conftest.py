@@ -118,10 +118,10 @@ class Lab:
 
     def __exit__(self, *_: object) -> None:
         self.process.terminate()
-        self.process.wait(20)
-        record = self.state / "service.json"
-        if record.exists():  # the embedded service that a notebook started lives in a session of its own
-            os.kill(json.loads(record.read_text())["pid"], 15)
+        self.process.wait(60)  # a kernel that restarts takes its time
+        for record in (self.state / "service.json", *self.folder.glob("*/service.json")):
+            if record.exists():  # an embedded service that a notebook started lives in a session of its own
+                os.kill(json.loads(record.read_text())["pid"], 15)
 
     def write(self, name: str, *cells: str) -> Path:
         """A notebook of code cells in the folder."""

@@ -56,11 +56,15 @@ for n_epochs in (1, 2, 4):
 
     page.get_by_label("find").fill("sweep")
     page.wait_for_selector("caption:has-text('3 of'):visible")
-    page.get_by_label("compare").select_option(index=[0, 1, 2])
+    page.get_by_label("all rows").check()
     page.wait_for_selector("caption:has-text('Overlaid curves'):visible")
     page.click("button:has-text('Rank the picked jobs')")
     page.wait_for_selector("text=board.comparison")
 
+    page.click("th button:has-text('progress')")
+    page.wait_for_selector("th[aria-sort='descending'] button:has-text('progress')")
+    page.click("th button:has-text('progress')")
+    page.wait_for_selector("th[aria-sort='ascending'] button:has-text('progress')")
     notebook.shoot("board_light")
     notebook.theme("JupyterLab Dark")
     notebook.shoot("board_dark")

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import tunebook as tb
-from tunebook.data.malformed import explain_line, explain_shape, split_values
+from tunebook.data.malformed import explain_line, explain_shape
 from tunebook.data.rules.gate import check_lines
 
 GOOD = b'{"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b"}]}'
@@ -113,10 +113,6 @@ def test_pretty_printed_examples_keep_their_texts(tmp_path):
 
     assert ds.examples == records
     assert ds.to_bytes(bom=False).count(b"\n") == 2
-
-
-def test_brackets_inside_texts_do_not_split_values():
-    assert split_values(b'{"a": "}{"} , [1, {"b": "]"}]\n{}') == [b'{"a": "}{"}', b'[1, {"b": "]"}]', b"{}"]
 
 
 def test_a_hundred_megabytes_on_one_line_are_looked_at_and_reported(tmp_path):

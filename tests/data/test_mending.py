@@ -36,7 +36,7 @@ def test_a_good_file_is_not_touched(tmp_path):
 @pytest.mark.parametrize(
     ("data", "what"),
     [
-        ("[{a},\n{b}]", "one JSON array"),
+        ("[{a},\n{b}]", "in a JSON array"),
         ("{a},\n{b},\n", "2 x comma at the end removed (lines 1, 2)"),
         ("{a}{b}\n", "several examples put on lines of their own"),
         ("{a}\n\ufeff{b}\n", "byte order mark removed (line 2)"),
@@ -112,7 +112,7 @@ def test_python_notation_and_other_encodings_are_rewritten(tmp_path):
             },
         ),
         (
-            {"input": [USER], "preferred_output": "Yes.", "non_preferred_output": GOOD | {"content": "No."}, "n": 1},
+            {"input": [USER], "preferred_output": "Yes.", "non_preferred_output": GOOD | {"content": "No."}, "id": 1},
             "dpo",
             {
                 "input": {"messages": [USER]},
@@ -135,6 +135,56 @@ def test_what_is_safe_to_mend_is_mended_and_passes(record, method, fixed):
     assert ds.check(min_examples=0).ok
 
 
+TOLD = {"role": "system", "content": "Be brief."}
+TOOLS = [{"type": "function", "function": {"name": "find"}}]
+
+
+@pytest.mark.parametrize(
+    ("record", "fixed"),
+    [
+        ({"system": "Be brief.", "messages": [USER, GOOD]}, {"messages": [TOLD, USER, GOOD]}),
+        ({"system": [{"text": "Be brief."}], "messages": [USER, GOOD]}, {"messages": [TOLD, USER, GOOD]}),
+        ({"instructions": "Be brief.", "messages": [TOLD, USER, GOOD]}, {"messages": [TOLD, USER, GOOD]}),
+        ({"messages": [USER, {"role": "assistant", "text": "Yes."}]}, {"messages": [USER, GOOD]}),
+        ({"messages": json.dumps([USER, GOOD]), "tools": "[]"}, {"messages": [USER, GOOD], "tools": []}),
+        ({"messages": [json.dumps(USER), json.dumps(GOOD)]}, {"messages": [USER, GOOD]}),
+        ({"messages": [USER, {**GOOD, "weight": None, "id": "m1"}], "source": "x"}, {"messages": [USER, GOOD]}),
+        (
+            {"input": {"messages": [USER]}, "preferred_completion": [GOOD], "non_preferred_completion": [GOOD],
+             "tools": TOOLS, "system": "Be brief."},
+            {"input": {"messages": [TOLD, USER], "tools": TOOLS}, "preferred_output": [GOOD],
+             "non_preferred_output": [GOOD]},
+        ),
+    ],
+)  # fmt: skip
+def test_what_stands_in_the_wrong_place_is_moved_to_the_right_one(record, fixed):
+    ds, changes = tb.read_dataset([record]).fix()
+
+    assert list(ds) == [fixed]
+    assert len(changes) > 0
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"messages": [USER, GOOD], "context": "It is March."},
+        {"messages": [USER, GOOD], "weight": 0},
+        {"messages": [USER, GOOD], "label": "rain"},
+        {"messages": [TOLD, USER, GOOD], "system": "Be kind."},
+        {"messages": [USER, {**GOOD, "reasoning": "Clouds."}]},
+        {"messages": [{**USER, "tool_calls": [{"id": "c1"}]}, GOOD]},
+        {"input": {"messages": [USER], "tools": TOOLS}, "tools": [], "preferred_output": [GOOD],
+         "non_preferred_output": [TOLD], "score": 3},
+    ],
+)  # fmt: skip
+def test_what_may_mean_something_is_left_where_it_is_and_warned_about(record):
+    ds, _ = tb.read_dataset([record]).fix()
+
+    kept = json.dumps(ds[0])
+    assert all(f'"{key}"' in kept for key in {**record, **record.get("messages", [{}])[-1]} if key != "tools")
+    assert ds.check(min_examples=0).problems
+
+
 def test_what_needs_a_decision_is_left_alone(tmp_path):
     data = '{"messages": [{"role": "user", "content": "x"}]}\nnot json\n'
 
@@ -145,7 +195,7 @@ def test_what_needs_a_decision_is_left_alone(tmp_path):
 
 
 def test_changes_are_escaped_in_the_notebook():
-    _, changes = tb.read_dataset([{"messages": [USER, GOOD], "<script>": 1}], method="supervised").fix()
+    _, changes = tb.read_dataset([{"messages": [USER, GOOD], "<script>": None}], method="supervised").fix()
 
     assert "<script" not in changes._repr_html_()
     assert "key `<script>` removed" in repr(changes)

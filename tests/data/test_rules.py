@@ -63,8 +63,7 @@ def findings(record, method="supervised", **options):
         {"messages": [USER, {**GOOD, "refusal": None, "tool_calls": None, "function_call": None, "audio": None}]},
         {"messages": [USER, {"role": "assistant", "content": None, "refusal": "I would rather not."}]},
         {"messages": [USER, {"role": "assistant", "content": "a\u2028b\u2029c\u0085 🙂"}], "tools": None},
-        {"messages": [GOOD]},
-        {"messages": [USER, USER, GOOD, GOOD], "tools": [], "parallel_tool_calls": None},
+        {"messages": [USER, USER, GOOD], "tools": [], "parallel_tool_calls": None},
         {"messages": [{"role": "user", "content": [image("http://example.com/picture?id=7")]}, GOOD]},
         {"messages": [{"role": "user", "content": [image("https://example.com/a.png", detail="low")]}, GOOD]},
         {"messages": [{"role": "user", "content": [image(data_uri(png(2)))]}, GOOD]},
@@ -84,7 +83,7 @@ def test_good_preference_and_reinforcement_records_are_left_in_peace():
 
     assert findings(pair, "dpo") == []
     assert findings({"messages": [USER], "reference_answer": "yes"}, "reinforcement") == []
-    assert findings({"messages": [SYSTEM, {"role": "developer", "content": "Go."}], "x": 1}, "reinforcement") == []
+    assert findings({"messages": [{"role": "developer", "content": "Go."}, USER], "x": 1}, "reinforcement") == []
 
 
 @pytest.mark.parametrize(
@@ -142,7 +141,7 @@ def test_what_is_wrong_with_a_conversation_is_named_with_its_place(record, expec
     ("messages", "tools", "expected"),
     [
         ([USER, call(arguments={"city": "Oslo"})], [TOOL], ("arguments-type", ARGUMENTS, "error")),
-        ([USER, call(arguments="not json")], [TOOL], ("arguments-json", ARGUMENTS, "error")),
+        ([USER, call(arguments="not json")], [TOOL], ("arguments-json", ARGUMENTS, "warning")),
         ([USER, call(arguments="[1]")], None, ("arguments-object", ARGUMENTS, "warning")),
         ([USER, call(arguments="{}")], [TOOL], ("argument-missing", ARGUMENTS, "warning")),
         ([USER, call(arguments='{"city":"a","x":1}')], [TOOL], ("argument-unknown", ARGUMENTS, "warning")),

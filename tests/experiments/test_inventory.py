@@ -49,11 +49,12 @@ def test_it_counts_what_is_there_and_what_it_costs():
     found = inventory()
 
     assert found.sentence.startswith(
-        "contoso holds 1 deployment, 2 models, 4 files, 3 result files. They cost $1.70 an hour, $1,241 a month."
+        "contoso holds 1 deployment, 1 model, 4 files, 3 result files, 1 job without a model. "
+        "They cost $1.70 an hour, $1,241 a month."
     )
     assert found.gauges["files"] == (7, 100)
     assert found.gauges["deployments of fine-tuned models"] == (1, 10)
-    assert found.notes == ("1 files of other purposes are left alone and not listed.",)
+    assert found.notes == ("Left alone and not listed: 1 file of other purposes.",)
 
 
 def test_what_a_running_job_needs_is_never_deleted():

@@ -1,6 +1,8 @@
 """A sweep's memory: what is written is read back, and what was cut or edited is named."""
 
+import errno
 import json
+import os
 
 import pytest
 
@@ -45,10 +47,21 @@ def test_an_edited_entry_is_named(manifest, edit):
     record["entries"][0] |= edit
     file.write_text(json.dumps(record))
 
-    with pytest.raises(TunebookError, match=r"sweep\.json: an entry does not fit"):
+    with pytest.raises(TunebookError, match=r"sweep\.json: this is no manifest of a sweep, or it was edited"):
         read_manifest(manifest.folder)
 
 
 def test_a_folder_without_a_sweep_says_so(tmp_path):
     with pytest.raises(TunebookError, match="no sweep is here"):
         read_manifest(tmp_path)
+
+
+def test_a_full_disk_is_one_line_and_what_was_written_before_stays(manifest, monkeypatch):
+    def full(_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+
+    with pytest.raises(TunebookError, match="cannot be written down: No space left on device"):
+        manifest.update(0, state="sending")
+    assert read_manifest(manifest.folder) == manifest

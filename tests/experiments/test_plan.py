@@ -63,15 +63,15 @@ def test_the_plan_tells_tokens_and_dollars_of_each_job():
 
     plan = plan_frame(planned, file_tokens=250_000)
 
-    assert plan[["tokens", "usd"]].to_dict("list") == {"tokens": [250_000.0, 1_000_000.0], "usd": [0.5, 2.0]}
+    assert plan[["tokens", "usd"]].to_dict("list") == {"tokens": [250_000.0, 1_000_000.0], "usd": [6.25, 25.0]}
 
 
 def test_a_plan_dearer_than_its_budget_is_refused():
     plan = plan_frame(trials(BASE, [{"n_epochs": 4}], identity="ab12cd"), file_tokens=250_000)
 
-    check_budget(plan, budget_tokens=1_000_000, budget_usd=2.0)
-    with pytest.raises(RequestError, match="costs 2 usd, the budget is 1"):
-        check_budget(plan, budget_tokens=None, budget_usd=1.0)
+    check_budget(plan, budget_tokens=1_000_000, budget_usd=25.0)
+    with pytest.raises(RequestError, match="costs 25 usd, the budget is 24"):
+        check_budget(plan, budget_tokens=None, budget_usd=24.0)
 
 
 def test_a_budget_that_cannot_be_kept_because_the_cost_is_unknown_is_refused():

@@ -89,7 +89,7 @@ def test_a_scale_is_logarithmic_for_what_falls_far_and_from_nought_for_what_come
 
 
 def test_a_lonely_peak_leaves_the_scale_and_is_counted() -> None:
-    assert scale_of([[1.0] * 99 + [15.0]]) == Scale(0.0, 1.25, left_out="▲ 1 higher, up to 15")
+    assert scale_of([[1.0] * 99 + [15.0]]) == Scale(0.0, 1.25, left_out="↑ 1 higher, up to 15")
 
 
 @given(low=st.floats(-1e6, 1e6), span=st.floats(1e-6, 1e6))

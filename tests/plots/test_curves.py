@@ -53,7 +53,7 @@ def test_a_single_peak_leaves_the_picture_and_is_counted():
     ax = plot_loss(load_results(pd.DataFrame({"step": range(1, 81), "train_loss": loss})), ax=Figure().subplots())
 
     assert ax.get_ylim()[1] < 3
-    assert "▲ 1 higher, up to 15" in [text.get_text() for text in ax.texts]
+    assert "↑ 1 higher, up to 15" in [text.get_text() for text in ax.texts]
 
 
 def test_the_recommended_checkpoint_and_the_onset_are_in_the_legend(results):

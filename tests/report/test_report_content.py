@@ -65,8 +65,8 @@ def test_an_overfitting_winner_gets_an_earlier_checkpoint_and_the_reason(make_ru
 def test_what_it_cost_is_tokens_times_the_dated_price(comparison):
     fact = next(fact for fact in built(comparison).answer.facts if fact.label == "What training cost")
 
-    assert fact.value == "$4.00"  # 4 x 500,000 tokens at $2 per million
-    assert fact.note == "2 million tokens in 4 jobs; prices of 2026-03-01"
+    assert fact.value == "$50.00"  # 4 x 500,000 tokens at $25 per million
+    assert fact.note == "2 million tokens in 4 jobs; prices of 2025-08-25"
 
 
 def test_without_a_price_the_tokens_are_told(make_run):

@@ -234,6 +234,17 @@ def test_a_report_is_made_from_a_folder_of_runs(make_run, tmp_path):
     assert "of try-1.</h2>" in page
 
 
+def test_a_notebook_shows_the_written_report_as_a_link(comparison, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    path = write_report(comparison, "a <script> & b.html", made=MADE)
+
+    shown = path._repr_html_()
+    assert 'href="a%20%3Cscript%3E%20%26%20b.html"' in shown
+    assert "<script>" not in shown
+    assert path.read_text("utf-8").startswith("<!DOCTYPE html>")
+
+
 def test_a_report_is_written_without_matplotlib(make_run, tmp_path):
     (tmp_path / "runs" / "one").mkdir(parents=True)
     run = make_run(1)

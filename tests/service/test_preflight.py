@@ -67,7 +67,7 @@ def test_what_cannot_be_read_is_called_unknown_and_refuses_nothing():
         ({"capacity": 101}, "quota", "over the SKU's most, 100"),
         ({"job": {"id": "ftjob-1", "status": "running"}, "checkpoints": ()}, "model", "ftjob-1 is running"),
         ({"model": f"{MODEL}:ckpt-step-1"}, "model", "does not keep"),
-        ({"today": date(2027, 5, 1)}, "retirement", "retired on 2027-04-14"),
+        ({"today": date(2027, 11, 1)}, "retirement", "retired on 2027-10-14"),
         ({"existing": {f"d{n}": (MODEL, "Standard", 1) for n in range(10)}}, "number", "10 is the most"),
     ],
 )

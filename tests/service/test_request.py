@@ -5,8 +5,10 @@ from dataclasses import replace
 
 import pytest
 
+from tunebook.graders import starter
 from tunebook.service.request import JobRequest
 
+GRADER = starter("string_check")
 REQUEST = JobRequest(model="gpt-4.1-mini", training_file="file-1", validation_file="file-2", n_epochs=2, seed=7)
 
 
@@ -49,11 +51,11 @@ def test_the_shown_curl_carries_the_body_and_no_key():
         ("learning_rate_multiplier", {"learning_rate_multiplier": -0.1}),
         ("learning_rate_multiplier", {"learning_rate_multiplier": float("nan")}),
         ("suffix", {"suffix": "has.dot"}),
-        ("suffix", {"suffix": "x" * 41}),
+        ("suffix", {"suffix": "x" * 65}),
         ("seed", {"seed": 2**31}),
-        ("training_type", {"training_type": "Turbo"}),
+        ("training_type", {"training_type": 1}),
         ("grader", {"method": "reinforcement", "validation_file": "file-2"}),
-        ("validation_file", {"method": "reinforcement", "grader": {"type": "string_check"}}),
+        ("validation_file", {"method": "reinforcement", "grader": GRADER}),
         ("metadata", {"metadata": {f"k{i}": "v" for i in range(17)}}),
         ("metadata", {"metadata": {"k": "v" * 513}}),
     ],
@@ -71,6 +73,9 @@ def test_what_the_service_would_refuse_is_an_error_at_its_field(field, changes):
         ("model", {"model": "gpt-9"}),
         ("method", {"model": "gpt-4o-mini", "method": "dpo"}),
         ("training_type", {"model": "gpt-oss-20b"}),
+        ("training_type", {"training_type": "Turbo"}),
+        ("method", {"method": "grpo"}),
+        ("suffix", {"suffix": "x" * 41}),
     ],
 )
 def test_what_is_doubtful_is_a_warning_and_may_be_sent(field, changes):
@@ -90,7 +95,7 @@ REINFORCEMENT = JobRequest(
     training_file="file-1",
     validation_file="file-2",
     method="reinforcement",
-    grader={"type": "string_check"},
+    grader=GRADER,
     reasoning_effort="low",
     compute_multiplier=1.5,
     eval_interval=5,
@@ -103,7 +108,7 @@ def test_settings_of_reinforcement_stand_beside_its_grader():
 
     assert REINFORCEMENT.to_json()["method"]["reinforcement"] == {
         "hyperparameters": numbers,
-        "grader": {"type": "string_check"},
+        "grader": GRADER,
     }
     assert "    eval_interval=5," in REINFORCEMENT.to_python()
     assert '"compute_multiplier": 1.5' in REINFORCEMENT.to_curl("https://r.openai.azure.com")

@@ -38,18 +38,27 @@ def test_a_sku_without_a_known_price_says_so():
 
 
 def test_the_days_to_retirement_are_counted_for_a_fine_tuned_model():
-    end = retirement(TUNED, today=date(2027, 4, 4))
+    end = retirement(TUNED, today=date(2027, 10, 4))
 
     assert (end.model, end.days) == ("gpt-4.1-mini-2025-04-14", 10)
     assert "in 10 days" in str(end)
 
 
 def test_a_retired_model_says_since_when():
-    assert "retired on 2027-04-14, 6 days ago" in str(retirement(TUNED, today=date(2027, 4, 20)))
+    assert "retired on 2027-10-14, 6 days ago" in str(retirement(TUNED, today=date(2027, 10, 20)))
+
+
+def test_a_base_model_stops_answering_before_what_was_tuned_from_it():
+    today = date(2026, 10, 1)
+
+    assert [str(retirement(name, today=today)) for name in ("gpt-4.1-mini", TUNED)] == [
+        "gpt-4.1-mini-2025-04-14 retires on 2026-10-14, in 13 days (as known on 2026-07-07).",
+        "What is tuned from gpt-4.1-mini-2025-04-14 retires on 2027-10-14, in 378 days (as known on 2026-07-07).",
+    ]
 
 
 def test_a_model_without_a_known_end_has_none():
-    assert retirement("gpt-4.1", today=date(2026, 1, 1)) is None
+    assert retirement("gpt-oss-120b", today=date(2026, 1, 1)) is None
 
 
 def test_the_spellings_of_a_sku_mean_the_same():

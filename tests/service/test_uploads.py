@@ -10,7 +10,7 @@ import pytest
 
 from tunebook.data import read_dataset
 from tunebook.errors import DataError
-from tunebook.service.uploads import content_key, import_file, shown_url, upload_in_parts
+from tunebook.service.uploads import Sender, content_key, import_file, shown_url, upload_in_parts
 
 LINE = json.dumps({"messages": [{"role": "user", "content": "How many?"}, {"role": "assistant", "content": "Three."}]})
 CONTENT = f"{LINE}\n".encode() * 40
@@ -19,7 +19,7 @@ PART = 1000
 
 def send(ws, folder, content=CONTENT, **options):
     options = {"key": "k", "part_bytes": PART, "folder": folder, **options}
-    return upload_in_parts(ws, io.BytesIO(content), name="large.jsonl", total=len(content), **options)
+    return upload_in_parts(Sender(ws, say=str), io.BytesIO(content), name="large.jsonl", total=len(content), **options)
 
 
 def parts_sent(mishap):
@@ -55,8 +55,7 @@ def test_an_interrupted_upload_sends_only_the_rest(mishap, tmp_path):
 
 
 def test_a_service_that_is_down_at_the_end_has_everything_kept(mishap, tmp_path):
-    mishap.ws.__dict__["dated_client"] = mishap.ws.dated_client.with_options(max_retries=0)
-    mishap("POST", "/complete", 503, {"error": {"message": "down"}})
+    mishap("POST", "/complete", 503, {"error": {"message": "down"}}, times=3)
 
     with pytest.raises(openai.InternalServerError):
         send(mishap.ws, tmp_path)
@@ -204,7 +203,7 @@ def test_a_url_that_gives_no_file_is_refused_without_showing_its_token(ws, blob)
 )
 def test_what_is_no_address_of_a_file_is_said_without_its_token(ws, url, words):
     with pytest.raises(DataError, match=words) as raised:
-        import_file(ws, url)
+        import_file(Sender(ws), url)
     assert "secret" not in str(raised.value)
 
 

@@ -34,7 +34,7 @@ def finished(service, client):
 
 def test_a_new_job_is_pending_and_has_no_key_that_is_null(service):
     file = service.upload()
-    body = {"model": "gpt-4.1-nano", "training_file": file, "seed": 3, "trainingType": "Developer"}
+    body = {"model": "gpt-4.1-nano", "training_file": file, "seed": 3, "trainingType": "developertier"}
     with service.http() as http:
         job = http.post("/openai/v1/fine_tuning/jobs", json=body).json()
 
@@ -153,13 +153,14 @@ def test_a_file_that_is_not_json_lines_ends_in_error(client, until):
         ({"model": "gpt-9"}, "does not exist. Known base models"),
         ({"training_file": "file-0"}, "training file 'file-0' does not exist"),
         ({"suffix": "a.b"}, "suffix 'a.b' is not valid"),
-        ({"suffix": "x" * 41}, "at most 40 characters"),
+        ({"suffix": "x" * 65}, "at most 64 characters"),
         ({"seed": 2**31}, "seed must be a whole number from 0 to 2147483647"),
         ({"hyperparameters": {"n_epochs": 0}}, "n_epochs must be a whole number from 1 to 50; got 0"),
         ({"hyperparameters": {"batch_size": True}}, "batch_size must be a whole number"),
         ({"hyperparameters": {"learning_rate_multiplier": -1}}, "learning_rate_multiplier must be a number above 0"),
         ({"hyperparameters": {"nepochs": 1}}, "'nepochs' is not a hyperparameter"),
-        ({"trainingType": "cheap"}, "trainingType 'cheap' is not known"),
+        ({"trainingType": "cheap"}, "The fineTuningJob field is required."),
+        ({"trainingType": "Developer"}, "The fineTuningJob field is required."),
         ({"model": "Ministral-3B"}, "does not support fine-tuning with Standard TrainingType"),
         ({"model": "o4-mini"}, "requires the reinforcement method of finetuning"),
         ({"metadata": {"k": 1}}, "metadata must be an object"),

@@ -81,7 +81,7 @@ def test_a_reinforcement_job_is_graded_and_its_file_has_rewards(service):
         ({"method": {"type": "reinforcement", "reinforcement": {}}}, "grader is required"),
         (
             {"method": {"type": "reinforcement", "reinforcement": {"grader": {"type": "python", "source": "x"}}}},
-            "runs code",
+            "has no function grade",
         ),
         ({"method": {"type": "tickling"}}, "method.type must be one of supervised, dpo, reinforcement"),
     ],

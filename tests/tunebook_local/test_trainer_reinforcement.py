@@ -6,28 +6,10 @@ from copy import deepcopy
 
 import pytest
 
+from tunebook.graders import starter
 from tunebook_local.model.trainer import Training, format_row, resolve_hyperparameters, result_columns
 
-CLOSE = {
-    "type": "text_similarity",
-    "name": "close",
-    "evaluation_metric": "fuzzy_match",
-    "input": "{{sample.output_text}}",
-    "reference": "{{item.label}}",
-}
-EXACT = {
-    "type": "string_check",
-    "name": "exact",
-    "operation": "eq",
-    "input": "{{sample.output_text}}",
-    "reference": "{{item.label}}",
-}
-BOTH = {
-    "type": "multi",
-    "name": "both",
-    "graders": {"exact": EXACT, "close": CLOSE},
-    "calculate_output": "0.5 * exact + 0.5 * close",
-}
+EXACT, BOTH = (starter(kind, ["label"]) for kind in ("string_check", "multi"))
 WORDS = {"great": "positive", "lovely": "positive", "awful": "negative", "broken": "negative"}
 ITEMS = [
     {"messages": [{"role": "user", "content": f"The {thing} was {word}."}], "label": label}
@@ -112,7 +94,7 @@ def test_resumed_the_remaining_rows_are_the_same(tmp_path):
     assert done + [format_row(step.row) for step in resumed.steps()] == undisturbed
 
 
-@pytest.mark.parametrize("grader", [None, {"type": "python", "source": "…"}, {"type": "score_model"}])
+@pytest.mark.parametrize("grader", [None, starter("python"), starter("score_model")])
 def test_what_cannot_be_graded_here_is_refused_before_training(grader):
     with pytest.raises(ValueError, match="grader"):
         training(grader)

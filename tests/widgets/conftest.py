@@ -11,6 +11,7 @@ import pytest
 
 from tunebook.analysis.results import Results
 from tunebook.service.watching import JobSnapshot
+from tunebook.widgets.tables.pick_table import Grid
 
 T0 = 1_790_000_000
 
@@ -151,6 +152,9 @@ def at_once(work: Any) -> None:
 def texts(widget: Any) -> str:
     """All HTML shown anywhere inside a widget, with its dollars as one reads them."""
     own = widget.value.replace("<span>$</span>", "$") if isinstance(widget, ipywidgets.HTML) else ""
+    if isinstance(widget, Grid):
+        cells = [cell for row in widget.rows for cell in row["cells"]]
+        own = " ".join([widget.caption, *(column["heading"] for column in widget.head), *cells])
     return own + "".join(texts(child) for child in getattr(widget, "children", ()))
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from tunebook.catalogue import load_catalogue
+from tunebook.errors import ServiceError
 from tunebook.widgets.tables import board_view
 from tunebook.widgets.tables.board_feed import Entry
 from tunebook.widgets.tables.job_board import Board
@@ -101,8 +102,16 @@ def test_a_board_without_jobs_says_how_to_make_one_and_offers_no_comparison(work
     assert empty._picking.layout.display == "none"
 
 
+def test_a_list_that_cannot_be_read_is_not_an_empty_one(workspace) -> None:
+    board = Board((workspace,), clock=lambda: T0, spawn=at_once)
+    board._failed(ServiceError("The service refused the credentials (401)."))
+
+    assert "could not be read. The service refused the credentials (401)." in texts(board.widget)
+    assert "No jobs here yet" not in texts(board.widget)
+
+
 def test_picked_jobs_are_overlaid_and_stay_picked_when_the_table_is_read_again(board, workspace) -> None:
-    board.pick.value = tuple(value for _, value in board.pick.options)[:2]
+    board.grid.picked = [row.key for row in board.rows][:2]
     before = board.picked
 
     entries = {job_id.split()[-1]: entry for job_id, (_, entry) in board._entries.items()}
@@ -113,7 +122,7 @@ def test_picked_jobs_are_overlaid_and_stay_picked_when_the_table_is_read_again(b
 
 
 def test_picked_jobs_are_ranked(board) -> None:
-    board.pick.value = tuple(value for _, value in board.pick.options)
+    board.grid.picked = [row.key for row in board.rows]
 
     board.compare_button.click()
 
@@ -130,7 +139,7 @@ def test_a_board_of_several_resources_names_the_resource_in_each_row(workspace) 
 
     assert {row.resource for row in both.rows} == {"contoso", "fabrikam"}
     both.draw()
-    assert "> fabrikam<" in both._table.value
+    assert "> fabrikam<" in texts(both.widget)
 
 
 def test_a_job_gone_from_the_service_leaves_the_table(board, workspace) -> None:

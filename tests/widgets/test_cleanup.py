@@ -56,12 +56,12 @@ def test_before_it_has_read_nothing_can_be_pressed(workspace) -> None:
     fresh = CleanupPanel(workspace, log=None, read=lambda _: inventory(), spawn=at_once)
 
     assert fresh.delete_button.disabled
-    assert fresh.select.disabled
+    assert fresh.grid.disabled
     assert fresh.plan.steps == ()
 
 
 def test_a_selection_is_previewed_in_the_order_of_deletion(panel) -> None:
-    panel.select.value = (STRAY, f"model:{DONE}", "deployment:live")
+    panel.grid.picked = [STRAY, f"model:{DONE}", "deployment:live"]
 
     preview = texts(panel._plan)
 
@@ -71,7 +71,7 @@ def test_a_selection_is_previewed_in_the_order_of_deletion(panel) -> None:
 
 
 def test_what_a_running_job_needs_stays_and_the_preview_says_why(panel) -> None:
-    panel.select.value = ("file:f-next",)
+    panel.grid.picked = ["file:f-next"]
 
     assert panel.plan.steps == ()
     assert panel.delete_button.disabled
@@ -87,10 +87,10 @@ def test_what_seems_unused_is_selected_by_one_click(panel) -> None:
 
 
 def test_the_list_can_be_filtered_and_keeps_what_is_selected(panel) -> None:
-    panel.select.value = (STRAY,)
+    panel.grid.picked = [STRAY]
 
     panel.show_only.value = "what can be deleted now"
-    assert {key for _, key in panel.select.options} == {"deployment:live", "file:f-train", STRAY}
+    assert {row["key"] for row in panel.grid.rows} == {"deployment:live", "file:f-train", STRAY}
     panel.find.value = "stray"
     assert panel.selected == (STRAY,)
     panel.find.value = "nothing like it"
@@ -99,7 +99,7 @@ def test_the_list_can_be_filtered_and_keeps_what_is_selected(panel) -> None:
 
 def test_deleting_asks_first_and_no_deletes_nothing(panel, monkeypatch) -> None:
     monkeypatch.setattr("tunebook.widgets.clearing_panel.clear", lambda *_, **__: pytest.fail("deleted"))
-    panel.select.value = (STRAY,)
+    panel.grid.picked = [STRAY]
 
     panel.delete_button.click()
     assert panel._asking.layout.display == "flex"
@@ -110,10 +110,10 @@ def test_deleting_asks_first_and_no_deletes_nothing(panel, monkeypatch) -> None:
 
 
 def test_another_selection_takes_the_question_back(panel) -> None:
-    panel.select.value = (STRAY,)
+    panel.grid.picked = [STRAY]
     panel.delete_button.click()
 
-    panel.select.value = (STRAY, "deployment:live")
+    panel.grid.picked = [STRAY, "deployment:live"]
 
     assert panel._asking.layout.display == "none"
 
@@ -137,7 +137,7 @@ def test_yes_deletes_at_the_service_and_shows_what_is_left(start, tmp_path) -> N
     slow = ws.jobs.create(JobRequest(model="gpt-4.1-nano", training_file=train, n_epochs=50, batch_size=1))
     panel = CleanupPanel(ws, log=tmp_path / "log.jsonl", spawn=at_once)
     panel.load()
-    panel.select.value = tuple(key for _, key in panel.select.options)
+    panel.grid.picked = [row["key"] for row in panel.grid.rows]
 
     panel.delete_button.click()
     panel.yes_button.click()

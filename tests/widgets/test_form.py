@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from tunebook.graders import KINDS, starter
 from tunebook.widgets.form.form import JobForm, job_form
 from tunebook.widgets.form.state import resolve
 from tunebook.widgets.form.values import FileChoice, FormValues
@@ -40,7 +41,7 @@ def test_a_suffix_with_quotes_is_refused_beside_the_field_and_cannot_be_sent(wor
     form.fields["suffix"].value = "\"'><script>"
 
     assert form.create_button.disabled
-    assert "has to be 1 to 40 characters" in form._notes["suffix"].value
+    assert "has to be 1 to 64 characters" in form._notes["suffix"].value
     assert "<script>" not in texts(form.widget).replace("&lt;script&gt;", "")
 
 
@@ -104,8 +105,49 @@ def test_only_training_types_of_the_region_are_offered(workspace) -> None:
     near, far = form_of(workspace, region="North Central US"), form_of(workspace, region="West US")
 
     assert ("Standard", "Standard") in near.fields["training_type"].options
-    assert [value for _, value in far.fields["training_type"].options] == ["GlobalStandard", "Developer"]
+    assert [value for _, value in far.fields["training_type"].options] == [
+        "GlobalStandard",
+        "DatazoneStandard",
+        "Developer",
+    ]
     assert far.request.training_type == "GlobalStandard"
+
+
+def test_a_training_type_that_has_to_move_says_so_with_what_it_means(workspace) -> None:
+    form = form_of(workspace, model="gpt-4.1-mini-2025-04-14", training_type="Developer")
+
+    form.fields["model"].value = "gpt-oss-20b"
+    (told,) = [line for line in form._notes["training_type"].value.split("</p>") if "Moved" in line]
+    assert "Moved from Developer to GlobalStandard, as gpt-oss-20b is not trained as Developer" in told
+    assert "No data residency" in form._notes["training_type"].value
+
+    form.fields["model"].value = "gpt-4.1-mini-2025-04-14"
+    form.fields["training_type"].value = "Standard"
+    assert "Moved" not in form._notes["training_type"].value
+
+
+def test_a_region_without_standard_training_is_not_left_in_silence(workspace) -> None:
+    form = form_of(workspace, region="West US")
+
+    assert "Moved from Standard to GlobalStandard" in form._notes["training_type"].value
+
+
+def test_a_method_that_has_to_move_says_so(workspace) -> None:
+    form = form_of(workspace, model="gpt-4.1-mini-2025-04-14", method="dpo")
+
+    form.fields["model"].value = "o4-mini-2025-04-16"
+    assert "Moved from dpo to reinforcement" in form._notes["method"].value
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_grader_begins_with_one_of_its_type_made_for_the_items_of_the_file(workspace, kind) -> None:
+    form = form_of(workspace, model="o4-mini-2025-04-16", method="reinforcement")
+    form._pickers["training"]._become(FileChoice(file_id="file-1", items=({"id": 1, "label": "x"},)))
+
+    form._grader.starters.value = kind
+
+    assert form.request.grader == starter(kind, ["id", "label"])
+    assert form._grader.starters.value == ""
 
 
 def test_what_was_accepted_otherwise_than_asked_is_said_in_the_live_cell(workspace) -> None:

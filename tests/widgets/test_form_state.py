@@ -42,7 +42,8 @@ def tones(state: FormState, field: str) -> set[str]:
         ("learning_rate_multiplier", "-1", "bad"),
         ("seed", "seven", "bad"),
         ("seed", "7", ""),
-        ("suffix", "a" * 41, "bad"),
+        ("suffix", "a" * 41, "warning"),
+        ("suffix", "a" * 65, "bad"),
         ("suffix", "a.b", "bad"),
         ("suffix", "ok-1_x", ""),
         ("metadata", "no equals sign", "bad"),
@@ -97,7 +98,7 @@ def test_the_training_file_as_validation_file_is_warned_of() -> None:
 
 
 def test_only_pairs_of_the_catalogue_are_offered_and_all_for_an_unknown_model() -> None:
-    known, unknown = state_of(model="o4-mini"), state_of(model="gpt-9")
+    known, unknown = state_of(model="gpt-5"), state_of(model="gpt-9")
 
     assert known.methods == ("reinforcement",)
     assert "Developer" not in known.training_types
@@ -105,17 +106,24 @@ def test_only_pairs_of_the_catalogue_are_offered_and_all_for_an_unknown_model() 
     assert "not in the catalogue" in said(unknown, "model")
 
 
-def test_a_retirement_date_is_counted_down_and_a_past_one_said() -> None:
-    soon = state_of(today=date(2027, 1, 1), model="gpt-4.1-mini")
-    past = state_of(today=date(2028, 1, 1), model="gpt-4.1-mini")
-
-    assert "Retires on 2027-04-14, in 103 days" in said(soon, "model")
-    assert "Retired on 2027-04-14" in said(past, "model")
+@pytest.mark.parametrize(
+    ("today", "words"),
+    [
+        (date(2026, 9, 1), "Training of it ends on 2026-10-14, for newcomers at least"),
+        (date(2027, 1, 1), "Since 2026-10-14 only those who trained it before may train it, until 2027-04-14"),
+        (date(2027, 5, 1), "Training of it ended on 2027-04-14"),
+        (date(2027, 1, 1), "What is tuned from it is served until 2027-10-14, 286 days from now"),
+    ],
+)
+def test_the_end_of_training_and_the_end_of_deployments_are_said_apart(today, words) -> None:
+    assert words in said(state_of(today=today, model="gpt-4.1-mini"), "model")
 
 
 def test_a_region_that_does_not_offer_standard_training_is_warned_of() -> None:
     assert "not in West US" in said(state_of(region="West US"), "model")
     assert "not in" not in said(state_of(region="West US", training_type="GlobalStandard"), "model")
+    europe = state_of(region="Sweden Central", training_type="DatazoneStandard")
+    assert "DatazoneStandard training of it is offered in centralus" in said(europe, "model")
 
 
 def test_a_training_type_says_what_it_means_for_residency_and_price() -> None:
@@ -139,7 +147,36 @@ def test_an_estimate_above_the_limit_is_asked_about() -> None:
 
 
 def test_the_embedded_service_is_free() -> None:
-    assert state_of(free=True, price="10").estimate.cost.usd == 0.0
+    estimate = state_of(free=True, price="10").estimate
+
+    assert estimate.cost.usd == 0.0
+    assert estimate.words.startswith(
+        "The embedded service bills nothing. The same job on Azure: 1,000,000 tokens × 3 epochs"
+    )
+    assert "about $30.00 on gpt-4.1-mini, Standard, at $10 a million tokens, your price." in estimate.words
+
+
+@pytest.mark.parametrize("price", ["-5", "five", "inf"])
+def test_a_price_that_is_none_is_said_at_its_field(price) -> None:
+    assert f"“{price}” is not a number of dollars." in said(state_of(price=price), "price")
+
+
+def test_without_a_published_price_the_form_says_where_to_look_it_up() -> None:
+    unpriced = state_of(model="gpt-oss-20b", training_type="GlobalStandard")
+
+    assert "Look it up at https://azure.microsoft.com/pricing/" in said(unpriced, "price")
+    assert unpriced.ready
+
+
+def test_reinforcement_is_priced_by_the_hour_and_its_grading_model_by_the_token() -> None:
+    grader = '{"type": "score_model", "name": "g", "model": "o3-mini", "input": []}'
+
+    words = state_of(model="o4-mini", method="reinforcement", grader=grader).estimate.words
+
+    assert words == (
+        "by the hour of training; at $110 to $121 an hour of training by region, as of 2025-08-25. o3-mini grades, "
+        "which is billed on top: $1.21 a million tokens read and $4.84 written, as of 2025-08-25."
+    )
 
 
 def test_the_code_uploads_what_is_local_first() -> None:
@@ -161,6 +198,22 @@ def test_reinforcement_settings_go_where_the_api_wants_them() -> None:
         "hyperparameters": {"n_epochs": 2, "reasoning_effort": "low"},
         "grader": {"type": "string_check"},
     }
+
+
+def test_a_template_that_no_example_has_is_said_at_the_grader() -> None:
+    read = FileChoice(file_id="file-1", items=({"label": "x"}, {"label": "y", "<b>": 1}))
+    grader = '{"type": "python", "name": "g", "source": "def grade(sample, item):\\n    return item[\'answr\']"}'
+    state = state_of(model="o4-mini", method="reinforcement", grader=grader, training=read)
+
+    assert "{{item.answr}} is in no example of the training file, which has item.label, item.<b>." in said(
+        state, "grader"
+    )
+    assert not state.ready
+
+
+def test_the_models_of_the_methods_that_this_one_lacks_are_named() -> None:
+    assert "reinforcement is offered for o4-mini" in said(state_of(model="gpt-4.1-mini"), "method")
+    assert "supervised is offered for gpt-4.1" in said(state_of(model="o4-mini", method="reinforcement"), "method")
 
 
 def test_settings_of_dpo_are_read_and_judged() -> None:

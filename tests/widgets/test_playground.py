@@ -185,7 +185,7 @@ def test_stop_keeps_what_has_come(ws, pair) -> None:
     create = lambda **asked: Interrupted(real(**asked))  # noqa: E731
     completions = SimpleNamespace(create=create)
     play.workspace = SimpleNamespace(
-        name="x", client=SimpleNamespace(chat=SimpleNamespace(completions=completions), base_url="http://x/")
+        name="x", learned={}, client=SimpleNamespace(chat=SimpleNamespace(completions=completions), max_retries=2)
     )
 
     (reply,) = play.ask("Say red").replies

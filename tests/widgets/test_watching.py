@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from tunebook.errors import RequestError
 from tunebook.widgets import watch
 from tunebook.widgets.outputs import mode
 
@@ -86,3 +87,14 @@ def test_a_workspace_is_named_in_what_is_shown() -> None:
     watch("ftjob-abc", workspace, say=lines.append, follow=script(DONE))
 
     assert "fabrikam-eastus2" in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"), [("ftjob-none", "There is no job 'ftjob-none'"), ("", "Which job?"), (None, "Which job?")]
+)
+def test_a_job_that_is_not_there_is_told_with_those_that_are(ws, tuned, asked, said):
+    with pytest.raises(RequestError, match="The newest there: ftjob-") as raised:
+        watch(asked, ws)
+
+    assert str(raised.value).startswith(said)
+    assert tuned[0] in " ".join(job.id for job in ws.jobs.list())

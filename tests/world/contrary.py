@@ -86,7 +86,7 @@ def completion(text, *, finish="stop", **more):
 class Contrary:
     """The server. `jobs` and `files` are what it keeps, newest first; `url` is its address."""
 
-    def __init__(self):
+    def __init__(self, port=0):
         self.calls, self.jobs, self.files, self.contents = [], [], [], {}
         self._script, self._lock = [], threading.Lock()
         server = self
@@ -116,7 +116,7 @@ class Contrary:
             def log_message(self, *_):
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self._server.daemon_threads = True
         self.port = self._server.server_port
         self.url = f"http://127.0.0.1:{self.port}"
@@ -164,6 +164,10 @@ class Contrary:
                 return self._create(call.json)
             if call.method == "POST" and path == "/files":
                 return self._store(call)
+            if call.method == "POST" and path == "/files/import":
+                return self._keep(call.json["filename"], b"")
+            if call.method == "POST" and path.startswith("/uploads"):
+                return self._upload(call, path)
             kind, _, rest = path.strip("/").removeprefix("fine_tuning/").partition("/")
             kept = {"jobs": self.jobs, "files": self.files}.get(kind)
             if kept is None:
@@ -203,13 +207,27 @@ class Contrary:
         _, _, rest = call.content.partition(b'filename="')
         name, _, rest = rest.partition(b'"')
         boundary = b"\r\n--" + call.headers["content-type"].rpartition("boundary=")[2].encode()
-        content = rest.partition(b"\r\n\r\n")[2].partition(boundary)[0]
+        return self._keep(name.decode(), rest.partition(b"\r\n\r\n")[2].partition(boundary)[0])
+
+    def _upload(self, call, path):
+        """An upload in parts; of what came only the size is kept."""
+        upload = {"id": "upload_1", "object": "upload", "created_at": 1, "expires_at": int(time.time()) + 7200}
+        if path == "/uploads":
+            self._declared = call.json
+            return Reply(200, upload | {"status": "pending"} | call.json)
+        if path.endswith("/parts"):
+            part = {"id": f"part_{uuid.uuid4().hex}", "object": "upload.part", "created_at": 1, "upload_id": "upload_1"}
+            return Reply(200, part)
+        file = self._keep(self._declared["filename"], b" " * self._declared["bytes"]).body
+        return Reply(200, upload | {"status": "completed", "file": file} | self._declared)
+
+    def _keep(self, name, content):
         file = {
             "id": f"file-{uuid.uuid4().hex}",
             "object": "file",
             "bytes": len(content),
             "created_at": int(time.time()),
-            "filename": name.decode(),
+            "filename": name,
             "purpose": "fine-tune",
             "status": "processed",
         }

@@ -3,25 +3,32 @@
     python tests/world/soak.py [--faults 500] [--seed 0]
 
 Each round one fault of a random kind meets one call. What is checked: the error, if any, is the kit's or the SDK's own;
-a create or upload that returns made exactly one thing, or the others were named; one that raises has said what it does
-not know; and the call came back within its limit. Prints a table, exits with 1 when something is wrong.
+a create, upload, import or sweep that returns made exactly what was asked for, or the others were named; one that
+raises has said what it does not know (a sweep goes on where it was); and the call came back within its limit. Prints a
+table, exits with 1 when something is wrong.
 """
 
 import argparse
+import io
 import random
 import re
 import sys
+import tempfile
 import time
 from collections import Counter
+from pathlib import Path
 
 import openai
 from contrary import DROPPED, LOST, Carried, Contrary, Reply, completion, page, refusal, unwrapped
 
 import tunebook as tb
 from tunebook.errors import TunebookError
+from tunebook.experiments.evaluation import evaluate as evaluating
 from tunebook.service.completions import complete
+from tunebook.service.uploads import Sender, upload_in_parts
 
 LIMIT_S = 30.0
+MADE = {"create": 1, "create, own seed": 1, "upload": 1, "upload in parts": 1, "import": 1, "sweep": 2}
 EXAMPLES = [
     {"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": str(k)}]} for k in range(10)
 ]
@@ -54,26 +61,53 @@ def kinds():
     return faults
 
 
-def calls(ws, world, said):
-    """name -> a public call."""
+def calls(ws, world, said, scratch):
+    """name -> (method of the request that meets the fault, a pattern of its path, a public call)."""
     quick = {"say": said.append, "sleep": lambda s: time.sleep(min(s, 0.05))}
     data = tb.read_dataset(EXAMPLES)
     number = iter(range(10**6))
     job, file = (lambda: world.jobs[0]["id"]), (lambda: world.files[0]["id"])
     request = lambda **more: tb.JobRequest(model="gpt-4.1-nano", training_file="file-1", **more)  # noqa: E731
+    folders = (scratch / f"{n}" for n in range(10**6))
+
+    def sweep():
+        began, how = tb.Sweep(request(), {"n_epochs": [1, 2]}, folder=next(folders)), {**quick, "show": bool}
+        try:
+            began.run(ws, **how)
+        except (TunebookError, openai.OpenAIError):
+            tb.Sweep.open(began.folder).run(ws, **how)
+            raise
+
+    def in_parts():
+        name = f"p{next(number)}.jsonl"
+        more = {"name": name, "total": 25, "key": name, "part_bytes": 10, "folder": scratch / "notes"}
+        return upload_in_parts(Sender(ws, **quick), io.BytesIO(b"x" * 25), **more)
+
+    asked = {"held_out": False, "progress": False}
     return {
-        "create": lambda: ws.jobs.create(request(), **quick),
-        "create, own seed": lambda: ws.jobs.create(request(seed=3, suffix="mine"), **quick),
-        "upload": lambda: ws.files.upload(data, name=f"f{next(number)}.jsonl", **quick),
-        "jobs": lambda: ws.jobs.list(),
-        "job": lambda: ws.jobs.retrieve(job()),
-        "run": lambda: ws.jobs.retrieve(job()).run(),
-        "cancel": lambda: ws.jobs.retrieve(job()).cancel(),
-        "files": lambda: ws.files.list(),
-        "content": lambda: ws.files.content(file()),
-        "chat": lambda: complete(ws.client, model="m", messages=[]),
-        "deployments": lambda: ws.deployments.list(),
+        "create": ("POST", "", lambda: ws.jobs.create(request(), **quick)),
+        "create, own seed": ("POST", "", lambda: ws.jobs.create(request(seed=3, suffix="mine"), **quick)),
+        "sweep": ("POST", "", sweep),
+        "upload": ("POST", "", lambda: ws.files.upload(data, name=f"f{next(number)}.jsonl", **quick)),
+        "upload in parts": ("POST", "parts|complete", in_parts),
+        "import": ("POST", "", lambda: ws.files.import_url(f"https://x.example/{next(number)}.jsonl", **quick)),
+        "jobs": ("GET", "", lambda: ws.jobs.list()),
+        "job": ("GET", "", lambda: ws.jobs.retrieve(job())),
+        "run": ("GET", "", lambda: ws.jobs.retrieve(job()).run()),
+        "cancel": ("POST", "", lambda: ws.jobs.retrieve(job()).cancel()),
+        "files": ("GET", "", lambda: ws.files.list()),
+        "content": ("GET", "", lambda: ws.files.content(file())),
+        "chat": ("POST", "", lambda: complete(ws, model="m", messages=[])),
+        "evaluate": ("POST", "", lambda: tb.evaluate(ws, data, ["m", "n"], path=next(folders), **asked)),
+        "deployments": ("GET", "", lambda: ws.deployments.list()),
     }
+
+
+def ended(world, call):
+    """Every job has succeeded by the time it is looked at."""
+    for job in world.jobs:
+        job["status"] = "succeeded"
+    return world._carry_out(call)
 
 
 def main():
@@ -86,19 +120,22 @@ def main():
     ws = tb.connect(world.url, api_key="k", environ={})
     ws.client = ws.client.with_options(max_retries=1)
     ws.poll_interval_s = (0.03, 0.1)
-    faults, public = kinds(), calls(ws, world, said)
+    evaluating.served_model = lambda _, name: name
+    scratch = tempfile.TemporaryDirectory()
+    faults, public = kinds(), calls(ws, world, said, Path(scratch.name))
     world.answers("POST", "chat", completion("x"), always=True)
     world.answers("GET", "deployments", Reply(200, {"value": []}), always=True)
-    public["create"](), public["upload"]()
+    world.answers("GET", "fine_tuning/jobs", lambda call: ended(world, call), always=True)
+    public["create"][2](), public["upload"][2]()
     for number in range(options.faults):
         kind, name = chance.choice(sorted(faults)), chance.choice(sorted(public))
         fault = faults[kind](world) if callable(faults[kind]) else faults[kind]
-        method = "POST" if name in ("create", "create, own seed", "upload", "chat", "cancel") else "GET"
-        world._script.insert(0, [method, re.compile(""), [fault], False])
-        before, kept, began = len(said), (len(world.jobs), len(world.files)), time.monotonic()
+        method, path, call = public[name]
+        world._script.insert(0, [method, re.compile(path), [fault], False])
+        before, kept, began = len(said), len(world.jobs) + len(world.files), time.monotonic()
         outcome, error = "went well", None
         try:
-            public[name]()
+            call()
         except (TunebookError, openai.OpenAIError) as known:
             outcome, error = f"error of the {'kit' if isinstance(known, TunebookError) else 'SDK'}", known
         except Exception as foreign:
@@ -108,24 +145,20 @@ def main():
         world._script.pop(0)
         time.sleep(0.2 if kind == "late" else 0)
         tally[outcome] += 1
-        made = len(world.jobs) - kept[0] + len(world.files) - kept[1]
-        told = said[before:]
-        creates = name in ("create", "create, own seed", "upload")
+        made, told = len(world.jobs) + len(world.files) - kept, said[before:]
         if took > LIMIT_S:
             wrong.append(f"{number}: {name} under {kind} took {took:.0f} s")
-        if (
-            creates
-            and error is None
-            and made != 1
-            and kind != "doubled"
-            and not any("as well" in line for line in told)
-        ):
-            wrong.append(f"{number}: {name} under {kind} made {made}, and nothing was told")
-        if creates and error is not None and made and "look with" not in str(error).lower():
+        if name not in MADE:
+            continue
+        named = sum("as well" in line for line in told)
+        if (error is None or name == "sweep") and made != MADE[name] + named:
+            wrong.append(f"{number}: {name} under {kind} made {made}, and told {told}")
+        elif error is not None and name != "sweep" and made and "look with" not in str(error).lower():
             wrong.append(f"{number}: {name} under {kind} raised {error} and made {made}")
     print(f"{options.faults} faults of {len(faults)} kinds, {len(public)} calls: ", dict(tally))
     print("\n".join(wrong) or "nothing sent twice untold, no foreign error, no hang")
     world.close()
+    scratch.cleanup()
     return 1 if wrong else 0
 
 

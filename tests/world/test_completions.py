@@ -44,7 +44,7 @@ def test_what_a_reasoning_model_refuses_is_renamed_or_left_out_once_and_for_all(
     asked = {"messages": [], "temperature": 0.0, "max_tokens": 5, "seed": 1}
 
     for _ in range(2):
-        complete(there.client, model="o4-mini", **asked)
+        complete(there, model="o4-mini", **asked)
 
     assert [set(call.json) - {"messages", "model"} for call in world.calls][2:] == [
         {"max_completion_tokens", "seed"}
@@ -54,7 +54,7 @@ def test_what_a_reasoning_model_refuses_is_renamed_or_left_out_once_and_for_all(
 def test_none_means_not_sent(world, there):
     world.answers("POST", "chat", completion("x"))
 
-    complete(there.client, model="m", messages=[], temperature=None, max_tokens=None)
+    complete(there, model="m", messages=[], temperature=None, max_tokens=None)
 
     assert set(world.calls[0].json) == {"messages", "model"}
 

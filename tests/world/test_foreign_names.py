@@ -1,5 +1,7 @@
 """Ids and names from a service are never paths."""
 
+import re
+
 import pytest
 
 import tunebook as tb
@@ -31,3 +33,12 @@ def test_two_ids_that_look_alike_as_folders_stay_two():
 
     assert folder_name("a/b") != folder_name("a:b")
     assert folder_name("ftjob-1") == "ftjob-1"
+
+
+@pytest.mark.parametrize("name", ["../../victim.jsonl", "/etc/passwd", "..", "x" * 500, "a\x1b[2J"])
+def test_names_of_data_sets_and_figures_are_no_paths_either(name):
+    from tunebook.experiments.evaluation.evaluate import _slug
+    from tunebook.report.names import distinct, slug
+
+    for made in (_slug(name), slug(name), *distinct([slug(name)] * 2, "{}-{}")):
+        assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.-]{0,110}", made)

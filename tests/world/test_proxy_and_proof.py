@@ -5,10 +5,14 @@ import os
 import subprocess
 import sys
 
+import psutil
 import pytest
 from contrary import Contrary, Reply
 
-from tunebook.service import connect
+from tunebook.errors import ServiceError
+from tunebook.service import JobRequest, connect
+
+REQUEST = JobRequest(model="gpt-4.1-nano", training_file="file-1")
 
 
 @pytest.fixture
@@ -56,4 +60,23 @@ def test_another_program_at_the_services_port_gets_neither_key_nor_file(tmp_path
     assert ws.endpoint != impostor.url
     assert all("the-key" not in str(call) for call in impostor.calls)
     os.kill(json.loads((tmp_path / "service.json").read_text())["pid"], 15)
+    impostor.close()
+
+
+def test_a_program_that_takes_the_port_later_gets_nothing_either(tmp_path):
+    """The service has ended meanwhile, and its port has gone to another program."""
+    ws = connect("local", state=tmp_path, environ={})
+    served = json.loads((tmp_path / "service.json").read_text())
+    process = psutil.Process(served["pid"])
+    process.terminate()
+    process.wait(20)
+    impostor = Contrary(port=int(served["endpoint"].rpartition(":")[2]))
+    impostor.answers("GET", "proof", Reply(200, {"proof": "0" * 64}), always=True)
+
+    for ask in (ws.files.list, ws.dated_client.files.list, ws.deployments.list, lambda: ws.jobs.create(REQUEST)):
+        with pytest.raises(ServiceError, match=r"Another program answers at .* Nothing was sent"):
+            ask()
+
+    assert {call.path.partition("?")[0] for call in impostor.calls} == {"/tunebook/proof"}
+    assert served["api_key"] not in str(impostor.calls)
     impostor.close()

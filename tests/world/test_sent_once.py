@@ -73,6 +73,19 @@ def test_a_double_that_arrives_late_is_named_with_the_call_that_cancels_it(world
     assert said[-1].endswith(f'ws.jobs.retrieve("{double}").cancel()')
 
 
+def test_a_create_that_a_gateway_doubles_is_told_although_nothing_was_lost(world, there):
+    world.answers("POST", "jobs", lambda call: (world._carry_out(call), world._carry_out(call))[0])
+    said = []
+
+    job = create(there, said)
+
+    (double,) = {kept["id"] for kept in world.jobs} - {job.id}
+    assert said == [
+        f"job on file-1: {job.id} is the one; {double} was created as well, and is not needed: "
+        f'ws.jobs.retrieve("{double}").cancel()'
+    ]
+
+
 def test_patience_outlasts_a_gateway_that_delivers_late(world, there):
     there.poll_interval_s = (0.05, 0.2)
     world.answers("POST", "jobs", Carried(after_s=0.3))

@@ -15,12 +15,14 @@ import csv
 import io
 import json
 import re
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from tunebook.errors import ResultsError
+from tunebook.words import is_number
 
 Columns = dict[str, Any]
 
@@ -38,7 +40,13 @@ _ALIASES = {
         "acc",
     ),
     "train_error_rate": ("training_error_rate",),
-    "train_mean_reward": ("train_reward_mean", "train_reward"),
+    "train_mean_reward": (
+        "train_reward_mean",
+        "train_reward",
+        "training_reward",
+        "training_mean_reward",
+        "training_reward_mean",
+    ),
     "train_sequence_accuracy": ("training_sequence_accuracy",),
     "valid_loss": ("validation_loss",),
     "valid_mean_token_accuracy": (
@@ -49,7 +57,7 @@ _ALIASES = {
         "validation_accuracy",
     ),
     "valid_error_rate": ("validation_error_rate",),
-    "valid_mean_reward": ("valid_reward_mean", "valid_reward", "validation_mean_reward"),
+    "valid_mean_reward": ("valid_reward",),
     "valid_sequence_accuracy": ("validation_sequence_accuracy",),
     # Hugging Face (eval_) and Keras (val_) evaluate on the whole file.
     "full_valid_loss": ("full_validation_loss", "eval_loss", "val_loss"),
@@ -64,8 +72,21 @@ _ALIASES = {
         "val_acc",
     ),
     "full_valid_error_rate": (),
-    "full_valid_mean_reward": ("full_valid_reward_mean", "full_valid_reward"),
+    # Reinforcement evaluates on the whole validation file: its events say `valid_reward_mean`, its files this.
+    "full_valid_mean_reward": (
+        "full_valid_reward_mean",
+        "full_valid_reward",
+        "valid_reward_mean",
+        "validation_reward",
+        "validation_mean_reward",
+        "validation_reward_mean",
+    ),
+    # Of the newer models: the parts of what the optimiser of a reinforcement job sees, each of any sign.
+    "pg_loss_sum": ("pg_loss", "policy_loss"),
+    "entropy_loss_sum": ("entropy_loss",),
+    "total_loss_sum": (),
 }
+SIGNED = frozenset({"pg_loss_sum", "entropy_loss_sum", "total_loss_sum"})
 CANONICAL = tuple(_ALIASES)
 _NAME_OF = {alias: name for name, aliases in _ALIASES.items() for alias in (name, *aliases)}
 # Always in the frame, so that code after this can name them; all missing where the file has none.
@@ -85,6 +106,8 @@ _OF_ANYTHING = frozenset({"accuracy", "acc"})
 MAX_ROWS = 2_000_000
 # Rows past this many bytes a row cannot be a result file of MAX_ROWS rows.
 MAX_BYTES = 1 << 30
+# No line of a result file comes near this: a longer one is not taken apart.
+MAX_LINE = 1 << 20
 _MAGIC = {b"%PDF": "a PDF", b"PK\x03\x04": "a zip or Excel workbook", b"\x1f\x8b": "gzip-compressed"}
 _WORDS_FOR_MISSING = ("", "nan", "na", "n/a", "null", "none", "-", "#n/a", "<na>")
 
@@ -111,6 +134,7 @@ def read_table(data: bytes, name: str, *, max_rows: int = MAX_ROWS) -> tuple[Col
     notes: list[str] = []
     data = _to_utf8(data, name, notes)
     data = _from_json(data, name, notes)
+    _refuse_long_lines(data, name)
     header, separator = _header(data, name)
     frame = _read_csv(data, name, separator, max_rows)
     if len(frame) > max_rows:
@@ -205,7 +229,7 @@ def _from_json(data: bytes, name: str, notes: list[str]) -> bytes:
     rows = _json_rows(data)
     # A summary of the whole run is no measurement of its last step.
     rows = [row for row in rows if isinstance(row, dict) and "train_runtime" not in row]
-    rows = [{key: value for key, value in row.items() if _is_number(value)} for row in rows]
+    rows = [{key: value for key, value in row.items() if is_number(value)} for row in rows]
     steps: dict[float, dict[str, float]] = {}
     for place, row in enumerate(rows, 1):
         step = next((value for key, value in row.items() if canonical_name(key) == "step"), None)
@@ -217,28 +241,22 @@ def _from_json(data: bytes, name: str, notes: list[str]) -> bytes:
             "Give the job's results.csv, a trainer_state.json or a metrics.jsonl."
         )
     notes.append(f"Read from JSON: {len(steps)} steps.")
-    return pd.DataFrame(list(steps.values())).to_csv(index=False, na_rep="").encode()
+    return pd.DataFrame(list(steps.values())).to_csv(index=False, na_rep="").encode(errors="replace")
 
 
 def _json_rows(data: bytes) -> list[Any]:
     try:
         whole = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         rows = []
         for line in data.splitlines():
-            try:
+            with suppress(ValueError, RecursionError):  # the last line may have been cut off while it was written
                 rows.append(json.loads(line))
-            except ValueError:  # the last line may have been cut off while it was written
-                continue
         return rows
     if isinstance(whole, dict):
         history = whole.get("log_history")
         return history if isinstance(history, list) else [whole]
     return whole if isinstance(whole, list) else []
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _guess_utf16(data: bytes) -> str:
@@ -254,13 +272,27 @@ def _from_base64(data: bytes) -> bytes | None:
     return decoded if len(decoded) > 8 else None
 
 
+def _refuse_long_lines(data: bytes, name: str) -> None:
+    """Raises for a line past `MAX_LINE` bytes, before it costs memory by the gigabyte."""
+    begin = 0
+    while len(data) - begin > MAX_LINE:
+        end = max(data.rfind(mark, begin, begin + MAX_LINE) for mark in (b"\n", b"\r"))
+        if end < 0:
+            line = len(data[:begin].splitlines()) + 1
+            raise ResultsError(f"{name}, line {line}: it is longer than 1 MB. A result file has one short row a step.")
+        begin = end + 1
+
+
 def _header(data: bytes, name: str) -> tuple[list[str], str]:
     """The names in the first line that has any, and the separator between them."""
     begin = len(data) - len(data.lstrip(b"\r\n "))
     ends = [end for mark in (b"\n", b"\r") if (end := data.find(mark, begin)) >= 0]  # old files end lines with \r alone
     first = data[begin : min(ends, default=None)].decode("utf-8", errors="replace")
     separator = max(",\t;", key=first.count)
-    header = next(csv.reader([first], delimiter=separator))
+    try:
+        header = next(csv.reader([first], delimiter=separator))
+    except csv.Error as error:
+        raise ResultsError(f"{name}, line 1: {error}. A result file begins with the names of its columns.") from None
     known = {canonical_name(column) for column in header if _plain_name(column.strip()) not in _OF_ANYTHING}
     if not known & _EVIDENCE:
         shown = ", ".join(header)[:120]
@@ -333,22 +365,27 @@ def _line_of_row(data: bytes, separator: str, row: int) -> int:
     """The physical line (from 1) of a row (from 0), blank lines counted."""
     reader = csv.reader(io.StringIO(data.decode("utf-8", errors="replace"), newline=None), delimiter=separator)
     seen = -1  # the header is row -1
-    for record in reader:
-        if record and any(cell.strip() for cell in record):
-            if seen == row:
-                return reader.line_num
-            seen += 1
+    with suppress(csv.Error):  # a cell longer than it reads
+        for record in reader:
+            if record and any(cell.strip() for cell in record):
+                if seen == row:
+                    return reader.line_num
+                seen += 1
     return row + 2
 
 
 def _drop_sentinels(columns: Columns, notes: list[str]) -> None:
     """`-1` means not measured in losses, accuracies and error rates; of rewards it may be a value."""
     found = []
-    for column in [c for c in columns if c in _ALIASES and c != "step"]:
+    for column in [c for c in columns if c in _ALIASES and c != "step" and c not in SIGNED]:
         values = columns[column]
         minus_one = values == -1
         count = int(np.count_nonzero(minus_one))
-        if count and not (column.endswith("reward") and not _reward_sentinel(column, values, count)):
+        if (
+            count
+            and column not in SIGNED
+            and not (column.endswith("reward") and not _reward_sentinel(column, values, count))
+        ):
             columns[column] = np.where(minus_one, np.nan, values)
             found.append(f"{column} ({count})")
     if found:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+import stat
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from tunebook.analysis.reading import (
     CANONICAL,
     MAX_BYTES,
     MAX_ROWS,
+    SIGNED,
     Columns,
     canonical_columns,
     canonical_name,
@@ -23,7 +25,7 @@ from tunebook.analysis.reading import (
 )
 from tunebook.errors import ResultsError
 from tunebook.show import Card, Items, Shown, Table
-from tunebook.words import number
+from tunebook.words import is_number, number
 
 _FIRST = ("step", "part", *CANONICAL[1:])
 # "Step 300/300: training loss=0.15, validation loss=0.27, full validation loss=0.40"; numbers may be 3.8E-06.
@@ -149,10 +151,15 @@ def _contents(source: Any) -> tuple[bytes, str]:
     if isinstance(source, Path) or (isinstance(source, str) and "\n" not in source):
         path = Path(source)
         try:
-            size = path.stat().st_size
-            if size > MAX_BYTES:
-                raise ResultsError(f"{path.name} has {size / 1e9:.1f} GB; a result file has one short row a step.")
-            return path.read_bytes(), path.name
+            about = path.stat()
+            if not stat.S_ISREG(about.st_mode):
+                raise ResultsError(f"{path} is {_kind(about.st_mode)}, not a file. Give the CSV the job wrote.")
+            if about.st_size > MAX_BYTES:
+                raise ResultsError(
+                    f"{path.name} has {about.st_size / 1e9:.1f} GB; a result file has one short row a step."
+                )
+            with path.open("rb") as file:  # it may have grown, or tell no size at all
+                return file.read(MAX_BYTES + 1), path.name
         except OSError as error:
             raise ResultsError(f"{path}: cannot be opened ({error.strerror or error}).") from None
     if isinstance(source, str):
@@ -164,6 +171,13 @@ def _contents(source: Any) -> tuple[bytes, str]:
         data = content.encode() if isinstance(content, str) else bytes(content)
         return data, Path(str(getattr(source, "name", "results"))).name
     raise ResultsError(f"Cannot read results from {type(source).__name__}: give a path, bytes or a job.")
+
+
+def _kind(mode: int) -> str:
+    """What stands in the place of a file; reading from it may never end."""
+    if stat.S_ISDIR(mode):
+        return "a folder"
+    return "a pipe or a socket" if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) else "a device"
 
 
 def _tidy(columns: Columns, notes: list[str], name: str) -> Results:
@@ -262,20 +276,56 @@ def _of_message(message: Any) -> tuple[float, dict[str, float]] | None:
 def _of_data(data: Any) -> tuple[float, dict[str, float]] | None:
     if not isinstance(data, Mapping):
         data = data.to_dict() if hasattr(data, "to_dict") else getattr(data, "__dict__", None)
-    if not isinstance(data, Mapping) or not _is_number(data.get("step")):
+    if not isinstance(data, Mapping) or not is_number(data.get("step")):
         return None
-    values = {canonical_name(str(k)): float(v) for k, v in data.items() if k != "step" and _is_number(v)}
-    values.pop("total_steps", None)
+    values = dict(_leaves({key: value for key, value in data.items() if key not in ("step", "total_steps")}))
     # The service writes -1 for what it did not measure; of rewards it may be a value.
-    return float(data["step"]), {k: v for k, v in values.items() if v != -1 or "reward" in k}
+    return float(data["step"]), {k: v for k, v in values.items() if v != -1 or "reward" in k or k in SIGNED}
+
+
+def _leaves(data: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, float]]:
+    """(column, number) of each number in nested data, named as the result file of a reinforcement job names it.
+
+    `scores.train_reward_mean` is `train_mean_reward`; `scores.graders`, a list of graders or a mapping by their names,
+    gives `scores/graders/<type>/<name>/train_reward_mean`; `errors.graders` the same with `errors/` before the last.
+    """
+    if is_number(data):
+        yield _column(path), float(data)
+    elif len(path) > _DEEPEST:
+        return
+    elif isinstance(data, Mapping):
+        for key, value in data.items():
+            yield from _leaves(value, (*path, *_named(path, str(key), value)))
+    elif isinstance(data, list):
+        for each in data:
+            if isinstance(each, Mapping):
+                yield from _leaves(each, (*path, str(each.get("type", "")), str(each.get("name", ""))))
+
+
+_DEEPEST = 8  # levels of an event's data; Azure's has four
+
+
+def _named(path: tuple[str, ...], key: str, value: Any) -> tuple[str, ...]:
+    """The parts of a path a key adds: a grader that stands under its name comes after its type."""
+    is_grader = path[-1:] == ("graders",) and isinstance(value, Mapping) and any(map(is_number, value.values()))
+    return (str(value.get("type", "")), key) if is_grader else (key,)
+
+
+def _column(path: tuple[str, ...]) -> str:
+    name = canonical_name(path[-1])
+    if len(path) == 1 or (path[0] == "scores" and len(path) == 2):
+        return name
+    if path[:2] == ("usage", "samples") and path[-1].startswith("train_"):
+        return path[-1].removeprefix("train_")
+    if path[:2] == ("usage", "samples"):
+        return path[-1]
+    if path[:2] == ("errors", "graders"):
+        return "/".join((*path[:-1], "errors", path[-1]))
+    return "/".join(path)
 
 
 def _field(event: Any, name: str) -> Any:
     return event.get(name) if isinstance(event, Mapping) else getattr(event, name, None)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _spoken_name(words: str) -> str:

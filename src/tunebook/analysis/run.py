@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from tunebook.analysis.results import Results
 from tunebook.show import Card, Shown, facts
-from tunebook.words import count, setting
+from tunebook.words import count, is_number, setting
 
 # Status is an open vocabulary: what is not one of these is still going.
 TERMINAL = frozenset({"succeeded", "failed", "cancelled"})
@@ -61,7 +60,7 @@ class Run(Shown):
     @property
     def seed(self) -> int | None:
         seed = self.job.get("seed")
-        return seed if _is_number(seed) else None
+        return seed if is_number(seed) else None
 
     @property
     def hyperparameters(self) -> dict[str, Any]:
@@ -89,7 +88,7 @@ class Run(Shown):
     @property
     def trained_tokens(self) -> int | None:
         tokens = self.job.get("trained_tokens")
-        return tokens if _is_number(tokens) else None
+        return tokens if is_number(tokens) else None
 
     @property
     def fine_tuned_model(self) -> str | None:
@@ -145,15 +144,10 @@ def _told(name: str, value: Any) -> bool:
 
     `"auto"`, null and `-1` stand for "the service chooses"; a list or an object is no value at all.
     """
-    if _is_number(value):
+    if is_number(value):
         return bool(value != -1)
     return isinstance(value, str | bool) and value != "auto" and name not in USUAL
 
 
 def _text(value: Any) -> str | None:
     return str(value) if value else None
-
-
-def _is_number(value: Any) -> bool:
-    """A job object may be written by hand, and hold anything anywhere."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -5,6 +5,8 @@ from .likeness.comparability import Comparability as Comparability
 from .likeness.comparability import compare_parts as compare_parts
 from .likeness.overlap import Overlap as Overlap
 from .likeness.split import Split as Split
+from .likeness.suspects import Suspect as Suspect
+from .likeness.suspects import Suspects as Suspects
 from .repair import Changes as Changes
 from .rules.gate import check_lines as check_lines
 from .rules.problem import Problem as Problem

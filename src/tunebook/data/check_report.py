@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
@@ -42,7 +42,8 @@ class CheckReport(Shown):
     file: one sentence about size, encoding and newlines, "" for examples in memory.
     examples: records that could be read. summary: token counts, None when there was nothing to count.
     problems: findings in file order, the first 20 lines of each rule unless asked for more. counts: rule -> how many
-    there are in all. totals: severity -> likewise. cost: what training would bill, None when not asked or not known.
+    there are in all. unread: (line of the file, bytes) of what could not be read in a file that is not JSON Lines.
+    totals: severity -> likewise. cost: what training would bill, None when not asked or not known.
     """
 
     name: str
@@ -55,6 +56,7 @@ class CheckReport(Shown):
     counts: Mapping[str, int] = field(default_factory=dict)
     totals: Mapping[str, int] = field(default_factory=dict)
     cost: Cost | None = None
+    unread: tuple[tuple[int, int], ...] = ()
 
     @property
     def tokens(self) -> int:
@@ -81,12 +83,7 @@ class CheckReport(Shown):
     @property
     def groups(self) -> tuple[Group, ...]:
         """The findings by rule, errors first, then by how often."""
-        by_rule = sorted(self.problems, key=lambda p: (_ORDER[p.severity], p.rule))
-        found = []
-        for (_, rule), kept in groupby(by_rule, key=lambda p: (_ORDER[p.severity], p.rule)):
-            problems = tuple(kept)
-            found.append(Group(rule, problems[0].severity, self.counts.get(rule, len(problems)), problems))
-        return tuple(sorted(found, key=lambda g: (_ORDER[g.severity], -g.count, g.rule)))
+        return grouped(self.problems, self.counts)
 
     @property
     def sentence(self) -> str:
@@ -112,6 +109,7 @@ class CheckReport(Shown):
             "notes": self.totals.get("note", 0),
             "counts": dict(self.counts),
             "cost": self.cost.to_json() if self.cost else None,
+            "unread": [{"line": line, "bytes": size} for line, size in self.unread],
             "problems": [problem.to_json() for problem in self.problems],
         }
 
@@ -131,16 +129,30 @@ class CheckReport(Shown):
         facts = (
             f"{words.plural(self.examples, 'example')}, method {self.method}{of_model}", self.file, self.summary or "",
         )  # fmt: skip
-        folds = (_fold(group, group.severity == "error" and at < OPENED) for at, group in enumerate(self.groups))
         return Card(
             *(Text(str(fact)) for fact in facts if fact),
             Text(_bill(self.cost)) if self.cost else None,
             _histogram(self.summary) if self.summary and len(self.summary.histogram) > 1 else None,
-            *folds,
+            *folds(self.groups),
             title=self.name,
             badge=self.sentence,
             tone="bad" if not self.ok else "warning" if self.totals.get("warning") else "good",
         )
+
+
+def grouped(problems: Iterable[Problem], counts: Mapping[str, int]) -> tuple[Group, ...]:
+    """Findings by rule, errors first, then by how often; `counts` where there are more than those."""
+    by_rule = sorted(problems, key=lambda p: (_ORDER[p.severity], p.rule))
+    found = []
+    for (_, rule), kept in groupby(by_rule, key=lambda p: (_ORDER[p.severity], p.rule)):
+        alike = tuple(kept)
+        found.append(Group(rule, alike[0].severity, counts.get(rule, len(alike)), alike))
+    return tuple(sorted(found, key=lambda g: (_ORDER[g.severity], -g.count, g.rule)))
+
+
+def folds(groups: Iterable[Group]) -> list[Fold]:
+    """Findings as they are shown: each rule under its name, the first errors opened."""
+    return [_fold(group, group.severity == "error" and at < OPENED) for at, group in enumerate(groups)]
 
 
 def _bill(cost: Cost) -> Inline:

@@ -14,7 +14,7 @@ from tunebook.catalogue import load_catalogue
 from tunebook.data.check_report import CheckReport
 from tunebook.data.examples import LARGE, Examples
 from tunebook.data.lines import Block
-from tunebook.data.malformed import LONGEST_LINE
+from tunebook.data.malformed import LONGEST_LINE, unread_problem
 from tunebook.data.records import REFUSED, record_keys
 from tunebook.data.rules.across import Seen
 from tunebook.data.rules.files import check_whole, job_size_problem
@@ -90,9 +90,10 @@ def check_dataset(
     catalogue = load_catalogue()
     known = catalogue.model(model) if model else None
     findings, seen = Findings(keep), Seen()
-    shape = dataset.shape.problem
-    if shape:
+    if shape := dataset.shape.problem:
         findings.add(shape)
+    for part in dataset.unread:
+        findings.add(unread_problem(part), line=part.line)
     encoding = encoding_of(model)
     limit = known.max_tokens_per_example if known else max(m.max_tokens_per_example for m in catalogue.models)
     checker = LineChecker(dataset.method, max_tokens=limit, encoding=encoding)
@@ -123,6 +124,7 @@ def check_dataset(
         counts=dict(findings.counts),
         totals=dict(findings.totals),
         cost=cost,
+        unread=tuple((part.line, part.bytes) for part in dataset.unread if part.bytes),
     )
 
 
@@ -155,13 +157,14 @@ def look_through(
     """Streams every line through the rules; gives up on a file whose first 100,000 lines are all bad."""
     done, size = 0, dataset.lines.size
     blanks = Blanks()
+    unread = {part.number for part in dataset.unread}  # said already
     good = bad = 0
     for block in dataset.lines.blocks():
         done += len(block.data) + 1
         if block.blank:
             blanks.add(block.first, block.count)
         else:
-            wrong, right = _lines(block, checker, findings, seen, blanks)
+            wrong, right = _lines(block, checker, findings, seen, blanks, unread)
             good, bad = good + right, bad + wrong
             blanks.content(block.first + len(block.lines) - 1)
             _texts(block, findings)
@@ -175,7 +178,9 @@ def look_through(
         findings.add(problem, blanks.inside, line=blanks.first)
 
 
-def _lines(block: Block, checker: LineChecker, findings: Findings, seen: Seen, blanks: Blanks) -> tuple[int, int]:
+def _lines(
+    block: Block, checker: LineChecker, findings: Findings, seen: Seen, blanks: Blanks, unread: set[int]
+) -> tuple[int, int]:
     """(lines with an error, lines without) of a block."""
     wrong = right = 0
     regularly, add = checker.regular, seen.add
@@ -189,6 +194,9 @@ def _lines(block: Block, checker: LineChecker, findings: Findings, seen: Seen, b
             continue
         if not line or line.isspace():
             blanks.add(number, 1)
+            continue
+        if number in unread:
+            wrong += 1
             continue
         record, problems = checker.closely(line, texts=False)
         if record is not None:

@@ -11,7 +11,7 @@ import msgspec
 
 from tunebook.data.examples import Example, Examples
 from tunebook.data.lines import FileLines, Lines, MemoryLines
-from tunebook.data.malformed import explain_shape
+from tunebook.data.malformed import Unread, explain_shape
 from tunebook.data.records import answer_text, prompt_text
 from tunebook.data.rules.methods import METHODS
 from tunebook.data.rules.secrets import mask
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tunebook.data.checking import Progress, Tokens
     from tunebook.data.likeness.overlap import Overlap
     from tunebook.data.likeness.split import Split
+    from tunebook.data.likeness.suspects import Suspects
     from tunebook.data.repair import Changes
     from tunebook.money import Cost
 
@@ -86,11 +87,12 @@ def _read_file(path: Path, method: str | None, name: str | None) -> Dataset:
     file = FileLines(path)
     shape = explain_shape(file.head())
     lines: Lines = file
+    unread: Sequence[Unread] = ()
     if shape.problem:
         from tunebook.data.relaxed import relaxed_lines
 
-        lines = relaxed_lines(path, shape)
-    return Dataset(lines, method=method, name=name or path.name, file=file, shape=shape)
+        lines, unread = relaxed_lines(path, shape)
+    return Dataset(lines, method=method, name=name or path.name, file=file, shape=shape, unread=unread)
 
 
 def encoded(example: object, place: int) -> bytes:
@@ -210,8 +212,29 @@ class Dataset(Examples, Shown):
 
         return reading_list(self, n)
 
+    def suspects(self, *, progress: bool = True) -> Suspects:
+        """All rows, those whose answer looks wrong first, each with the evidence; see `likeness.suspects`.
+
+        Wrong labels, answers that belong to another prompt, answers cut short: a hint of a small model that is trained
+        on this file with rows held out. progress: whether a bar is shown, from a second on. Raises DataError for
+        preference and reinforcement files and for fewer than 30 rows.
+
+        >>> tb.read_dataset("train.jsonl").suspects(progress=False).outstanding
+        ()
+        """
+        from tqdm.auto import tqdm
+
+        from tunebook.data.likeness.suspects import find_suspects
+
+        total = 2 * len(self)  # each row is read, and judged
+        bar = tqdm(total=total, unit="row", desc=f"suspects in {self.name}", delay=1, leave=False, disable=not progress)
+        with bar:
+            return find_suspects(self, bar.update)
+
     def fix(self, *, duplicates: bool = True) -> tuple[Dataset, Changes]:
         """(a dataset in which everything is mended that can be without a decision, what was changed).
+
+        What of the file could not be read stays as it is, for check() to name.
 
         >>> twice = [{"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]}] * 2
         >>> mended, changes = tb.read_dataset(twice).fix()
@@ -220,7 +243,7 @@ class Dataset(Examples, Shown):
         """
         from tunebook.data.repair import mend
 
-        lines, changes = mend(self.lines, self.method, shape=self.shape.kind, duplicates=duplicates)
+        lines, changes = mend(self, duplicates=duplicates)
         return Dataset(MemoryLines(lines), method=self.method, name=f"{self.name}, mended"), changes
 
     def convert(self, *, system: str | None = None) -> Dataset:

@@ -14,7 +14,7 @@ import msgspec
 
 from tunebook import words
 from tunebook.data.lines import BOM, FileFacts, FileLines, Lines, PickedLines
-from tunebook.data.malformed import HEAD, FileShape
+from tunebook.data.malformed import HEAD, FileShape, Unread
 from tunebook.data.records import REFUSED
 from tunebook.data.rules.methods import likely_method
 from tunebook.data.tokens import count_lines, encoding_of
@@ -67,7 +67,8 @@ def numbered_examples(lines: Lines) -> Iterator[tuple[int, Example]]:
 class Examples:
     """Examples backed by a file or by memory. Nothing is decoded before it is asked for.
 
-    `lines` are the raw lines behind them, `shape` says what the file is when it is not JSON Lines.
+    `lines` are the raw lines behind them, `shape` says what the file is when it is not JSON Lines, `unread` what of it
+    could not be read.
     """
 
     def __init__(
@@ -78,10 +79,12 @@ class Examples:
         name: str = "examples",
         file: FileLines | None = None,
         shape: FileShape | None = None,
+        unread: Sequence[Unread] = (),
     ) -> None:
         self.lines = lines
         self.name = name
         self.shape = shape or FileShape("lines")
+        self.unread = unread
         self._file = file
         self._method = method
         self._numbers: Sequence[int] | None = None

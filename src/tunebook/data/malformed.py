@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
+from tunebook import words
 from tunebook.data.records import REFUSED
 from tunebook.data.rules.problem import Problem, shown
 from tunebook.data.rules.table import problem_of
+from tunebook.data.values import pieces, values
 
 LONGEST_LINE = 256 * 2**20  # bytes; no example within the token and image limits comes near it
 _SURROGATE = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]..)\\u[dD][c-fC-F]..")
@@ -34,12 +36,42 @@ def explain_line(line: bytes, cause: BaseException | None = None) -> Problem:
         except REFUSED as refused:
             cause = refused
         else:
-            return problem_of("not-an-object", "$", value)
+            return _no_object(value)
     if isinstance(cause, RecursionError):
         return problem_of("too-deep", "$", text[:40])
     if isinstance(cause, UnicodeDecodeError):
         return _not_utf8(line)
     return next(filter(None, (look(text) for look in _LOOKS)), None) or _not_json(text, cause)
+
+
+def _no_object(value: object) -> Problem:
+    rule, found = records_in(value)
+    return problem_of(rule or "not-an-object", "$", found[0] if rule == "double-encoded" else value, count=len(found))
+
+
+def records_in(value: object) -> tuple[str, list[Any]]:
+    """(rule, records) of a JSON value that is no object but surely holds some: JSON written as a text, a list of
+    messages, a list of records; ("", []) of any other."""
+    text = 0
+    while isinstance(value, str) and text < 4 and value.lstrip()[:1] in ("{", "[", '"'):
+        try:
+            value, text = msgspec.json.decode(value), text + 1
+        except (*REFUSED, UnicodeEncodeError):
+            return "", []
+    if text:
+        return ("double-encoded", [value]) if isinstance(value, dict) else ("double-encoded", records_in(value)[1])
+    if not isinstance(value, list) or not value:
+        return "", []
+    if all(map(is_message, value)):
+        return "bare-messages", [{"messages": value}]
+    if all(isinstance(one, list) and one and all(map(is_message, one)) for one in value):
+        return "bare-messages", [{"messages": one} for one in value]
+    return ("several-on-a-line", value) if all(isinstance(one, dict) for one in value) else ("", [])
+
+
+def is_message(value: object) -> bool:
+    """Whether a decoded value is a message rather than an example."""
+    return isinstance(value, dict) and ("role" in value or {"from", "value"} <= value.keys())
 
 
 def _not_utf8(line: bytes) -> Problem:
@@ -78,7 +110,7 @@ def _bracket(text: bytes) -> Problem | None:
 
 
 def _several(text: bytes) -> Problem | None:
-    count = len(split_values(text)) if re.search(rb"\}[\s,]*\{", text) else 0
+    count = len(values(text) or ()) if re.search(rb"\}[\s,]*\{", text) else 0
     return problem_of("several-on-a-line", "$", f"{count} values", count=count) if count > 1 else None
 
 
@@ -93,7 +125,23 @@ def _not_finite(text: bytes) -> Problem | None:
 
 
 def _python(text: bytes) -> Problem | None:
-    return problem_of("python-literal", "$", text[:40]) if re.match(rb"\{\s*'", text) else None
+    if re.match(rb"[\[{]\s*'", text):
+        return problem_of("python-literal", "$", text[:40])
+    word = json_words(text)
+    return problem_of("python-literal.words", "$", _PYTHON_WORD.search(text)[0]) if word is not None else None  # type: ignore[index]
+
+
+_WORDS = {b"None": b"null", b"True": b"true", b"False": b"false"}
+_PYTHON_WORD = re.compile(rb"\b(?:None|True|False)\b")
+_OUTSIDE = re.compile(rb'"(?:[^"\\]++|\\.)*+"|\b(?:None|True|False)\b', re.S)
+
+
+def json_words(text: bytes) -> bytes | None:
+    """JSON in which null, true or false are written as Python writes them, mended; None when that is not all."""
+    if not _PYTHON_WORD.search(text):
+        return None
+    mended = _OUTSIDE.sub(lambda found: _WORDS.get(found[0], found[0]), text)
+    return mended if decodes(mended) else None
 
 
 def _braces(text: bytes) -> Problem | None:
@@ -112,7 +160,7 @@ def _csv(text: bytes) -> Problem | None:
 
 # In this order: the first that has something to say is right.
 _LOOKS = (
-    _control, _bom_inside, _trailing_comma, _bracket, _several, _surrogate, _not_finite, _python, _braces, _csv
+    _control, _bom_inside, _trailing_comma, _bracket, _several, _surrogate, _python, _not_finite, _braces, _csv
 )  # fmt: skip
 
 
@@ -137,37 +185,6 @@ def decodes(text: bytes) -> bool:
         return False
     return True
 
-
-def split_values(data: bytes, most: int | None = None) -> list[bytes]:
-    """The JSON objects and arrays that follow one another in `data`, however they are laid out or joined.
-
-    Stops at the first place that is neither a value nor a comma or white space between two of them. Only brackets
-    outside strings are counted, so this is linear in the data and has no depth limit.
-    """
-    values: list[bytes] = []
-    depth, start = 0, -1
-    for found in _TOKEN.finditer(data):
-        token = found.group()
-        if token in b"{[":
-            if depth == 0:
-                start = found.start()
-            depth += 1
-        elif token in b"}]":
-            depth -= 1
-            if depth < 0:
-                break
-            if depth == 0:
-                values.append(data[start : found.end()])
-                if most and len(values) >= most:
-                    break
-        elif depth == 0:
-            break
-    return values
-
-
-# A whole string (never split by the brackets in it; one without end takes the rest), a bracket, or anything else that
-# is not space or comma. Possessive, so that no text takes more than one reading.
-_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[\]{}]|[^\s,\[\]{}":]+|:', re.S)
 
 Shape = Literal["lines", "array", "pretty", "utf-16", "utf-32", "binary"]
 
@@ -194,6 +211,16 @@ _MAGIC = {
 }
 
 
+class Unread(NamedTuple):
+    """Bytes of a file that are no JSON value, from `line` of the file on. number: the line they are kept on, for
+    `check()` and a person to see, as they may be an example; 0: a comment or a rule, left out."""
+
+    line: int
+    bytes: int
+    number: int
+    text: bytes
+
+
 HEAD = 65_536  # bytes of a file that say what it is
 
 
@@ -210,12 +237,20 @@ def explain_shape(head: bytes) -> FileShape:
         return FileShape("binary", problem_of("binary-file.zeros", "", head[:8].hex(" ")))
     if not text and len(head) < HEAD:
         return FileShape("binary", problem_of("no-examples", "", f"{len(head)} bytes"))
-    if text.startswith(b"["):
-        return FileShape("array", problem_of("json-array", "", text[:24]))
     first = text.split(b"\n", 1)[0].strip()
+    if text.startswith(b"[") and not (b"\n" in text.strip() and _message_list(first)):
+        return FileShape("array", problem_of("json-array", "", text[:24]))
     if b"\n" in text and first.startswith(b"{") and not decodes(first) and _spread(text, first):
         return FileShape("pretty", problem_of("pretty-printed", "", shown(first)))
     return FileShape("lines")
+
+
+def _message_list(line: bytes) -> bool:
+    """Whether a line is a whole list of messages: then each line is one, and the file is lines."""
+    try:
+        return records_in(msgspec.json.decode(line))[0] == "bare-messages"
+    except REFUSED:
+        return False
 
 
 def _spread(text: bytes, first: bytes) -> bool:
@@ -225,8 +260,8 @@ def _spread(text: bytes, first: bytes) -> bool:
     if any(line.startswith(b'{"') and decodes(line) for line in text.split(b"\n")[1:20]):
         return False  # whole examples follow: the first line is only damaged
     opened = first.count(b"{") + first.count(b"[") > first.count(b"}") + first.count(b"]")
-    values = split_values(text, most=1)
-    return opened and (not values or (b"\n" in values[0] and decodes(values[0])))
+    found = pieces(text, most=2)  # the first may be damaged
+    return opened and (not found or any(b"\n" in piece.data for piece in found))
 
 
 # The longer marks first: that of UTF-32 begins with that of UTF-16.
@@ -249,3 +284,11 @@ def wide_encoding(head: bytes) -> str | None:
         if not any(sample[0:16:2]) and all(sample[1:16:2]):
             return "utf-16-be"
     return None
+
+
+def unread_problem(part: Unread) -> Problem:
+    """The finding about a part of a file that could not be read."""
+    rule = "unread" if part.number else "unread.between"
+    if part.number and not part.text.strip(b", "):
+        rule = "unread.open"
+    return problem_of(rule, "", part.text, bytes=words.plural(part.bytes, "byte"))

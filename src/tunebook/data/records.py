@@ -75,6 +75,18 @@ def text_only(message: object) -> str | None:
     return content if isinstance(content, str) else None
 
 
+def text_alone(value: object) -> str:
+    """A text, or the texts of a list of text parts; "" for anything else."""
+    if isinstance(value, str):
+        return value if value.strip() else ""
+    texts = (
+        [p.get("text") if isinstance(p, Mapping) and p.keys() <= {"type", "text"} else None for p in value]
+        if (isinstance(value, list))
+        else []
+    )
+    return "\n".join(map(str, texts)) if texts and all(isinstance(text, str) for text in texts) else ""
+
+
 def parts(record: Mapping[str, Any]) -> tuple[Sequence[Any], Sequence[Any]]:
     """(messages that ask, what answers them) of a record of any method: the last assistant message of a supervised one,
     both outputs of a preference pair, the other keys of a reinforcement record."""

@@ -14,19 +14,30 @@ from typing import Any
 
 import msgspec
 
-from tunebook.data.lines import BOM, Lines
-from tunebook.data.malformed import decodes, split_values
-from tunebook.data.records import REFUSED
+from tunebook import words
+from tunebook.data.examples import Examples
+from tunebook.data.lines import BOM
+from tunebook.data.malformed import Unread, decodes, json_words, records_in
+from tunebook.data.records import REFUSED, text_alone
+from tunebook.data.rules.duplicates import count_keys, keys_written, lost_values
 from tunebook.data.rules.images import OTHER_PARTS
 from tunebook.data.rules.messages import MESSAGE_KEYS, ROLES, meant_role
-from tunebook.data.rules.methods import DPO_INPUT_KEYS, DPO_KEYS, SUPERVISED_KEYS
+from tunebook.data.rules.methods import (
+    DPO_INPUT_KEYS,
+    DPO_KEYS,
+    OLD_KEYS,
+    SUPERVISED_KEYS,
+    SYSTEM_KEYS,
+    says_nothing,
+)
+from tunebook.data.values import values
 from tunebook.show import Card, Shown, Table, Text
 
 LONGEST_LITERAL = 1_000_000  # bytes of a Python dict that is read as such
 LINES_SHOWN = 12
 # Shape of a file -> what was done to the whole of it.
 WHOLE = {
-    "array": "written as lines: the file was one JSON array",
+    "array": "written as lines: the examples stood in a JSON array",
     "pretty": "written as lines: the JSON was spread over several lines",
     "utf-16": "written as UTF-8: the file was UTF-16",
     "utf-32": "written as UTF-8: the file was UTF-32",
@@ -78,12 +89,13 @@ class Changes(Shown):
         return Card(Text(self.whole) if self.whole else None, table if rows else None)
 
 
-def mend(lines: Lines, method: str, *, shape: str = "lines", duplicates: bool = True) -> tuple[list[bytes], Changes]:
-    """(mended lines, what was changed). Lines that cannot be mended stay, for `check()` to name. shape: the file's."""
-    changes: list[Change] = []
+def mend(dataset: Examples, *, duplicates: bool = True) -> tuple[list[bytes], Changes]:
+    """(mended lines, what was changed). Lines that cannot be mended stay, for `check()` to name."""
+    changes = [Change(part.line, _left(part)) for part in dataset.unread]
+    method = dataset.method
     seen: set[bytes] = set()
     mended: list[bytes] = []
-    for block in lines.blocks():
+    for block in dataset.lines.blocks():
         for number, line in block.numbered():
             for value in mend_line(line, number, changes) if line.strip() else ():
                 record = mend_record(value, method, number, changes)
@@ -94,7 +106,12 @@ def mend(lines: Lines, method: str, *, shape: str = "lines", duplicates: bool = 
                 else:
                     seen.add(record)
                     mended.append(record)
-    return mended, Changes(tuple(dict.fromkeys(changes)), WHOLE.get(shape, ""))
+    return mended, Changes(tuple(dict.fromkeys(changes)), WHOLE.get(dataset.shape.kind, ""))
+
+
+def _left(part: Unread) -> str:
+    size = words.plural(part.bytes, "byte")
+    return f"{size} that could not be read kept as they are" if part.number else f"{size} between the examples left out"
 
 
 def mend_line(line: bytes, number: int, changes: list[Change]) -> list[bytes]:
@@ -104,17 +121,21 @@ def mend_line(line: bytes, number: int, changes: list[Change]) -> list[bytes]:
         changes.append(Change(number, "byte order mark removed"))
         text = text.removeprefix(BOM).strip()
     if decodes(text):
-        return [text]
+        return [text] if text[:1] == b"{" else _from_other(text, number, changes)
     if text.endswith(b",") and decodes(text[:-1]):
         changes.append(Change(number, "comma at the end removed"))
         return [text[:-1].rstrip()]
     if text in (b"[", b"]"):
         changes.append(Change(number, "bracket left out"))
         return []
-    values = split_values(text)
-    if len(values) > 1 and all(decodes(value) for value in values):
+    several = values(text) or ()
+    if len(several) > 1 and all(decodes(value) for value in several):
         changes.append(Change(number, "several examples put on lines of their own"))
-        return values
+        return list(several)
+    words = json_words(text)
+    if words is not None:
+        changes.append(Change(number, "Python's None, True and False written as JSON's"))
+        return mend_line(words, number, changes)
     escaped = _escaped(text)
     if escaped is not None:
         changes.append(Change(number, "raw control characters written as escapes"))
@@ -123,6 +144,26 @@ def mend_line(line: bytes, number: int, changes: list[Change]) -> list[bytes]:
     if literal is not None:
         changes.append(Change(number, "Python notation written as JSON"))
         return [literal]
+    return [text]
+
+
+_RESCUED = {
+    "double-encoded": "JSON inside a text written as JSON",
+    "bare-messages": "list of messages put into `messages`",
+    "several-on-a-line": "several examples put on lines of their own",
+}
+
+
+def _from_other(text: bytes, number: int, changes: list[Change]) -> list[bytes]:
+    """The records in a line that is JSON but no object."""
+    value = msgspec.json.decode(text)
+    rule, found = records_in(value)
+    if found:
+        changes.append(Change(number, _RESCUED[rule]))
+        return [msgspec.json.encode(record) for record in found]
+    if value is None or value == []:
+        changes.append(Change(number, f"{text.decode()} left out"))
+        return []
     return [text]
 
 
@@ -152,8 +193,9 @@ def mend_record(line: bytes, method: str, number: int, changes: list[Change]) ->
         record = msgspec.json.decode(line)
     except REFUSED:
         return line
-    if not isinstance(record, dict):
-        return line
+    twice = keys_written(line) != count_keys(record) and any(lost != kept for *_, lost, kept in lost_values(line))
+    if not isinstance(record, dict) or twice:
+        return line  # of a key that stands twice, writing it again would drop the first value
     done: list[str] = []
     _MENDERS[method](record, done)
     if b"\\u0000" in line:
@@ -171,24 +213,42 @@ def mend_record(line: bytes, method: str, number: int, changes: list[Change]) ->
 
 def _supervised(record: dict[str, Any], done: list[str]) -> None:
     if "messages" in record:
+        _decode(record, ("messages", "tools", "functions"), done)
+        _move_system(record, record, done)
         _drop_keys(record, SUPERVISED_KEYS, done)
+    if record.get("functions") == []:
+        del record["functions"]
+        done.append("empty `functions` removed")
     _messages(record.get("messages"), done)
 
 
 def _reinforcement(record: dict[str, Any], done: list[str]) -> None:
+    _decode(record, ("messages", "tools"), done)
     _messages(record.get("messages"), done)
 
 
 def _dpo(record: dict[str, Any], done: list[str]) -> None:
+    for old, new in OLD_KEYS.items():
+        if old in record and new not in record:
+            record[new] = record.pop(old)
+            done.append(f"`{old}` written as `{new}`")
+    _decode(record, ("input", *OLD_KEYS.values()), done)
     if isinstance(record.get("input"), list):
         record["input"] = {"messages": record["input"]}
         done.append("`input` written as {messages: …}")
-    if "input" in record:
+    prompt = record.get("input")
+    if isinstance(prompt, dict):
+        _decode(prompt, ("messages", "tools"), done)
+        for key in ("tools", "parallel_tool_calls"):
+            if key in record and (key not in prompt or prompt[key] == record[key]):
+                prompt[key] = record.pop(key)
+                done.append(f"`{key}` moved into `input`")
+        _move_system(record, prompt, done)
+        _move_system(prompt, prompt, done)
         _drop_keys(record, DPO_KEYS, done)
-    if isinstance(record.get("input"), dict):
-        _drop_keys(record["input"], DPO_INPUT_KEYS, done)
-        _messages(record["input"].get("messages"), done)
-    for key in ("preferred_output", "non_preferred_output"):
+        _drop_keys(prompt, DPO_INPUT_KEYS, done)
+        _messages(prompt.get("messages"), done)
+    for key in OLD_KEYS.values():
         output = record.get(key)
         if isinstance(output, str):
             record[key] = [{"role": "assistant", "content": output}]
@@ -207,13 +267,49 @@ _MENDERS: Mapping[str, Callable[[dict[str, Any], list[str]], None]] = {
 
 
 def _drop_keys(holder: dict[str, Any], known: set[str], done: list[str]) -> None:
-    for key in [key for key in holder if key not in known]:
+    """Keys the service does not know and that mean nothing to it; the others stay, for `check()` to name."""
+    for key in [key for key in holder if key not in known and says_nothing(key, holder[key])]:
         del holder[key]
         done.append(f"key `{key[:40]}` removed")
 
 
+def _move_system(holder: dict[str, Any], prompt: dict[str, Any], done: list[str]) -> None:
+    """An instruction beside the messages, put in front of them where there is none; dropped where it is the same."""
+    messages = prompt.get("messages")
+    told = [key for key in SYSTEM_KEYS if holder.get(key) and text_alone(holder[key])]
+    if len(told) != 1 or not isinstance(messages, list):
+        return
+    first = messages[0] if messages and isinstance(messages[0], dict) else {}
+    text = text_alone(holder[told[0]])
+    if first.get("content") == text and first.get("role") in ("system", "developer"):
+        del holder[told[0]]
+        done.append(f"`{told[0]}` removed, which the first message says too")
+    elif not any(isinstance(m, dict) and m.get("role") in ("system", "developer") for m in messages):
+        role = "developer" if told[0] == "developer" else "system"
+        del holder[told[0]]
+        messages.insert(0, {"role": role, "content": text})
+        done.append(f"`{told[0]}` put in front as a {role} message")
+
+
+def _decode(holder: dict[str, Any], keys: Sequence[str], done: list[str]) -> None:
+    """JSON written as a text where a list or an object belongs."""
+    for key in keys:
+        text = holder.get(key)
+        if isinstance(text, str) and text.lstrip()[:1] in ("[", "{"):
+            try:
+                holder[key] = msgspec.json.decode(text)
+            except (*REFUSED, UnicodeEncodeError):
+                continue
+            done.append(f"`{key}` written as JSON, not as text")
+
+
 def _messages(messages: object, done: list[str]) -> None:
-    for message in messages if isinstance(messages, list) else ():
+    if not isinstance(messages, list):
+        return
+    for at, message in enumerate(messages):
+        holder = {"message": message}
+        _decode(holder, ("message",), done)
+        messages[at] = message = holder["message"]
         if isinstance(message, dict):
             _message(message, done)
 
@@ -229,7 +325,13 @@ def _message(message: dict[str, Any], done: list[str]) -> None:
         return
     _weight(message, role, done)
     _drop_keys(message, MESSAGE_KEYS[role], done)
+    if "content" not in message and isinstance(message.get("text"), str):
+        message["content"] = message.pop("text")
+        done.append("`text` of a message written as `content`")
     content = message.get("content")
+    if role == "tool" and isinstance(content, list) and len(content) == 1 and _is_text(content[0]):
+        message["content"] = content = content[0]["text"]
+        done.append("the one part of a tool's answer written as text")
     if isinstance(content, dict | int | float) and not isinstance(content, bool):
         message["content"] = msgspec.json.encode(content).decode()
         done.append("content written as text")
@@ -247,13 +349,20 @@ def _message(message: dict[str, Any], done: list[str]) -> None:
 
 def _weight(message: dict[str, Any], role: str, done: list[str]) -> None:
     weight = message.get("weight")
-    if role == "assistant" and (isinstance(weight, bool) or weight in ("0", "1") or isinstance(weight, float)):
+    if "weight" in message and weight is None:
+        del message["weight"]
+        done.append("weight null removed")
+    elif role == "assistant" and (isinstance(weight, bool) or weight in ("0", "1") or isinstance(weight, float)):
         if float(weight) in (0, 1):
             message["weight"] = int(float(weight))
             done.append("weight written as a number")
-    elif role != "assistant" and "weight" in message:
+    elif role != "assistant" and weight in (0, 1):
         del message["weight"]
         done.append("weight removed (not the assistant's)")
+
+
+def _is_text(part: object) -> bool:
+    return isinstance(part, dict) and part.get("type") == "text" and isinstance(part.get("text"), str)
 
 
 def _parts(parts: Sequence[object], done: list[str]) -> None:
@@ -270,6 +379,9 @@ def _parts(parts: Sequence[object], done: list[str]) -> None:
 
 
 def _arguments(function: object, done: list[str]) -> None:
+    if isinstance(function, dict) and function.get("arguments") == "":
+        function["arguments"] = "{}"
+        done.append("empty arguments written as {}")
     if isinstance(function, dict) and isinstance(function.get("arguments"), dict | list):
         function["arguments"] = msgspec.json.encode(function["arguments"]).decode()
         done.append("arguments written as text")

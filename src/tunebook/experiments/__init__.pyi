@@ -1,6 +1,8 @@
 from .evaluation.evaluate import evaluate as evaluate
 from .evaluation.record import Evaluation as Evaluation
 from .evaluation.scores import ModelGrader as ModelGrader
+from .grading.record import GraderTrial as GraderTrial
+from .grading.trying import try_grader as try_grader
 from .run_folders import archive as archive
 from .run_folders import read_run as read_run
 from .run_folders import read_runs as read_runs

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
 import msgspec
 import openai
@@ -30,6 +30,49 @@ from tunebook.errors import ResultsError, TunebookError
 from tunebook.service.jobs import Job, as_json
 
 _LONGEST_NAME = 100
+_Moment = Annotated[float, msgspec.Meta(ge=0, le=1e11)]  # seconds since 1970
+_Whole = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+
+
+class _JobFile(TypedDict, total=False):
+    """What is read of `job.json`; further keys are kept as they are."""
+
+    id: str
+    status: str | None
+    model: str | None
+    created_at: _Moment | None
+    finished_at: _Moment | None
+    training_file: str | None
+    validation_file: str | None
+    fine_tuned_model: str | None
+    suffix: str | None
+    user_provided_suffix: str | None
+    trainingType: str | None
+    training_type: str | None
+    seed: int | None
+    trained_tokens: _Whole | None
+    hyperparameters: dict[str, Any] | None
+    method: dict[str, Any] | str | None
+    error: dict[str, Any] | str | None
+    result_files: list[Any] | None
+
+
+class _CheckpointFile(TypedDict, total=False):
+    id: str
+    created_at: _Moment | None
+    step_number: _Whole | None
+    fine_tuned_model_checkpoint: str | None
+    metrics: dict[str, float | None] | None
+
+
+class _EventFile(TypedDict, total=False):
+    id: str
+    created_at: _Moment | None
+    level: str | None
+    message: str | None
+    data: Any
+
+
 _PARTS = (*NEEDED, "checkpoints.json", "events.jsonl")
 
 
@@ -116,17 +159,29 @@ def _read(path: Path) -> Run:
             return otherwise
         try:
             return read(file)
-        except (OSError, ValueError, TunebookError) as error:
-            problem = str(error) if str(file) in str(error) else f"{file}: this part of the run cannot be read: {error}"
-            problems[name] = f"{problem.rstrip('.')}. Archive the job again, or correct the file."
+        except (OSError, ValueError, RecursionError, TunebookError) as error:
+            tell(name, error)
             return otherwise
 
-    job = part("job.json", partial(_read_json, kind=dict), {})
+    def tell(name: str, error: Exception) -> None:
+        file = path / name
+        problem = str(error) if str(file) in str(error) else f"{file}: this part of the run cannot be read: {error}"
+        problems[name] = f"{problem.rstrip('.')}. Archive the job again, or correct the file."
+
+    job = {}
+    for key, value in part("job.json", partial(_read_json, kind=dict[str, Any]), {}).items():
+        try:
+            msgspec.convert({key: value}, _JobFile)
+            job[key] = value
+        except msgspec.ValidationError as error:  # the rest of the job is known
+            tell("job.json", error)
     name = str(job.get("id") or path.name)
     run = Run(
         job={"id": path.name} | job,
         results=part("results.csv", partial(load_results, name=name), None),
-        checkpoints=tuple(part("checkpoints.json", partial(_read_json, kind=list), [])),
+        checkpoints=tuple(
+            part("checkpoints.json", partial(_read_json, kind=list[dict[str, Any]], shape=list[_CheckpointFile]), [])
+        ),
         events=tuple(part("events.jsonl", _read_lines, [])),
         problems=problems,
     )
@@ -139,14 +194,15 @@ def _write_json(file: Path, value: Any) -> None:
     file.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", "utf-8")
 
 
-def _read_json(file: Path, *, kind: type) -> Any:
-    value = json.loads(file.read_text("utf-8-sig"))
-    if not isinstance(value, kind):
-        raise ValueError(f"a JSON {'object' if kind is dict else 'array'} is expected, not {type(value).__name__}")
+def _read_json(file: Path, *, kind: Any, shape: Any = Any) -> Any:
+    """A value of JSON of this kind, whose parts have the types of `shape`."""
+    value = msgspec.json.decode(file.read_bytes().removeprefix(b"\xef\xbb\xbf"), type=kind)
+    msgspec.convert(value, shape)
     return value
 
 
-def _read_lines(file: Path) -> list[Any]:
+def _read_lines(file: Path) -> list[dict[str, Any]]:
     """One JSON object a line. A thousand archived runs hold half a million of them: hence the fast decoder."""
     events = msgspec.json.Decoder(dict[str, Any]).decode_lines(file.read_bytes())
-    return list(events)
+    msgspec.convert(events, list[_EventFile])
+    return events

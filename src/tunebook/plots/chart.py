@@ -117,7 +117,7 @@ def scale_of(series: Iterable[Any], *, log: bool | None = None) -> Scale:
         return Scale(low / room, high * room, log=True)
     top = 1.25 * max(float(np.quantile(part, 0.98)) for part in parts)
     if high > _PEAK * top > 0:
-        left_out = f"▲ {int((values > top).sum())} higher, up to {words.number(high, 3)}"
+        left_out = f"↑ {int((values > top).sum())} higher, up to {words.number(high, 3)}"
         return Scale(min(0.0, low), top, left_out=left_out)
     room = 0.04 * (high - low) or 0.5 * (abs(high) or 1.0)
     return Scale(0.0 if 0 <= low < room else low - room, high + room)

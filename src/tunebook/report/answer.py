@@ -125,6 +125,8 @@ def _curve(comparison: Comparison, winner: ComparedJob, missed: Diagnosis | None
     if missed is not None:
         return missed.choice
     diagnosis = comparison.diagnoses.get(winner.id)
+    if diagnosis is not None and diagnosis.findings:
+        return f"Do not trust its reward yet: {_lower(diagnosis.findings[0].title)}. {diagnosis.findings[0].evidence}"
     kept = diagnosis.checkpoint if diagnosis else None
     excess = kept["excess_of_last"] if kept else 0.0
     if winner.verdict == "overfitting" and excess > WORTH_SAYING:
@@ -216,7 +218,7 @@ def _steps(
 
 def _next_round(comparison: Comparison, winner: ComparedJob) -> str:
     diagnosis = comparison.diagnoses.get(winner.id)
-    if diagnosis is None or not diagnosis.advice or winner.verdict == "healthy":
+    if diagnosis is None or not diagnosis.advice or (winner.verdict == "healthy" and not diagnosis.findings):
         return ""
     return f"For the next round of {winner.label}: {_lower(diagnosis.advice[0])}"
 
@@ -244,10 +246,10 @@ def _hosting() -> str:
 
 def _retirement(comparison: Comparison, winner: ComparedJob) -> str:
     model = load_catalogue().model(comparison.run(winner.id).model)
-    if model is None or model.retires is None:
+    if model is None or model.retires is None or model.retires.deployment is None:
         return ""
-    until = f"is served until {model.retires:%Y-%m-%d} (as known on {model.dated:%Y-%m-%d})"
-    return f"Plan for the base model's retirement: {model.id} {until}."
+    until = f"is served until {model.retires.deployment:%Y-%m-%d} (as known on {model.retires.dated:%Y-%m-%d})"
+    return f"Plan for the retirement: what is tuned from {model.id} {until}."
 
 
 def _lower(text: str) -> str:

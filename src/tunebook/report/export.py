@@ -15,6 +15,7 @@ import pandas as pd
 
 from tunebook.analysis.sweeps.comparison import Comparison, run_ids
 from tunebook.errors import RequestError, TunebookError
+from tunebook.report.names import distinct, slug
 from tunebook.report.writing import read_comparison
 from tunebook.words import missing
 
@@ -112,7 +113,9 @@ def write_excel(source: Any, path: str | os.PathLike[str]) -> Path:
             )
     with pd.ExcelWriter(target, engine="openpyxl") as book:
         for name, frame in tables.items():
-            frame.map(_excel_text).to_excel(book, sheet_name=name, index=False, freeze_panes=(1, 1))
+            frame.map(_excel_text).rename(columns=_excel_text).to_excel(
+                book, sheet_name=name, index=False, freeze_panes=(1, 1)
+            )
             _dress_sheet(book.sheets[name])
     return target
 
@@ -162,19 +165,16 @@ def _drawers(comparison: Comparison) -> dict[str, Callable[..., object]]:
     """Figure name -> what draws it on the Axes `ax`."""
     from tunebook.plots.curves import plot_accuracy, plot_loss
     from tunebook.plots.sweeps import plot_ranking, plot_sweep
-    from tunebook.report.figures import slug
 
     drawers: dict[str, Callable[..., object]] = {}
     if comparison.group is not None and len(comparison.group.ids) > 1:
         drawers["all-jobs"] = partial(plot_sweep, comparison)
         drawers["ranking"] = partial(plot_ranking, comparison)
-    names = {job.id: job.label for job in comparison.jobs}
-    for job_id, diagnosis in comparison.diagnoses.items():
-        run = comparison.run(job_id)
+    labels = {job.id: job.label for job in comparison.jobs}
+    names = distinct((slug(labels[job_id]) for job_id in comparison.diagnoses), "{}-{}")
+    for name, (job_id, diagnosis) in zip(names, comparison.diagnoses.items(), strict=True):
         for kind, plot in (("loss", plot_loss), ("accuracy", plot_accuracy)):
-            name = f"{kind}-{slug(names[job_id])}"
-            name = name if name not in drawers else f"{name}-{slug(job_id)}"
-            drawers[name] = partial(plot, run, diagnosis=diagnosis)
+            drawers[f"{kind}-{name}"] = partial(plot, comparison.run(job_id), diagnosis=diagnosis)
     return drawers
 
 
@@ -209,7 +209,8 @@ def _recommended(comparison: Comparison, job_id: str) -> Any:
 
 def _plain(frame: pd.DataFrame) -> pd.DataFrame:
     """The table with columns that every format can hold: numbers, truth values, or text."""
-    made = frame.copy()
+    made = frame.rename(columns=lambda name: _utf8(str(name)))
+    made.columns = distinct(made.columns)
     for column in made.columns:
         values = made[column]
         if values.dtype != object:
@@ -223,7 +224,12 @@ def _plain(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
+    return _utf8(value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False))
+
+
+def _utf8(text: str) -> str:
+    """Text without the half characters (lone surrogates) that no file holds."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _excel_text(value: Any) -> Any:

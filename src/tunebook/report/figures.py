@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
@@ -16,6 +15,7 @@ from tunebook.plots.chart import Chart
 from tunebook.plots.curves import loss_chart
 from tunebook.plots.sweeps import sweep_chart
 from tunebook.report.content import Table
+from tunebook.report.names import distinct, slug
 from tunebook.words import count, number
 
 # Curves drawn one by one; a page of more is not read, and stays under its size.
@@ -62,7 +62,9 @@ def figures_of(comparison: Comparison, *, most_curves: int = MOST_CURVES) -> Fig
     """A comparison's figures. Where there are too many curves, the first are drawn and the rest is counted."""
     names = {job.id: job.label for job in comparison.jobs}
     curves = [job_id for job_id in names if job_id in comparison.diagnoses]
-    jobs = {job_id: _curve(comparison, job_id, names[job_id]) for job_id in curves[:most_curves]}
+    drawn = curves[:most_curves]
+    files = distinct((f"curve-{slug(job_id)}" for job_id in drawn), "{}-{}")
+    jobs = {job_id: _curve(comparison, job_id, names[job_id], file) for job_id, file in zip(drawn, files, strict=True)}
     winner = jobs.pop(comparison.winner, None) if comparison.winner else None
     several = comparison.group is not None and len(comparison.group.ids) > 1
     sweep = Figure("all-jobs", sweep_chart(comparison), large=True, keyed=True) if several else None
@@ -70,16 +72,12 @@ def figures_of(comparison: Comparison, *, most_curves: int = MOST_CURVES) -> Fig
     return Figures(winner, sweep, jobs, (left_out,) if len(curves) > most_curves else ())
 
 
-def slug(text: str) -> str:
-    return re.sub(r"[^A-Za-z0-9.-]+", "-", text).strip("-.") or "job"
-
-
-def _curve(comparison: Comparison, job_id: str, label: str) -> Figure:
+def _curve(comparison: Comparison, job_id: str, label: str, file: str) -> Figure:
     diagnosis, results = comparison.diagnoses[job_id], comparison.run(job_id).results
     chart = loss_chart(None if results is None else results.frame, diagnosis=diagnosis)
     chart = replace(chart, alt=f"Line chart of {label}. {chart.alt or chart.note}")
     large = job_id == comparison.winner
-    return Figure(f"curve-{slug(job_id)}", chart, large=large, table=curve_table(label, diagnosis))
+    return Figure(file, chart, large=large, table=curve_table(label, diagnosis))
 
 
 def curve_table(label: str, diagnosis: Diagnosis) -> Table:

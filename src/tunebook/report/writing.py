@@ -8,16 +8,26 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from tunebook.analysis.run import Run
 from tunebook.analysis.sweeps.comparison import Comparison, compare
 from tunebook.errors import RequestError, TunebookError
 from tunebook.report.printing import find_chromium, print_page
+from tunebook.show import Span, Text
 
 if TYPE_CHECKING:
     from tunebook.report.content import Report
 
 ENDINGS = (".html", ".htm", ".md", ".pdf")
+
+
+class WrittenReport(type(Path())):  # type: ignore[misc]  # the class of paths on this system
+    """The path of a report; a notebook shows it as a link."""
+
+    def _repr_html_(self) -> str:
+        name = os.path.relpath(self)
+        return str(Text(("The report: ", Span(name, href=quote(name)))).html())
 
 
 def write_report(
@@ -29,7 +39,7 @@ def write_report(
     files: Mapping[str, str | os.PathLike[str]] | None = None,
     made: datetime | None = None,
     chromium: str | os.PathLike[str] | None = None,
-) -> Path:
+) -> WrittenReport:
     """Write a report that answers first, then shows the evidence, then where every number comes from.
 
     `source` is a `Comparison`, runs, one run, a sweep (anything with `.runs()`), or a folder of archived runs.
@@ -40,11 +50,12 @@ def write_report(
     `title` heads the page; `evaluation` is what an evaluation of base against tuned returned; `files` maps file ids
     of the service to paths here, so that their SHA-256 is told; `made` is the date of the report (default: now, UTC).
 
-    Returns the path written. An existing file is replaced, at once and only when the report is whole. Raises
-    RequestError for a path with another ending or a source it cannot read, TunebookError where no browser prints.
+    Returns the path written, which a notebook shows as a link. An existing file is replaced, at once and only when the
+    report is whole. Raises RequestError for a path with another ending or a source it cannot read, TunebookError where
+    no browser prints.
 
     >>> tb.write_report(tb.compare(tb.read_runs("runs")), "report.html", title="Support, first round")
-    PosixPath('report.html')
+    WrittenReport('report.html')
     >>> tb.write_report("runs", "report.docx")
     Traceback (most recent call last):
     tunebook.errors.RequestError: ...
@@ -73,13 +84,13 @@ def write_report(
         folder.mkdir(exist_ok=True)
         for figure in figures:
             replace_file(folder / f"{figure.name}.svg", figure.file().encode())
-        return replace_file(target, to_markdown(report, figures, folder=folder.name).encode())
+        return WrittenReport(replace_file(target, to_markdown(report, figures, folder=folder.name).encode()))
     from tunebook.report.page import to_html
 
     page = to_html(report, figures).encode()
     if target.suffix.lower() == ".pdf":
-        return replace_file(target, print_page(page, browser))
-    return replace_file(target, page)
+        page = print_page(page, browser)
+    return WrittenReport(replace_file(target, page))
 
 
 def summarise(

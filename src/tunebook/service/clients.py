@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-from openai import APIConnectionError, AzureOpenAI, DefaultHttpxClient, OpenAI
+from openai import APIConnectionError, APIError, AzureOpenAI, DefaultHttpxClient, OpenAI
 
-from tunebook.errors import ServiceError
+from tunebook.errors import ServiceError, TunebookError
+from tunebook.service.refusals import told
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _KEPT = ("fine_tuning/jobs", "files", "uploads", "models")  # resources whose objects have an id, whose lists have data
@@ -27,31 +29,71 @@ class StrangeReply(ServiceError, APIConnectionError):
         APIConnectionError.__init__(self, message=message, request=request)
 
 
+class NotProven(StrangeReply):
+    """Another program has the address by now: nothing was sent to it."""
+
+
+class _Telling:
+    """A client whose refusals say what went wrong and what to do."""
+
+    def request(self, *args: Any, **settings: Any) -> Any:
+        try:
+            return super().request(*args, **settings)  # type: ignore[misc]
+        except APIError as error:
+            if isinstance(error, TunebookError):
+                raise
+            raise told(error) from error
+
+
+class _Client(_Telling, OpenAI):
+    pass
+
+
+class _DatedClient(_Telling, AzureOpenAI):
+    pass
+
+
 def make_client(
-    address: str, key: str | Callable[[], str], api_version: str | None, headers: Mapping[str, str] | None = None
+    address: str,
+    key: str | Callable[[], str],
+    api_version: str | None,
+    headers: Mapping[str, str] | None = None,
+    prove: Callable[[], str | None] | None = None,
 ) -> OpenAI:
-    """A client for the v1 addresses, or for the dated ones of `api_version`; `headers` are sent with every request."""
+    """A client for the v1 addresses, or for the dated ones of `api_version`; `headers` are sent with every request.
+
+    prove: called on each new connection, before anything is sent over it; what it answers is why nothing shall be.
+    """
     if api_version is not None and "/projects/" in address:
         raise ServiceError(
             f"api_version={api_version!r}: a Foundry project's address takes none. Leave it out, or use the "
             "resource's own address, https://<resource>.openai.azure.com."
         )
+    asked: list[Callable[..., Any]] = [] if prove is None else [partial(_prove_first, prove)]
     http = DefaultHttpxClient(
-        trust_env=not is_loopback(address), event_hooks={"request": [], "response": [_refuse_what_is_strange]}
+        trust_env=not is_loopback(address), event_hooks={"request": asked, "response": [_refuse_what_is_strange]}
     )
     more: dict[str, Any] = {"http_client": http, "default_headers": dict(headers or {})}
     if api_version is None:
         if not callable(key):  # API Management takes the key in this header alone
             more["default_headers"] = {"api-key": key, **more["default_headers"]}
-        return OpenAI(base_url=f"{address}/openai/v1/", api_key=key, **more)
+        return _Client(base_url=f"{address}/openai/v1/", api_key=key, **more)
     if callable(key):
-        return AzureOpenAI(azure_endpoint=address, azure_ad_token_provider=key, api_version=api_version, **more)
-    return AzureOpenAI(azure_endpoint=address, api_key=key, api_version=api_version, **more)
+        return _DatedClient(azure_endpoint=address, azure_ad_token_provider=key, api_version=api_version, **more)
+    return _DatedClient(azure_endpoint=address, api_key=key, api_version=api_version, **more)
 
 
 def is_loopback(address: str) -> bool:
     """Whether an address is one of this machine."""
     return urlsplit(address).hostname in LOOPBACK
+
+
+def _prove_first(prove: Callable[[], str | None], request: Any) -> None:
+    def trace(event: str, _: Any) -> None:
+        if event == "connection.connect_tcp.complete" and (told := prove()):
+            raise NotProven(told, request)
+
+    request.extensions["trace"] = trace
 
 
 def _refuse_what_is_strange(response: Any) -> None:

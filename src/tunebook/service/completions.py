@@ -8,20 +8,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from openai import BadRequestError, OpenAI
+from openai import BadRequestError
+
+from tunebook.service.resource import Resource
 
 _NOT_TAKEN = ("unsupported_parameter", "unsupported_value")
 _OTHER_NAMES = {"max_tokens": "max_completion_tokens"}
-# (address, deployment) -> parameter -> the name it goes by there, None where it is left out.
-_learned: dict[tuple[str, str], dict[str, str | None]] = {}
 
 
-def complete(client: OpenAI, *, model: str, **parameters: Any) -> Any:
+def complete(resource: Resource, *, model: str, retries: int = 0, **parameters: Any) -> Any:
     """A chat completion (or its stream) with the parameters as the model takes them; those that are None are not sent.
 
-    `left_out(client, model)` names what was not sent because the model does not take it.
+    retries: how often the SDK tries again at least, where the client's own number is smaller.
+    `left_out(resource, model)` names what was not sent because the model does not take it.
     """
-    known = _learned.setdefault((str(client.base_url), model), {})
+    client = resource.client
+    if retries > client.max_retries:
+        client = client.with_options(max_retries=retries)
+    known = resource.learned.setdefault(model, {})
     while True:
         given = ((known.get(name, name), value) for name, value in parameters.items() if value is not None)
         sent = {name: value for name, value in given if name is not None}
@@ -35,6 +39,6 @@ def complete(client: OpenAI, *, model: str, **parameters: Any) -> Any:
             known[first] = _OTHER_NAMES.get(named)
 
 
-def left_out(client: OpenAI, model: str) -> list[str]:
+def left_out(resource: Resource, model: str) -> list[str]:
     """The parameters that this deployment's model turned out not to take."""
-    return sorted(name for name, now in _learned.get((str(client.base_url), model), {}).items() if now is None)
+    return sorted(name for name, now in resource.learned.get(model, {}).items() if now is None)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 from tunebook.service.addresses import PUBLIC, Cloud, read_endpoint
 from tunebook.service.clients import make_client
 from tunebook.service.deployments import Deployments
-from tunebook.service.embedded import running_instance
+from tunebook.service.embedded import Instance, proves_itself, running_instance
 from tunebook.service.files import Files
 from tunebook.service.jobs import Jobs
 from tunebook.service.management import Place
@@ -102,8 +102,10 @@ def connect(
         if endpoint is None:
             say(NOT_CONFIGURED)
             endpoint = "local"
+    prove: Callable[[], str | None] | None = None
     if endpoint == "local":
         instance = running_instance(Path(state) if state else None, environ=environ)
+        prove = partial(_prove, instance)
         key: str | Callable[[], str] = instance.api_key
         address, name, embedded = instance.endpoint, "embedded", True
         cloud = PUBLIC
@@ -116,14 +118,25 @@ def connect(
         address, name, embedded = meant.address, meant.name, meant.loopback
         key = api_key or environ.get("AZURE_OPENAI_API_KEY") or _entra_token(credential, cloud)
     return Workspace(
-        make_client(address, key, api_version, headers),
+        make_client(address, key, api_version, headers, prove),
         name=name,
         endpoint=address,
         embedded=embedded,
         cloud=cloud,
-        dated=lambda: make_client(address, key, api_version or _DATED, headers),
+        dated=lambda: make_client(address, key, api_version or _DATED, headers, prove),
+        prove=prove,
         place=Place.of(subscription, resource_group, resource_id, environ),
         credential=credential,
+    )
+
+
+def _prove(instance: Instance) -> str | None:
+    """That another program has the embedded service's port by now, which gets neither key nor file; else None."""
+    if proves_itself(instance) is not False:
+        return None
+    return (
+        f"Another program answers at {instance.endpoint} than the embedded service, which has ended. Nothing was sent "
+        "to it. Call tb.connect() again: that starts the service anew."
     )
 
 

@@ -9,20 +9,19 @@ from __future__ import annotations
 import hmac
 import http.client
 import json
-import os
 import secrets
 import subprocess
 import sys
 import tempfile
 import threading
+import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from platformdirs import user_data_path
-
+from tunebook.catalogue import state_folder
 from tunebook.errors import ServiceError
 
 _START_TIMEOUT_S = 30.0
@@ -37,17 +36,11 @@ class Instance:
     api_key: str = field(repr=False)
 
 
-def state_folder(environ: Mapping[str, str] | None = None) -> Path:
-    """Where the embedded service keeps its state: `TUNEBOOK_STATE`, else the user's data folder."""
-    chosen = (os.environ if environ is None else environ).get("TUNEBOOK_STATE")
-    return Path(chosen) if chosen else user_data_path("tunebook", appauthor=False) / "service"
-
-
 def running_instance(state: Path | None = None, *, environ: Mapping[str, str] | None = None) -> Instance:
     """The instance of this state folder, started if none lives. Raises ServiceError when it does not start."""
     folder = state or state_folder(environ)
     instance = _recorded(folder)
-    if instance is not None and _lives(instance):
+    if instance is not None and proves_itself(instance):
         return instance
     return _start(folder)
 
@@ -60,10 +53,10 @@ def _recorded(folder: Path) -> Instance | None:
         return None  # never started, or stopped half-way through writing: starting anew mends both
 
 
-def _lives(instance: Instance) -> bool:
+def proves_itself(instance: Instance) -> bool | None:
     """Whether the service that wrote the record is there: it proves that it has the key, which is not sent to it.
 
-    After a crash any other program may have its port.
+    After a crash any other program may have its port. None: nothing answers there, or not in time.
     """
     parts, nonce = urlsplit(instance.endpoint), secrets.token_hex(16)
     if parts.scheme != "http" or parts.hostname != "127.0.0.1":
@@ -73,7 +66,11 @@ def _lives(instance: Instance) -> bool:
     try:
         with direct.open(f"{instance.endpoint}/tunebook/proof?{nonce}", timeout=_ANSWER_TIMEOUT_S) as reply:
             return hmac.compare_digest(wanted, str(json.loads(reply.read(1000))["proof"]))
-    except (OSError, ValueError, KeyError, TypeError, http.client.HTTPException):
+    except urllib.error.HTTPError:
+        return False
+    except OSError:
+        return None
+    except (ValueError, KeyError, TypeError, http.client.HTTPException):
         return False
 
 
@@ -91,7 +88,13 @@ def _start(folder: Path) -> Instance:
         line = _announced(process, _START_TIMEOUT_S)
         try:
             record = json.loads(line)
-            return Instance(record["endpoint"], record["api_key"])
+            instance = Instance(record["endpoint"], record["api_key"])
+            if instance.endpoint.startswith("http://"):
+                return instance
+            raise ServiceError(
+                f"The embedded service of {folder} runs with --tls, for other clients. Stop it, or choose another "
+                "folder with TUNEBOOK_STATE."
+            )
         except (ValueError, KeyError, TypeError):
             process.kill()
             process.wait()

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from tunebook.catalogue import load_catalogue
 from tunebook.errors import DataError, ResultsError, ServiceError
-from tunebook.service.once import AWAY, send_once
+from tunebook.service.once import AWAY
 from tunebook.service.pacing import intervals
 from tunebook.service.resource import Resource
-from tunebook.service.uploads import content_key, import_file, upload_in_parts
+from tunebook.service.uploads import Sender, content_key, import_file, upload_in_parts
 
 if TYPE_CHECKING:
     from openai.types import FileObject
@@ -67,29 +67,29 @@ class Files:
         >>> file.filename, file.status
         ('train.jsonl', 'processed')
         """
+        sender = Sender(self._resource, say, sleep)
         body, total, filename = _open(source)
         with body:
             uploaded = None
             if total > load_catalogue().limit("chunked_upload_advised_bytes"):
                 path = source if isinstance(source, (str, os.PathLike)) else None
                 key, whole = content_key(body, path), name or filename
-                uploaded = upload_in_parts(self._resource, body, name=whole, total=total, key=key, progress=progress)
+                uploaded = upload_in_parts(sender, body, name=whole, total=total, key=key, progress=progress)
                 body.seek(0)
             if uploaded is None:
-                uploaded = self._send(body, total, name or filename, progress, say, sleep)
+                uploaded = self._send(sender, body, total, name or filename, progress)
         return self._wait(uploaded, timeout_s, say, sleep)
 
     def _send(
         self,
+        sender: Sender,
         body: BinaryIO,
         total: int,
         name: str,
         progress: Callable[[int, int], object] | None,
-        say: Callable[[str], object],
-        sleep: Callable[[float], object],
     ) -> FileObject:
         """The file in one request, sent once."""
-        client = self._client.with_options(max_retries=0)
+        client, known = self._client.with_options(max_retries=0), sender.known(name, total)
 
         def send() -> FileObject:
             body.seek(0)
@@ -97,24 +97,14 @@ class Files:
             return client.files.create(file=(name, sent), purpose="fine-tune")
 
         def same() -> list[FileObject]:
-            alike = [f for f in self.list("fine-tune") if f.filename == name and f.bytes in (total, 0, None)]
+            alike = sender.alike(name, total, known)
             if total > _COMPARED_BYTES:
                 return alike
             body.seek(0)
             whole = body.read()
             return [file for file in alike if self._client.files.content(file.id).read() == whole]
 
-        return send_once(
-            send,
-            same,
-            what=f"upload of {name}",
-            look="ws.files.list()",
-            undo=lambda file: f'ws.files.delete("{file.id}")',
-            retries=2,
-            poll_interval_s=self._resource.poll_interval_s,
-            say=say,
-            sleep=sleep,
-        )
+        return sender.file(send, name, same)
 
     def import_url(
         self,
@@ -129,7 +119,7 @@ class Files:
 
         Raises DataError when the URL cannot be one, cannot be fetched, or holds what the service refuses.
         """
-        return self._wait(import_file(self._resource, url, name=name), timeout_s, say, sleep)
+        return self._wait(import_file(Sender(self._resource, say, sleep), url, name=name), timeout_s, say, sleep)
 
     def _wait(
         self, file: FileObject, timeout_s: float, say: Callable[[str], object], sleep: Callable[[float], object]

@@ -7,7 +7,7 @@ import json
 import re
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import islice
@@ -18,10 +18,12 @@ from openai import BadRequestError, ConflictError
 from tunebook.analysis.results import Results, load_results
 from tunebook.analysis.run import TERMINAL, Run
 from tunebook.errors import JobNotFinished, RequestError, ResultsError
+from tunebook.graders import Item, unfilled
+from tunebook.graders.templates import item_of
 from tunebook.service.files import Files
 from tunebook.service.once import AWAY, send_once
 from tunebook.service.pacing import next_interval
-from tunebook.service.request import JobRequest
+from tunebook.service.request import JobRequest, RequestProblem
 from tunebook.service.resource import Resource
 from tunebook.service.terms import retirement
 from tunebook.show import Card, Shown, Text, facts
@@ -65,6 +67,7 @@ class Jobs:
         'succeeded'
         """
         refused = [problem for problem in request.problems() if problem.severity == "error"]
+        refused += refused or [RequestProblem("grader", "error", told) for told in self._unfilled(request)]
         if refused:
             raise RequestError("This job would be refused. " + " ".join(map(str, refused)))
         body, known = request.to_json(), set[str]()
@@ -87,6 +90,22 @@ class Jobs:
             sleep=sleep,
         )
         return Job(self._resource, job, asked=request)
+
+    def _unfilled(self, request: JobRequest) -> list[str]:
+        """What the grader names and no example of a file has; a file that cannot be read is left to the service."""
+        told = []
+        grader = request.grader if request.method == "reinforcement" else None
+        for file_id in (request.training_file, request.validation_file) if grader else ():
+            with suppress(Exception):  # gone, cut short, no JSON: the service will say so itself
+                missing = unfilled(grader, self._items(str(file_id)))
+                told += [f"{{{{{path}}}}} is in no example of {file_id}." for path in missing]
+        return told
+
+    def _items(self, file_id: str) -> Iterator[Item]:
+        """The items of a file of the service, line by line, read no further than they are asked for."""
+        with self._resource.client.files.with_streaming_response.content(file_id) as reply:
+            for line in filter(str.strip, reply.iter_lines()):
+                yield item_of(json.loads(line.removeprefix("\ufeff")))
 
     def alike(self, body: Mapping[str, Any]) -> list[FineTuningJob]:
         """Of the newest jobs those that a request with this body makes: its file, seed and suffix. Newest first."""
@@ -324,7 +343,7 @@ class Job(Shown):
         return f"<Job {self.id}: {self.status}, {self.job.model} at {self.workspace.name}>"
 
     def _card(self) -> Card:
-        end = retirement(self.job.model, today=datetime.now(UTC).date())
+        end = retirement(getattr(self.job, "fine_tuned_model", None) or self.job.model, today=datetime.now(UTC).date())
         rows = [
             ("job", self.id),
             ("status", self.status),

@@ -91,8 +91,13 @@ class Management:
         place: Place | None = None,
         credential: Any = None,
         cloud: Cloud = PUBLIC,
+        prove: Callable[[], str | None] | None = None,
     ) -> None:
-        """endpoint: of the resource. key: of the embedded service, which plays the management plane with it too."""
+        """endpoint: of the resource. key: of the embedded service, which plays the management plane with it too.
+
+        prove: called before the key is sent; what it answers is why it shall not be.
+        """
+        self._prove = prove
         self._endpoint = endpoint
         self._key = key
         self._place = place or Place()
@@ -231,7 +236,7 @@ class Management:
     @cached_property
     def _policy(self) -> Any:
         if self._key is not None:
-            return _key_over_loopback(self._key())
+            return _key_over_loopback(self._key(), self._prove)
         from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
 
         return ARMChallengeAuthenticationPolicy(self._credential, self._cloud.management_scope)
@@ -254,12 +259,14 @@ _SAY_WHERE = (
 )
 
 
-def _key_over_loopback(key: str) -> Any:
+def _key_over_loopback(key: str, prove: Callable[[], str | None] | None) -> Any:
     """azure.core's own token policies refuse plain http; on this machine, and only there, the key goes that way."""
     from azure.core.pipeline.policies import SansIOHTTPPolicy
 
     class KeyOverLoopback(SansIOHTTPPolicy):
         def on_request(self, request: Any) -> None:
+            if prove is not None and (told := prove()):
+                raise ServiceError(told)
             request.http_request.headers["Authorization"] = f"Bearer {key}"
 
     return KeyOverLoopback()

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from openai import APIConnectionError, APIStatusError, InternalServerError, OpenAIError, RateLimitError
 
 from tunebook.errors import ServiceError
+from tunebook.service.clients import NotProven
 from tunebook.service.pacing import intervals
 
 LOOKS = 6  # at the service after a lost answer, before it counts as not arrived
@@ -50,7 +51,10 @@ def said_by_the_service(error: APIStatusError) -> bool:
 
 def never_left(error: OpenAIError) -> bool:
     """Whether the connection was not even made."""
-    return isinstance(error, APIConnectionError) and type(error.__cause__).__name__ in _NEVER_LEFT
+    cause: BaseException | None = error
+    while isinstance(cause, APIConnectionError):
+        cause = cause.__cause__
+    return isinstance(error, NotProven) or (cause is not error and type(cause).__name__ in _NEVER_LEFT)
 
 
 def _quota_is_full(error: APIStatusError) -> bool:
@@ -59,7 +63,7 @@ def _quota_is_full(error: APIStatusError) -> bool:
 
 def send_once(
     send: Callable[[], Item],
-    find: Callable[[], Sequence[Item]],
+    find: Callable[[], Sequence[Item]] | None,
     *,
     what: str,
     look: str,
@@ -71,12 +75,15 @@ def send_once(
 ) -> Item:
     """What `send` creates. After a lost answer `find` is asked for it, and only when it is not there is it sent again.
 
-    find: everything at the service with the identity of what is sent, newest first. what, look, undo: in words, what is
-    created, the call that lists such, the call that takes one away. Raises the SDK's error for what the service
-    refuses; ServiceError when it is not known in the end whether it was carried out.
+    What came to be beside it (a gateway that doubles a request) is named at the end.
+
+    find: everything at the service with the identity of what is sent, newest first; None for a step that leaves
+    nothing behind when it is repeated: it is sent again, and that is said. what, look, undo: in words, what is created,
+    the call that lists such, the call that takes one away. Raises the SDK's error for what the service refuses;
+    ServiceError when it is not known in the end whether it was carried out.
     """
     pauses = intervals(min(poll_interval_s[0], _FIRST_PAUSE_S), poll_interval_s[1])
-    doubted, left = False, retries
+    left = retries
     while True:
         try:
             created = send()
@@ -85,8 +92,7 @@ def send_once(
             if not retries or not in_doubt(error):
                 raise
             problem = error
-        if not never_left(problem):
-            doubted = True
+        if find is not None and not never_left(problem):
             say(f"{what}: its answer was lost ({_why(problem)}). Looking whether it was created before sending again.")
             if there := _look(find, pauses, what=what, look=look, sleep=sleep):
                 say(f"{what}: it was created.")
@@ -100,11 +106,13 @@ def send_once(
                 f"does not have it, but may still get it: look with {look} before you send it again."
             ) from problem
         left -= 1
-        if never_left(problem):
+        if find is None or never_left(problem):
             sleep(next(pauses))
-        else:
+        if find is None:
+            say(f"{what}: its answer was lost ({_why(problem)}). Sending it again.")
+        elif not never_left(problem):
             say(f"{what}: the service does not have it. Sending it again.")
-    if doubted:
+    if retries and find is not None:
         tell_doubles(find, created, what=what, undo=undo, say=say)
     return created
 

@@ -268,17 +268,18 @@ def _sku(facts: DeploymentFacts) -> Finding:
 def _region(facts: DeploymentFacts, catalogue: Catalogue) -> Finding:
     base = catalogue.model(facts.model)
     wanted = sku_name(facts.sku)
-    if wanted != "Standard":
+    if wanted not in ("Standard", "ProvisionedManaged"):
         return Finding("region", "fine", f"{wanted} is not bound to a region.")
-    if base is None or facts.location is None:
+    offered = catalogue.regions(facts.model, wanted)
+    if base is None or offered is None or facts.location is None:
         return Finding("region", "unknown", "the resource's region or the model's regions are not known.")
-    if facts.location in base.regions:
+    if facts.location in offered.regions:
         return Finding("region", "fine", f"{facts.location} offers {base.id}.")
-    where = ", ".join(base.regions) or "no region"
     return Finding(
         "region",
         "doubtful",
-        f"{base.id} is known as Standard in {where}, not in {facts.location} (as of {base.dated}). "
+        f"{base.id} is known as {wanted} in {', '.join(offered.regions)}, not in {facts.location} "
+        f"(as of {offered.dated}). "
         'Use sku="globalstandard", or copy the checkpoint to one of those.',
     )
 

@@ -7,12 +7,13 @@ none is known, the status tells what to do, or the service's words stand alone.
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from openai import APIConnectionError
+from openai import APIConnectionError, APIError
 
 from tunebook.errors import ServiceError, TunebookError
 
@@ -100,6 +101,11 @@ _BY_WORDS = tuple(
             "Delete that deployment, then create it again: ws.deployments.delete(name).",
         ),
         (r"api.version.*not (allowed|supported)", "Leave out api_version (and OPENAI_API_VERSION), or give another."),
+        (
+            r"finetuningjob field is required",
+            "The service could not read the request. A training type it does not know does this: send Standard, "
+            "GlobalStandard or developerTier.",
+        ),
         (r"lacks the required data action|does not have access to api", _ROLE),
         (r"aadsts|credential", SIGN_IN),
     )
@@ -163,9 +169,27 @@ def refused(error: Any, doing: str, account: _Named) -> ServiceError:
     return ServiceError(f"{sentence.rstrip('.')}. {step}".strip())
 
 
+class _Told(ServiceError):
+    """An error of the SDK that says its reason and what to do: of its own class as well as the kit's."""
+
+
+@functools.cache
+def _told_kind(kind: Any) -> Any:
+    return type(kind.__name__, (_Told, kind), {"__module__": kind.__module__})
+
+
+def told(error: APIError) -> Any:
+    """The same error, as one of the kit's: its reason in a sentence, with everything the SDK knows of it."""
+    own: Any = type(error)
+    kind = _told_kind(own)
+    same = kind.__new__(kind, " ".join(filter(None, reason(error))))
+    same.__dict__.update(error.__dict__)
+    return same
+
+
 def reason(error: BaseException) -> tuple[str, str]:
     """Any error of a call to the service as (what went wrong, what to do): its own words, then advice by its code."""
-    if isinstance(error, TunebookError):
+    if isinstance(error, TunebookError) and not isinstance(error, _Told):
         return str(error), ""
     status = getattr(error, "status_code", None)
     if isinstance(status, int) and not is_no_sign_in(error):
@@ -175,8 +199,11 @@ def reason(error: BaseException) -> tuple[str, str]:
         advice = next_step(status, code, message)
         return f"{what.rstrip('.')}.", advice or ("It may have been deleted elsewhere." if status == 404 else "")
     if isinstance(error, APIConnectionError):
-        what = "The service cannot be reached."
-        return what, "Check the network, a proxy in the environment and the endpoint; jobs at the service go on."
+        asked = error.request.url
+        return f"{asked.scheme}://{asked.netloc.decode()} cannot be reached.", (
+            "Check the endpoint (the portal's Keys and Endpoint has it), the network and a proxy in the environment; "
+            "jobs at the service go on."
+        )
     if is_no_sign_in(error):
         return no_sign_in(error), ""
     return f"{type(error).__name__}: {error}", ""

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
+from pprint import pformat
 from typing import Any, Literal
 
 from tunebook.catalogue import Catalogue, load_catalogue
-from tunebook.fields import JobFields, left_out, settings
+from tunebook.fields import METHODS, JobFields, left_out, settings
 from tunebook.money import DEFAULT_TIER
 from tunebook.show import Card, Shown, facts
+
+_LINE = 96  # characters a line of code for a cell
 
 
 @dataclass(frozen=True)
@@ -35,9 +38,11 @@ class JobRequest(JobFields, Shown):
     """A fine-tuning job as it will be asked for. The fields (see `tunebook.fields`) have the API's names and meanings.
 
     n_epochs, batch_size (examples a step) and learning_rate_multiplier are numbers, or `"auto"` for the
-    service's choice. beta and l2_multiplier belong to `dpo`; grader, reasoning_effort (default, low, medium, high),
-    compute_multiplier, eval_interval (steps) and eval_samples (answers a question) to `reinforcement`; where they do
-    not belong they are not sent. training_type is `Standard`, `GlobalStandard` or `Developer`; None leaves it to the
+    service's choice. prompt_loss_weight belongs to `supervised`, beta and l2_multiplier to `dpo`; grader,
+    response_format (a JSON Schema), tools (name, server_url, headers), max_episode_steps, reasoning_effort (default,
+    low, medium, high), compute_multiplier, eval_interval (steps) and eval_samples (answers a question) to
+    `reinforcement`; where they do not belong they are not sent. integrations: a list of `{"type": "wandb", …}`.
+    training_type is `Standard`, `GlobalStandard`, `DatazoneStandard` or `Developer`; None leaves it to the
     service (Standard). `extra` holds further keys of the request body.
 
     >>> tb.JobRequest(model="gpt-4.1-mini", training_file="file-1", n_epochs=2).to_json()["method"]["type"]
@@ -55,7 +60,7 @@ class JobRequest(JobFields, Shown):
     def hyperparameters(self) -> dict[str, Any]:
         """The hyperparameters that are not left to the service."""
         sent = {**self._sent("hyperparameters"), **self._sent("method")}
-        return {name: value for name, value in sent.items() if not isinstance(value, Mapping)}
+        return {name: value for name, value in sent.items() if not isinstance(value, Mapping | list)}
 
     def _sent(self, place: str) -> dict[str, Any]:
         """What stands at a place of the request body."""
@@ -63,7 +68,7 @@ class JobRequest(JobFields, Shown):
             s.wire: getattr(self, s.name) for s in settings().values() if s.place == place and s.belongs(self.method)
         }
         return {
-            name: dict(value) if isinstance(value, Mapping) else value
+            name: dict(value) if isinstance(value, Mapping) else list(value) if isinstance(value, tuple) else value
             for name, value in values.items()
             if not left_out(value)
         }
@@ -78,7 +83,11 @@ class JobRequest(JobFields, Shown):
         numbers = self._sent("hyperparameters")
         settings_of_method = ({"hyperparameters": numbers} if numbers else {}) | self._sent("method")
         method = {"method": {"type": self.method, self.method: settings_of_method}}
-        return _merged({**self._sent("body"), **method}, self.extra)
+        body = self._sent("body")
+        tier = load_catalogue().training_type(self.training_type) if isinstance(self.training_type, str) else None
+        if tier is not None and tier.sent.lower() != str(self.training_type).lower():
+            body["trainingType"] = tier.sent  # "Developer" is refused: the service knows it as developerTier
+        return _merged({**body, **method}, self.extra)
 
     def to_python(self) -> str:
         """The call that sends this request, ready to paste into a cell.
@@ -91,7 +100,7 @@ class JobRequest(JobFields, Shown):
         ))
         """
         given = [f for f in fields(self) if getattr(self, f.name) not in (f.default, {}, None)]
-        lines = [f"    {f.name}={getattr(self, f.name)!r}," for f in given]
+        lines = [f"    {f.name}={_code(getattr(self, f.name))}," for f in given]
         return "\n".join(["job = ws.jobs.create(tb.JobRequest(", *lines, "))"])
 
     def to_curl(self, endpoint: str) -> str:
@@ -124,8 +133,6 @@ class JobRequest(JobFields, Shown):
             for message in setting.problems(getattr(self, name), self.method, known):
                 yield RequestProblem(name, "error", message)
 
-        if self.method == "reinforcement" and self.grader is not None and not dict(self.grader).get("type"):
-            yield RequestProblem("grader", "error", f"{dict(self.grader)!r} is no grader: it needs at least a type.")
         for place in _contradicted(replace(self, extra={}).to_json(), self.extra):
             told = f"{place} says otherwise than the request's own fields. Leave it out of extra, or out of the field."
             yield RequestProblem("extra", "error", told)
@@ -137,6 +144,9 @@ class JobRequest(JobFields, Shown):
         for name, setting in settings().items():
             for message in setting.doubts(getattr(self, name), self.method, known):
                 yield RequestProblem(name, "warning", message)
+        if self.method not in METHODS:
+            told = f"{self.method!r} is none of {', '.join(METHODS)}: only what all of these have is sent."
+            yield RequestProblem("method", "warning", told)
         yield from self._unlike_the_model(known)
 
     def _unlike_the_model(self, known: Catalogue) -> Iterator[RequestProblem]:
@@ -149,10 +159,11 @@ class JobRequest(JobFields, Shown):
             yield RequestProblem("model", "warning", unknown)
             return
         dated = f"(as of {model.dated})"
-        if self.method not in model.methods:
+        if self.method in METHODS and self.method not in model.methods:
             tuned = f"{model.id} is tuned by {' or '.join(model.methods)}, not {self.method} {dated}."
             yield RequestProblem("method", "warning", tuned)
-        tier = known.training_type(self.training_type or DEFAULT_TIER)
+        named = self.training_type or DEFAULT_TIER
+        tier = known.training_type(named) if isinstance(named, str) else None
         if tier is not None and tier.id not in model.training_types:
             trained = f"{model.id} is trained as {' or '.join(model.training_types)}, not {tier.id} {dated}."
             yield RequestProblem("training_type", "warning", trained)
@@ -167,6 +178,13 @@ class JobRequest(JobFields, Shown):
             for key, value in body.items()
         ]
         return Card(facts(rows, "Fine-tuning job request"))
+
+
+def _code(value: Any) -> str:
+    """A value as it is written in a call; one of several lines stands in lines of its own."""
+    if not isinstance(value, Mapping | list | tuple) or len(repr(value)) < _LINE:
+        return repr(value)
+    return pformat(value, width=_LINE, sort_dicts=False).replace("\n", "\n    ")
 
 
 def _merged(body: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:

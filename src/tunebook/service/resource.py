@@ -18,6 +18,8 @@ class Resource:
     `dated_client` is the same sign-in at the dated addresses, which have operations that `/v1/` has not. `name` is
     shown wherever something of this resource is shown; `embedded` says that the service behind it is the stand-in on
     this machine; `poll_interval_s` are the shortest and the longest pause, in seconds, between two looks at a job.
+    `learned` is what deployments turned out not to take: deployment -> parameter -> the name it goes by there, None
+    where it is left out.
     """
 
     def __init__(
@@ -31,6 +33,7 @@ class Resource:
         place: Place | None = None,
         credential: Any = None,
         cloud: Cloud = PUBLIC,
+        prove: Callable[[], str | None] | None = None,
     ) -> None:
         self.client = client
         self.name = name
@@ -43,7 +46,9 @@ class Resource:
             place=place,
             credential=credential,
             cloud=cloud,
+            prove=prove,
         )
+        self.learned: dict[str, dict[str, str | None]] = {}
         self._dated = dated
 
     @cached_property

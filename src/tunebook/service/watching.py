@@ -82,7 +82,12 @@ class JobSnapshot(Run):
         """The newest train and validation loss reported, by their names for people."""
         if self.results is None:
             return {}
-        columns = {"train loss": "train_loss", "valid loss": "valid_loss"}
+        columns = {
+            "train loss": "train_loss",
+            "valid loss": "valid_loss",
+            "train reward": "train_mean_reward",
+            "valid reward": "full_valid_mean_reward",
+        }
         frame = self.results.frame
         losses = {label: frame[column].dropna() for label, column in columns.items() if column in frame}
         return {label: float(values.iloc[-1]) for label, values in losses.items() if len(values)}
@@ -192,7 +197,7 @@ def look(
         for job_id, snapshot in pictures.items():
             if not snapshot.ended:
                 since = snapshot.stale_since or now
-                pictures[job_id] = replace(snapshot, stale_since=since, problem=_why(error))
+                pictures[job_id] = replace(snapshot, stale_since=since, problem=_why(error, workspace))
     return pictures
 
 
@@ -291,7 +296,9 @@ def _epochs_trained(snapshot: JobSnapshot) -> int:
     return max(measured, int(snapshot.epoch or 0))
 
 
-def _why(error: APIConnectionError | APIStatusError) -> str:
+def _why(error: APIConnectionError | APIStatusError, workspace: Workspace) -> str:
     if isinstance(error, APIStatusError):
         return f"the service answers {error.status_code}"
+    if workspace.embedded:
+        return "the embedded service has ended, or came back elsewhere: ws = tb.connect() finds it, then watch again"
     return "the service cannot be reached"

@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING
 
 import ipywidgets
 
+from tunebook.analysis.sweeps.rows import Column, jobs_table
 from tunebook.experiments.stock.clearing import LOG, Cleared, Deletion, clear
 from tunebook.experiments.stock.inventory import ORDER, Inventory, Item, Plan, cost, gauge_text, size, standing
 from tunebook.experiments.stock.stocktaking import take_inventory
+from tunebook.palette import TONES
 from tunebook.show import Card, Part, Span, Table, Text, escape, facts
 from tunebook.widgets.clicks import Clicks, in_thread
 from tunebook.widgets.outputs import free_from_cell
 from tunebook.widgets.panel import Panel
-from tunebook.widgets.pieces import button, described, note, place, put, rendered
+from tunebook.widgets.pieces import button, note, place, put, rendered
+from tunebook.widgets.tables.pick_table import PickTable, in_order
 
 if TYPE_CHECKING:
     from tunebook.service import Workspace
@@ -54,7 +57,6 @@ class CleanupPanel(Panel):
         self.inventory: Inventory | None = None
         self.cleared: Cleared | None = None
         self._log, self._read = log, read
-        self._settling = False
         self._make_widgets()
         self._make_layout()
         self._connect(spawn)
@@ -63,11 +65,10 @@ class CleanupPanel(Panel):
 
     def _make_widgets(self) -> None:
         self._title, self._summary = ipywidgets.HTML(), ipywidgets.HTML()
-        self._table, self._plan = ipywidgets.HTML(), ipywidgets.HTML()
+        self._plan = ipywidgets.HTML()
         self._message, self._question, self._done = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
-        self.show_only = ipywidgets.Dropdown(description="show", options=[_ALL, _UNUSED, _DELETABLE])
-        self.find = ipywidgets.Text(description="find", placeholder="name, id, kind")
-        self.select = ipywidgets.SelectMultiple(description="select", rows=10)
+        self._look = PickTable(placeholder="name, id, kind", shows=(_ALL, _UNUSED, _DELETABLE))
+        self.find, self.show_only, self.grid = self._look.find, self._look.show_only, self._look.grid
         self.unused_button = button("Select what seems unused", "Selects only; nothing is deleted")
         self.none_button = button("Select nothing", "")
         self.refresh_button = button("Look again", "Read the resource anew")
@@ -78,25 +79,18 @@ class CleanupPanel(Panel):
     # ---- layout
 
     def _make_layout(self) -> None:
-        for control, width in ((self.show_only, "300px"), (self.find, "280px")):
-            described(control, "50px")
-            place(control, width=width, margin="2px 12px 2px 0")
-        described(self.select, "50px")
-        place(self.select, width="100%", max_width="940px")
-        flat = (self._title, self._summary, self._table, self._plan, self._message, self._done)
+        flat = (self._title, self._summary, self._plan, self._message, self._done)
         for part in flat:
             place(part, margin="0", width="auto")
-        frame = ipywidgets.VBox([self._table])
-        place(frame, max_height="380px", overflow="auto", margin="4px 0")
         rows = [
-            ipywidgets.HBox([self.show_only, self.find, self.refresh_button]),
+            self._look.filters(self.refresh_button),
             ipywidgets.HBox([self.unused_button, self.none_button, self.delete_button]),
         ]
         self._asking = ipywidgets.HBox([self._question, self.yes_button, self.no_button])
         for row in (*rows, self._asking):
             place(row, flex_flow="row wrap", align_items="center")
         place(self._asking, display="none")
-        parts = [self._title, self._summary, rows[0], frame, self.select, rows[1], self._plan]
+        parts = [self._title, self._summary, rows[0], self.grid, rows[1], self._plan]
         self._frame([*parts, self._asking, self._message, self._done], max_width="980px")
         put(
             self._title,
@@ -113,9 +107,7 @@ class CleanupPanel(Panel):
     def _connect(self, spawn: Callable[[Callable[[], None]], None]) -> None:
         self._clicks = Clicks(self._message, self._busy, spawn)
         guard = self._clicks.guard
-        for control in (self.show_only, self.find):
-            control.observe(guard(lambda _: self._offer()), "value")
-        self.select.observe(guard(lambda _: self._selected()), "value")
+        self._look.connect(guard, draw=self._offer, picked=self._selected)
         self.refresh_button.on_click(guard(lambda _: self.load()))
         self.unused_button.on_click(guard(lambda _: self._take(self._unused())))
         self.none_button.on_click(guard(lambda _: self._take(())))
@@ -128,7 +120,7 @@ class CleanupPanel(Panel):
         known = self.inventory is not None
         for each in (self.refresh_button, self.yes_button, self.no_button):
             each.disabled = active
-        for each in (self.unused_button, self.none_button, self.select):
+        for each in (self.unused_button, self.none_button, self.grid):
             each.disabled = active or not known
         self.delete_button.disabled = active or not known or not self.plan.steps
         free_from_cell(self.widget)
@@ -138,7 +130,7 @@ class CleanupPanel(Panel):
     @property
     def selected(self) -> tuple[str, ...]:
         """The keys of what is selected."""
-        return tuple(self.select.value)
+        return tuple(self.grid.picked)
 
     @property
     def plan(self) -> Plan:
@@ -168,6 +160,8 @@ class CleanupPanel(Panel):
             for item in self.inventory.items
             if wanted in f"{item.kind} {item.id} {item.name} {item.detail}".lower()
         ]
+        if sorted_by := {column.sort: column for column in _COLUMNS}.get(self.grid.sort):
+            found = in_order(found, sorted_by, turn=self.grid.turn)
         if self.show_only.value == _UNUSED:
             unused = {item.key for item in self.inventory.unused}
             found = [item for item in found if item.key in unused]
@@ -181,14 +175,7 @@ class CleanupPanel(Panel):
             return
         rows = self._rows()
         put(self._summary, summary_html(self.inventory))
-        put(self._table, rendered(items_table(rows[:_MOST_ROWS], len(self.inventory.items))))
-        kept = tuple(key for key in self.select.value if key in {row.key for row in rows})
-        self._settling = True
-        try:
-            self.select.options = [(_label(row), row.key) for row in rows]
-            self.select.value = kept
-        finally:
-            self._settling = False
+        self._look.draw(rows, _COLUMNS, lambda item: item.key, items_table(rows, len(self.inventory.items)).caption)
         self._selected()
 
     def _unused(self) -> tuple[str, ...]:
@@ -196,11 +183,9 @@ class CleanupPanel(Panel):
         return tuple(item.key for item in self.inventory.unused if item.key in shown) if self.inventory else ()
 
     def _take(self, keys: tuple[str, ...]) -> None:
-        self.select.value = keys
+        self.grid.picked = list(keys)
 
     def _selected(self) -> None:
-        if self._settling:
-            return
         self._ask(False)
         put(self._plan, rendered(*plan_parts(self.plan)) if self.selected else "")
         self._busy(self._clicks.active)
@@ -258,12 +243,6 @@ class CleanupPanel(Panel):
         return f"<CleanupPanel of {self.workspace.name}: {there}>"
 
 
-def _label(item: Item) -> str:
-    """An item in the list to select from: several files may have the same name."""
-    which = "" if item.id == item.name else f" ({item.id[:14]}…)"
-    return f"{item.kind} · {item.name}{which} · {standing(item)}"
-
-
 def summary_html(inventory: Inventory) -> str:
     """What there is and costs, the gauges of the quotas, and what to know."""
     gauges = "".join(
@@ -283,18 +262,22 @@ def summary(inventory: Inventory) -> list[Part]:
 
 def items_table(items: Sequence[Item], total: int) -> Table:
     """One row an item, in the order in which things are deleted."""
-    rows = [
-        (item.kind, Span(item.name, "words"), Span(item.detail, "words"), size(item), cost(item),
-         f"{_sign(item)} {standing(item)}")
-        for item in items
-    ]  # fmt: skip
     shown = f"{len(items)} of {total} shown" if total > len(items) else f"{len(items)}"
-    head = ["kind", "name", "what", "size", "an hour", "how it stands"]
-    return Table(head, rows, f"What is there: {shown}", numeric=(3, 4))
+    return jobs_table(items, _COLUMNS, f"What is there: {shown}")
 
 
 def _sign(item: Item) -> str:
-    return "✕" if item.needed_by else "▲" if item.first else "○" if item.unused else "·"
+    return "✕" if item.needed_by else TONES["warning"].sign if item.first else "○" if item.unused else "·"
+
+
+_COLUMNS: tuple[Column[Item], ...] = (
+    Column("kind", "kind", lambda item: item.kind, numeric=False, sort="kind"),
+    Column("name", "name", lambda item: Span(item.name, "words", hint=item.id), numeric=False, sort="name"),
+    Column("detail", "what", lambda item: Span(item.detail, "words"), numeric=False),
+    Column("bytes", "size", size, sort="size", highest_first=True),
+    Column("usd_per_hour", "an hour", cost, sort="an hour", highest_first=True),
+    Column("standing", "how it stands", lambda item: f"{_sign(item)} {standing(item)}", False, "how", value=standing),
+)
 
 
 def plan_parts(plan: Plan) -> list[Part]:

@@ -19,6 +19,7 @@ from tunebook import words
 from tunebook.service.connection import device_credential
 from tunebook.show import Card, Span, Table, Text, escape
 from tunebook.widgets.clicks import Clicks, in_thread
+from tunebook.widgets.outputs import name_of
 from tunebook.widgets.panel import Panel
 from tunebook.widgets.pieces import described, note, place, put, rendered, wrap
 
@@ -113,7 +114,8 @@ class ConnectForm(Panel):
         if self.sign_in.value == VARIABLE and not self._environ.get(self.variable.value.strip()):
             return f"{self.variable.value} is not set in this kernel. Set it before the kernel starts.", "bad"
         if self.sign_in.value == ASKED:
-            return "Keys are not typed into widgets. Run in a cell: ws = form.connect(). It asks for the key.", "todo"
+            call = f"ws = {name_of(self)}.connect()"
+            return f"Keys are not typed into widgets. Run in a cell: {call}. It asks for the key.", "todo"
         if self.sign_in.value == DEVICE:
             return "Connect shows a code to type on a page of Microsoft's. The sign-in lasts as long as the kernel.", ""
         if self.sign_in.value == ENTRA:
@@ -128,6 +130,7 @@ class ConnectForm(Panel):
         self.tenant.layout.display = "" if azure and self.sign_in.value == DEVICE else "none"
         text, against = self.advice
         self._advice.value = wrap(note(text, "bad" if against == "bad" else ""))
+        self._clicks.clear()  # what was said is of the choices before
         if not self._clicks.active:
             self.button.disabled = bool(against)
 
@@ -143,7 +146,7 @@ class ConnectForm(Panel):
 
     def _connect_clicked(self) -> str:
         workspace = self._connect(None)
-        return f"Connected to {workspace.name}. In the next cell: ws = form.workspace"
+        return f"Connected to {workspace.name}. In the next cell: ws = {name_of(self)}.workspace"
 
     def _connect(self, ask: Callable[[str], str] | None) -> Workspace:
         from tunebook.service import connect

@@ -50,6 +50,12 @@ def _shell() -> Any:
     return ipython.get_ipython() if ipython else None
 
 
+def name_of(value: Any) -> str:
+    """What the notebook calls this value: the variable that holds it, or `_12`, the output of its cell."""
+    names = [name for name, each in getattr(_shell(), "user_ns", {}).items() if each is value]
+    return min(names, key=lambda name: (name.startswith("_"), name in ("_", "__", "___")), default="form")
+
+
 def all_widgets(root: Any) -> list[Any]:
     """`root` and everything inside it, with layouts and styles, so that none stays in the widget register."""
     found = [root]

@@ -3,7 +3,8 @@
 A panel is two outputs. The first is its picture (text/html and text/plain) behind a display handle: it is what a
 saved, exported or GitHub-rendered notebook shows, and what is left where a notebook is not trusted. The second is the
 widget. While the widget lives, one CSS rule inside it hides the picture; when the notebook is opened without a kernel
-the widget is not there, the picture is, and a rule of the picture hides the front end's "model not found" line.
+the widget is not there, the picture is, and a rule of the picture hides the front end's "model not found" line. After
+a restart of the kernel, which leaves the widget behind as broken links, another rule puts the picture in its place.
 """
 
 from __future__ import annotations
@@ -84,10 +85,14 @@ class Panel:
 
     def _marked(self, card: Card, plain: str) -> dict[str, str]:
         # An output whose widget is missing holds nothing but the front end's words: no element.
-        mine, next_output = f".jp-OutputArea-child:has(.{self._mark})", ".jp-OutputArea-child"
-        orphan = f"{mine}+{next_output} .jp-OutputArea-output.jupyter-widgets:not(:has(*)){{display:none}}"
+        output, dead = ".jp-OutputArea-child", ".jupyter-widgets-disconnected"
+        mine = f"{output}:has(.{self._mark})"
+        rules = (
+            f"{mine}+{output} .jp-OutputArea-output.jupyter-widgets:not(:has(*)),{mine}+{output}:has({dead})"
+            f"{{display:none}}{output}:has(+{output} {dead}) .{self._mark}{{display:block!important}}"
+        )
         bundle = picture(card, plain)
-        return bundle | {"text/html": f'<style>{orphan}</style><div class="{self._mark}">{bundle["text/html"]}</div>'}
+        return bundle | {"text/html": f'<style>{rules}</style><div class="{self._mark}">{bundle["text/html"]}</div>'}
 
     def _view(self) -> dict[str, Any]:
         """The widget itself, as a MIME bundle; nothing once it is closed."""

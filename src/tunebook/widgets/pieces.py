@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import ipywidgets
 
 from tunebook.palette import TONES
 from tunebook.show import Part, escape
+
+
+class Offering:
+    """Whether new options are being put into a list: what it picks meanwhile by itself, nobody has asked for."""
+
+    def __init__(self) -> None:
+        self._now = False
+
+    def __bool__(self) -> bool:
+        return self._now
+
+    @contextmanager
+    def new_options(self) -> Iterator[None]:
+        self._now = True
+        try:
+            yield
+        finally:
+            self._now = False
 
 
 def wrap(html: str) -> str:

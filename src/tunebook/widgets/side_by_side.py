@@ -260,9 +260,7 @@ class Playground(Panel):
             reply, began = Reply(model), self._clock()
             tell(reply)
             try:
-                stream = complete(
-                    self.workspace.client, model=model, messages=messages, stream=True, **settings.parameters()
-                )
+                stream = complete(self.workspace, model=model, messages=messages, stream=True, **settings.parameters())
                 with stream:
                     for chunk in stream:
                         if self._stop.is_set():

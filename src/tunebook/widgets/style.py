@@ -51,8 +51,9 @@ padding:6px 10px;min-height:34px;margin:2px 0 4px;background:var(--tb-soft)}
 .tb .tb-gauges{display:grid;grid-template-columns:max-content 120px max-content;gap:0 12px;color:var(--tb-muted)}
 .tb .tb-gauges meter{width:120px;align-self:center}
 .tb-form,.tb-live{container-type:inline-size}
-@container (max-width:716px){.tb-beside{margin:0 0 6px 168px!important;min-height:0!important}
-.tb-live-side{min-height:240px!important}}
+@container (max-width:716px){.tb-beside{margin:0 0 6px 168px!important;min-height:0!important}}
+@container (max-width:760px){.tb-live-side{min-height:240px!important}}
+@container (max-width:560px){.tb td{overflow-wrap:anywhere}}
 """
 )
 

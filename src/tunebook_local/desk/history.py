@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from tunebook_local.desk.clock import Clock
 from tunebook_local.desk.naming import new_id
@@ -30,10 +31,39 @@ def message_event(job_id: str, clock: Clock, message: str, *, key: str | None = 
 
 
 def step_event(job_id: str, clock: Clock, step: int, row: Mapping[str, float | None]) -> EventRow:
-    """What is said every ten steps: the loss in words, everything measured as data."""
-    name, words = ("train_loss", "training loss") if "train_loss" in row else ("train_mean_reward", "training reward")
+    """What is said every ten steps: the loss or reward in words, everything measured as data."""
+    loss = "train_loss" in row
+    name, words = ("train_loss", "training loss") if loss else ("train_mean_reward", "training mean reward")
     event = message_event(job_id, clock, f"Step {step}: {words}={as_dotnet(row.get(name))}", key=f"step:{step}")
-    return replace(event, type="metrics", data={**measured(row), "step": step})
+    data = measured(row) if loss else nested(measured(row))
+    return replace(event, type="metrics", data={"step": step, **data})
+
+
+_SCORES = {"train_mean_reward": "train_reward_mean", "full_valid_mean_reward": "valid_reward_mean"}
+
+
+def nested(row: Mapping[str, float]) -> dict[str, Any]:
+    """The numbers of a reinforcement job as its events nest them, where the result file has a column each.
+
+    The paths are those that Azure's guide names; the graders stand in lists, as in OpenAI's guide.
+    """
+    scores: dict[str, Any] = {new: row[old] for old, new in _SCORES.items() if old in row}
+    data: dict[str, Any] = {}
+    graders: dict[str, dict[tuple[str, str], dict[str, Any]]] = {"scores": {}, "errors": {}}
+    for column, value in row.items():
+        part, _, rest = column.partition("/graders/")
+        if rest:
+            kind, name, *_, measure = rest.split("/")
+            graders[part].setdefault((kind, name), {"name": name, "type": kind})[measure] = value
+        elif column not in (*_SCORES, "reasoning_tokens_mean"):
+            data[column] = value
+    samples = {"train_reasoning_tokens_mean": row["reasoning_tokens_mean"]} if "reasoning_tokens_mean" in row else {}
+    return {
+        **data,
+        "scores": {**scores, "graders": list(graders["scores"].values())},
+        "usage": {"graders": [], "samples": samples},
+        "errors": {"graders": list(graders["errors"].values())},
+    }
 
 
 def measured(row: Mapping[str, float | None]) -> dict[str, float]:

@@ -90,16 +90,14 @@ def read_job_request(body: Any, limits: Limits) -> NewJob:
 
 
 def training_type(value: Any) -> str:
-    """A tier in any spelling the service takes: name in any case, with or without `tier`, or 0 and 1."""
+    """A tier as the service takes it: the documented words in any case, or 0 and 1. Others lose it the whole body."""
     if value is None:
         return "Standard"
     if is_whole(value) and value in (0, 1):
         return ("Standard", "GlobalStandard")[value]
     tier = load_catalogue().training_type(value) if isinstance(value, str) else None
-    if tier is None:
-        raise invalid(
-            f"The trainingType {value!r} is not known. Use Standard, GlobalStandard or DeveloperTier.", "trainingType"
-        )
+    if tier is None or value.lower() != tier.sent.lower():
+        raise invalid("The fineTuningJob field is required.")  # the live service's own words
     return tier.id
 
 
@@ -114,7 +112,7 @@ def _validation_file(body: Body, method: str) -> str | None:
 def _suffix(body: Body, limits: Limits) -> str | None:
     if body.get("suffix") is None:
         return None
-    suffix, longest = text_in(body, "suffix"), limits["suffix_characters"]
+    suffix, longest = text_in(body, "suffix"), limits.most("suffix_characters")
     if len(suffix) > longest or not _SUFFIX.fullmatch(suffix):
         raise invalid(
             f"The suffix {shown(suffix)} is not valid: at most {longest} characters of a-z, A-Z, 0-9, - and _.",

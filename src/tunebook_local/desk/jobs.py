@@ -22,7 +22,7 @@ from tunebook_local.desk.store import Superseded
 def create_job(desk: Desk, new: NewJob) -> JobRow:
     """A new pending job, its first two events with it; refused when a file, the model or a quota does not allow it."""
     if new.method == "reinforcement" and new.method_body is not None:
-        check_grader(new.method_body["reinforcement"].get("grader"), "method.reinforcement.grader")
+        check_grader(desk, new.method_body["reinforcement"].get("grader"), "method.reinforcement.grader")
     source = model_to_train(desk, new.model, new.method, new.training_type)
     training = file_for_job(desk, new.training_file, "training_file")
     validation = file_for_job(desk, new.validation_file, "validation_file") if new.validation_file else None

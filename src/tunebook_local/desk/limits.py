@@ -30,6 +30,10 @@ class Limits:
             return self.overrides[name]
         return _OWN[name] if name in _OWN else load_catalogue().limit(name)
 
+    def most(self, name: str) -> int:
+        """The laxer one of a limit of which two of Microsoft's pages differ."""
+        return self.overrides.get(name) or load_catalogue().most(name)
+
     def running(self, training_type: str) -> int:
         """How many jobs of this training type's pool may run at once."""
         return self["running_jobs_developer" if training_type == "Developer" else "running_jobs"]

@@ -13,7 +13,6 @@ No HTTP and no decisions here, but for one: a job's status moves by the table of
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 import sqlite3
@@ -21,63 +20,18 @@ import threading
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-import msgspec
-
-from tunebook_local.desk.records import (
-    CheckpointRow,
-    CopyRow,
-    DeploymentRow,
-    EventRow,
-    FileRow,
-    JobRow,
-    PartRow,
-    TunedModel,
-    UploadRow,
-)
+from tunebook_local.desk.database import SELECTED, TABLES, create_tables, insert, read_row, update, where_clause
+from tunebook_local.desk.records import CheckpointRow, EventRow, FileRow, JobRow, TunedModel
 from tunebook_local.desk.states import ENDED
 from tunebook_local.desk.states import after as status_after
 
 R = TypeVar("R")
 
-# Record -> table, and what makes a row the same row again.
-_TABLES: dict[type, tuple[str, tuple[str, ...]]] = {
-    FileRow: ("files", ("id",)),
-    UploadRow: ("uploads", ("id",)),
-    PartRow: ("parts", ("id",)),
-    JobRow: ("jobs", ("id",)),
-    EventRow: ("events", ("job", "key")),
-    CheckpointRow: ("checkpoints", ("job", "step")),
-    DeploymentRow: ("deployments", ("account", "name")),
-    CopyRow: ("copies", ("job", "checkpoint", "destination")),
-}
-_COLUMNS = {record: tuple(f.name for f in fields(record)) for record in _TABLES}
-_SELECTED = {record: ", ".join(columns) for record, columns in _COLUMNS.items()}  # a store may have older ones
-_AS_JSON = {record: {f.name for f in fields(record) if "JSON" in f.type or "list" in f.type} for record in _TABLES}
-_JSON_PLACES = {record: [_COLUMNS[record].index(name) for name in sorted(names)] for record, names in _AS_JSON.items()}
-
-# Beside a table's own keys: what is asked for again and again, and must not take longer as the store grows.
-_LOOKED_UP = (
-    ("events", "id"),
-    ("events", "job, seq"),
-    ("checkpoints", "id"),
-    ("checkpoints", "name"),
-    ("jobs", "status, worker"),
-    ("jobs", "fine_tuned_model"),
-    ("jobs", "start_weights"),
-    ("jobs", "finished_at"),
-    ("files", "status"),
-    ("files", "expires_at"),
-    ("uploads", "status"),
-    ("parts", "upload"),
-    ("copies", "checkpoint"),
-)
-
 _BUSY_S = 30.0
-_VERSION = 1
 
 
 class Superseded(Exception):
@@ -102,48 +56,48 @@ class Store:
             with suppress(FileNotFoundError):
                 path.chmod(0o600)
         with self.transaction() as db:
-            _create_tables(db)
+            create_tables(db)
 
     # -- records ------------------------------------------------------------------------------------------
 
     def get(self, record: type[R], **where: Any) -> R | None:
         """The one record with these values, or None."""
-        table, condition, values = _where(record, where)
-        row = self._db.execute(f"SELECT {_SELECTED[record]} FROM {table} WHERE {condition}", values).fetchone()  # noqa: S608
-        return None if row is None else _read(record, row)
+        table, condition, values = where_clause(record, where)
+        row = self._db.execute(f"SELECT {SELECTED[record]} FROM {table} WHERE {condition}", values).fetchone()  # noqa: S608
+        return None if row is None else read_row(record, row)
 
     def all(
         self, record: type[R], *, newest_first: bool = False, after: R | None = None, limit: int = -1, **where: Any
     ) -> list[R]:
         """Records with these values in the order they were added (or the reverse), those past `after`."""
-        table, condition, values = _where(record, where)
+        table, condition, values = where_clause(record, where)
         order, past = ("DESC", "<") if newest_first else ("ASC", ">")
         if after is not None:
-            _, place, at = _where(record, {key: getattr(after, key) for key in _TABLES[record][1]})
+            _, place, at = where_clause(record, {key: getattr(after, key) for key in TABLES[record][1]})
             condition += f" AND seq {past} (SELECT seq FROM {table} WHERE {place})"  # noqa: S608
             values = [*values, *at]
-        query = f"SELECT {_SELECTED[record]} FROM {table} WHERE {condition} ORDER BY seq {order} LIMIT ?"  # noqa: S608
-        return [_read(record, row) for row in self._db.execute(query, [*values, limit])]
+        query = f"SELECT {SELECTED[record]} FROM {table} WHERE {condition} ORDER BY seq {order} LIMIT ?"  # noqa: S608
+        return [read_row(record, row) for row in self._db.execute(query, [*values, limit])]
 
     def count(self, record: type[R], **where: Any) -> int:
         """How many records have these values."""
-        table, condition, values = _where(record, where)
+        table, condition, values = where_clause(record, where)
         return int(self._db.execute(f"SELECT COUNT(*) FROM {table} WHERE {condition}", values).fetchone()[0])  # noqa: S608
 
     def add(self, *records: Any, again: str = "ABORT") -> None:
         """Add records, all or none. `again`: what a row that is there already means (ABORT, IGNORE, REPLACE)."""
         with self.transaction() as db:
             for row in records:
-                _insert(db, row, again)
+                insert(db, row, again)
 
     def change(self, record: type[R], where: Mapping[str, Any], **changes: Any) -> int:
         """Set fields of the records with these values; how many there were."""
         with self.transaction() as db:
-            return _update(db, record, where, changes)
+            return update(db, record, where, changes)
 
     def remove(self, record: type[R], **where: Any) -> int:
         """Remove the records with these values; how many there were."""
-        table, condition, values = _where(record, where)
+        table, condition, values = where_clause(record, where)
         with self.transaction() as db:
             return db.execute(f"DELETE FROM {table} WHERE {condition}", values).rowcount  # noqa: S608
 
@@ -161,7 +115,7 @@ class Store:
             status = status_after(job.status, action)
             if status is None:
                 return None
-            _update(db, JobRow, {"id": job_id}, {**changes, "status": status})
+            update(db, JobRow, {"id": job_id}, {**changes, "status": status})
             return replace(job, status=status, **changes)
 
     def advance(
@@ -186,13 +140,13 @@ class Store:
             if job.status in ENDED:
                 return job.status
             for event in events:
-                _insert(db, event, "IGNORE")
+                insert(db, event, "IGNORE")
             if checkpoint is not None:
-                _insert(db, checkpoint, "IGNORE")
+                insert(db, checkpoint, "IGNORE")
             if job.result_file is not None:
                 _append_rows(db, job.result_file, rows)
             if changes:
-                _update(db, JobRow, {"id": job_id}, changes)
+                update(db, JobRow, {"id": job_id}, changes)
             return job.status
 
     def result_text(self, file_id: str) -> bytes:
@@ -217,8 +171,8 @@ class Store:
 
     def expired_files(self, now: float) -> list[FileRow]:
         """Files whose life is over."""
-        query = f"SELECT {_SELECTED[FileRow]} FROM files WHERE expires_at <= ?"  # noqa: S608
-        return [_read(FileRow, row) for row in self._db.execute(query, [now])]
+        query = f"SELECT {SELECTED[FileRow]} FROM files WHERE expires_at <= ?"  # noqa: S608
+        return [read_row(FileRow, row) for row in self._db.execute(query, [now])]
 
     def job_folder(self, job_id: str) -> Path:
         """The folder of a job's weights and training states."""
@@ -332,68 +286,6 @@ class Store:
             self._local.db = None
 
 
-def disk_is_full(error: Exception) -> bool:
-    """Whether this is how a full disk shows itself."""
-    if isinstance(error, sqlite3.Error):
-        return error.sqlite_errorcode in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE)
-    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-
-
-def is_damaged(error: Exception) -> bool:
-    """Whether this is how a database shows itself that somebody else has written into."""
-    damage = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-    return isinstance(error, sqlite3.DatabaseError) and getattr(error, "sqlite_errorcode", 0) & 0xFF in damage
-
-
-def _create_tables(db: sqlite3.Connection) -> None:
-    version = db.execute("PRAGMA user_version").fetchone()[0]
-    if version not in (0, _VERSION):
-        raise sqlite3.DatabaseError(f"the store is of version {version}, this program knows version {_VERSION}")
-    for record, (table, keys) in _TABLES.items():
-        db.execute(
-            f"CREATE TABLE IF NOT EXISTS {table} (seq INTEGER PRIMARY KEY AUTOINCREMENT, {_SELECTED[record]},"
-            f" UNIQUE ({', '.join(keys)}))"
-        )
-    db.execute("CREATE TABLE IF NOT EXISTS rows (file, step, line, PRIMARY KEY (file, step)) WITHOUT ROWID")
-    for table, columns in _LOOKED_UP:
-        name = f"{table}_by_{columns.replace(', ', '_')}"
-        db.execute(f"CREATE INDEX IF NOT EXISTS {name} ON {table} ({columns})")
-    db.execute(f"PRAGMA user_version = {_VERSION}")
-
-
-def _where(record: type, where: Mapping[str, Any]) -> tuple[str, str, list[Any]]:
-    unknown = where.keys() - set(_COLUMNS[record])
-    if unknown:
-        raise AttributeError(f"{record.__name__} has no field {', '.join(sorted(unknown))}")
-    terms: list[str] = []
-    values: list[Any] = []
-    for name, value in where.items():
-        if isinstance(value, tuple):
-            terms.append(f"{name} IN ({', '.join('?' * len(value))})")
-            values.extend(value)
-        else:
-            terms.append(f"{name} IS ?")
-            values.append(value)
-    return _TABLES[record][0], " AND ".join(terms) or "1", values
-
-
-def _insert(db: sqlite3.Connection, record: Any, again: str) -> None:
-    columns = _COLUMNS[type(record)]
-    values = [_stored(type(record), name, getattr(record, name)) for name in columns]
-    db.execute(
-        f"INSERT OR {again} INTO {_TABLES[type(record)][0]} ({_SELECTED[type(record)]})"  # noqa: S608
-        f" VALUES ({', '.join('?' * len(columns))})",
-        values,
-    )
-
-
-def _update(db: sqlite3.Connection, record: type, where: Mapping[str, Any], changes: Mapping[str, Any]) -> int:
-    table, condition, values = _where(record, where)
-    settings = ", ".join(f"{name} = ?" for name in changes)
-    new = [_stored(record, name, value) for name, value in changes.items()]
-    return db.execute(f"UPDATE {table} SET {settings} WHERE {condition}", [*new, *values]).rowcount  # noqa: S608
-
-
 def _append_rows(db: sqlite3.Connection, file: str, rows: Iterable[tuple[int, str]]) -> None:
     if db.execute("SELECT 1 FROM files WHERE id = ?", [file]).fetchone() is None:
         return  # deleted while the job runs
@@ -403,17 +295,3 @@ def _append_rows(db: sqlite3.Connection, file: str, rows: Iterable[tuple[int, st
         grown += (len(line.encode()) + 1) * done.rowcount
     if grown:
         db.execute("UPDATE files SET bytes = bytes + ? WHERE id = ?", [grown, file])
-
-
-def _stored(record: type, name: str, value: Any) -> Any:
-    return msgspec.json.encode(value).decode() if name in _AS_JSON[record] and value is not None else value
-
-
-def _read(record: type[R], row: tuple[Any, ...]) -> R:
-    values = list(row)
-    for place in _JSON_PLACES[record]:
-        if values[place] is not None:
-            values[place] = msgspec.json.decode(values[place])
-    made = record.__new__(record)  # past the slow `__init__` of a frozen dataclass: a list has thousands of rows
-    made.__dict__.update(zip(_COLUMNS[record], values, strict=True))
-    return made

@@ -211,6 +211,7 @@ class Supervisor:
         command = [sys.executable, "-m", "tunebook_local.desk.worker", "--state", str(self.store.folder)]
         command += ["--job", job.id, "--token", token, "--pace", str(self.clock.pace_s)]
         command += ["--clock", str(self.clock.file)] if self.clock.file else []
+        command += ["--run-graders"] if self.desk.run_graders else []
         command += [f"--limit={name}={value}" for name, value in self.desk.limits.overrides.items()]
         try:
             with (self.store.job_folder(job.id) / "worker.log").open("ab") as log:

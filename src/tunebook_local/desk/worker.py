@@ -24,8 +24,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tunebook.graders import Means
 from tunebook_local.desk import Desk
 from tunebook_local.desk.clock import Clock
+from tunebook_local.desk.grading import means_of
 from tunebook_local.desk.history import (
     PREPROCESSED,
     PREPROCESSED_VALIDATION,
@@ -63,6 +65,7 @@ class Worker:
     job_id: str
     token: str
     stopping: Callable[[], bool]
+    means: Means
     training: Any = None
     state: str | None = None  # the file of the last saved training, when that was, how long it took
     saved_at: float = 0.0
@@ -201,6 +204,7 @@ class Worker:
             "seed": job.seed,
             "weights": weights,
             "grader": grader_of(job),
+            "means": self.means,
         }
         if job.state is not None:
             try:
@@ -217,7 +221,8 @@ class Worker:
 
     def _note(self, step: Step) -> None:
         self.rows.append((step.step, format_row(step.row)))
-        if step.step == 1 or step.step % STEP_EVENT_EVERY == 0:
+        evaluated = step.row.get("full_valid_mean_reward") is not None
+        if step.step == 1 or step.step % STEP_EVENT_EVERY == 0 or evaluated:
             self.events.append(step_event(self.job_id, self.clock, step.step, step.row))
 
     def _write(self, job: JobRow, step: Step, *, step_s: float) -> None:
@@ -350,15 +355,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--pace", type=float, default=0.0)
     parser.add_argument("--clock", type=Path)
     parser.add_argument("--limit", action="append", default=[])
+    parser.add_argument("--run-graders", action="store_true")
     options = parser.parse_args(argv)
     if hasattr(os, "nice"):
         os.nice(10)  # people waiting for an answer come first
     gone = threading.Event()
     threading.Thread(target=_await_end_of_input, args=[gone], daemon=True).start()
     limits = Limits({name: int(value) for name, value in (limit.split("=") for limit in options.limit)})
-    desk = Desk(Store(Path(options.state)), Clock(options.pace, options.clock), limits)
-    with contextlib.suppress(Superseded):
-        Worker(desk, options.job, options.token, gone.is_set).run()
+    clock = Clock(options.pace, options.clock)
+    desk = Desk(Store(Path(options.state)), clock, limits, run_graders=options.run_graders)
+    with contextlib.suppress(Superseded), means_of(desk) as means:
+        Worker(desk, options.job, options.token, gone.is_set, means).run()
     return 0
 
 

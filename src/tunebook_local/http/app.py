@@ -14,10 +14,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from tunebook_local.desk.database import disk_is_full, is_damaged
 from tunebook_local.desk.log import complain
 from tunebook_local.desk.models import OWNER
 from tunebook_local.desk.refusals import Refusal, damaged, disk_full
-from tunebook_local.desk.store import disk_is_full, is_damaged
 from tunebook_local.http.absent import not_allowed, nothing_at, offered_elsewhere
 from tunebook_local.http.file_routes import FileRoutes
 from tunebook_local.http.gate import error_response

@@ -9,7 +9,7 @@ import hmac
 import math
 import time
 import uuid
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -37,7 +37,9 @@ _UPLOADS = ("/files", "/parts")  # how the paths end that take whole files
 class Gate:
     """Lets in requests for this host with this key. Remembers when the last one came (`last_request`)."""
 
-    def __init__(self, app: App, key: str, dialect: str, limits: Limits) -> None:
+    def __init__(self, app: App, key: str, dialect: str, limits: Limits, aliases: Sequence[str] = ()) -> None:
+        """aliases: further names of this host, in small letters."""
+        self._names = (*_OUR_NAMES, *aliases)
         self._app, self._key, self._dialect, self._limits = app, key.encode(), dialect, limits
         self.last_request = time.monotonic()
 
@@ -70,8 +72,8 @@ class Gate:
 
     def _let_in(self, scope: Scope) -> Address:
         headers = Headers(scope=scope)
-        host = headers.get("host", "")
-        if host.rsplit(":", 1)[0] not in _OUR_NAMES and host not in _OUR_NAMES:
+        host = headers.get("host", "").lower()
+        if host.rsplit(":", 1)[0] not in self._names and host not in self._names:
             raise Refusal(403, "forbidden", f"This service answers on this machine only, not as {host!r}.")
         if not self._has_key(headers):
             raise no_key()

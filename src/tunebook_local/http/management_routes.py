@@ -68,7 +68,7 @@ class ManagementRoutes:
 
     def _operation(self, request: Request) -> dict[str, str]:
         path, version = OPERATION.format(**request.path_params), address_of(request).api_version
-        url = f"http://{request.headers['host']}{path}?api-version={version}"
+        url = f"{request.url.scheme}://{request.headers['host']}{path}?api-version={version}"
         return {"azure-asyncoperation": url, **self._wait()}
 
     def _wait(self) -> dict[str, str]:

@@ -38,11 +38,12 @@ class ModelRoutes:
 
     async def run_grader(self, request: Request) -> Response:
         body, started = await read_object(request), time.perf_counter()
-        grader, result = await run_in_threadpool(grading.run_grader, body)
+        grader, result = await run_in_threadpool(grading.run_grader, self._desk, body)
         return Json(self._service.wire(request).grade(grader, result, time.perf_counter() - started))
 
     async def validate_grader(self, request: Request) -> Response:
-        return Json({"grader": grading.check_grader((await read_object(request)).get("grader"))})
+        grader = (await read_object(request)).get("grader")
+        return Json({"grader": grading.check_grader(self._desk, grader)})
 
     async def chat(self, request: Request) -> Response:
         body = await read_object(request)

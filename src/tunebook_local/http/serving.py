@@ -51,7 +51,7 @@ def created(request: Request, body: dict[str, Any], location: str) -> Response:
     address = address_of(request)
     if address.family != "dated":
         return Json(body)
-    url = f"http://{request.headers['host']}/openai{location}?api-version={address.api_version}"
+    url = f"{request.url.scheme}://{request.headers['host']}/openai{location}?api-version={address.api_version}"
     return Json(body, 201, {"location": url})
 
 

@@ -192,7 +192,10 @@ class Wire:
             },
             "lifecycle_status": "preview" if "preview" in source.base.state else "generally-available",
             # Azure always says a date; where none is known, the last one there is.
-            "deprecation": dict.fromkeys(("fine_tune", "inference"), _unix(retires or date.max)),
+            "deprecation": {
+                "fine_tune": _unix((retires and retires.training) or date.max),
+                "inference": _unix((retires and (retires.deployment if tuned else retires.base)) or date.max),
+            },
         }
         return _present(body)
 

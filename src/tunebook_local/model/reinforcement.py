@@ -14,10 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tunebook.graders import GraderResult, Means, grade, sample_of
+from tunebook.graders.rules import not_gradable, parts_of, problems
+from tunebook.graders.templates import item_of
 from tunebook_local.model.answers import Answer, AnswerSet, Prompt, read_prompt
-from tunebook_local.model.graders import GraderResult, grade, grader_problems, parts_of
 from tunebook_local.model.language_model import WINDOW, Adam, Gradients, LanguageModel, sum_gradients
-from tunebook_local.model.messages import tools_of
+from tunebook_local.model.messages import read_tool_calls, tools_of
 from tunebook_local.model.objective import Objective, Row
 from tunebook_local.model.sampling import sample_answers
 from tunebook_local.model.tokenizer import END
@@ -26,9 +28,12 @@ ANSWERS_PER_QUESTION = 8  # at a compute_multiplier of 1
 MAX_TOKENS = 128  # of a sampled answer
 EVALUATIONS = 10  # in a whole job, when eval_interval is left to the service
 
-_NOT_ITEM = {"messages", "tools", "functions", "parallel_tool_calls", "response_format"}
 _UNSAFE = re.compile(r"[^\w.:-]")
 _ERRORS = ("sample_parse_error", "invalid_variable_error", "formula_parse_error", "other_error")
+_ERRORS_OF = {
+    "python": ("python_grader_runtime_error", "python_grader_server_error"),
+    "score_model": ("model_grader_parse_error", "model_grader_server_error"),
+}
 
 
 def columns(grader: Mapping[str, Any] | None) -> tuple[str, ...]:
@@ -38,7 +43,7 @@ def columns(grader: Mapping[str, Any] | None) -> tuple[str, ...]:
         for name, kind in _kinds(grader).items()
         for column in (
             *(_score(kind, name, split) for split in ("train", "valid")),
-            *(_error(kind, name, split, error) for split in ("train", "valid") for error in _ERRORS),
+            *(_error(kind, name, split, error) for split in ("train", "valid") for error in _errors(kind)),
         )
     ]
     return (
@@ -61,6 +66,10 @@ def _kinds(grader: Mapping[str, Any] | None) -> dict[str, str]:
     parts = parts_of(grader) if grader.get("type") == "multi" else {}
     own = {str(grader.get("name") or grader.get("type")): str(grader.get("type"))}
     return own | {name: str(part.get("type")) for name, part in parts.items() if name not in own}
+
+
+def _errors(kind: str) -> tuple[str, ...]:
+    return (*_ERRORS, *_ERRORS_OF.get(kind, ()))
 
 
 def _score(kind: str, name: str, split: str) -> str:
@@ -111,14 +120,14 @@ class Reinforcement(Objective):
         validation: Sequence[Mapping[str, Any]],
         *,
         grader: Mapping[str, Any] | None,
+        means: Means | None = None,
         compute_multiplier: float,
         eval_interval: int,
         eval_samples: int,
     ) -> None:
-        problems = grader_problems(grader)
-        if problems or grader is None:
-            raise ValueError("; ".join(problems))
-        self.model, self.grader = model, grader
+        if grader is None or (wrong := [*problems(grader), *not_gradable(grader, means or {})]):
+            raise ValueError("a grader is needed" if grader is None else "; ".join(wrong))
+        self.model, self.grader, self.means = model, grader, means
         self.examples, self.validation = examples, validation
         self.prompts = [_prompt(example) for example in examples]
         self.valid_prompts = [_prompt(example) for example in validation]
@@ -155,7 +164,7 @@ class Reinforcement(Objective):
         for name, kind in _kinds(self.grader).items():
             graded = samples.graded_by(name)
             row[_score(kind, name, split)] = float(np.mean([result.reward for result in graded]))
-            for error in _ERRORS:
+            for error in _errors(kind):
                 row[_error(kind, name, split, error)] = float(np.mean([bool(each.errors[error]) for each in graded]))
         return row
 
@@ -175,10 +184,13 @@ class Reinforcement(Objective):
             self.model, [prompts[i] for i in questions], max_tokens=MAX_TOKENS, rng=np.random.default_rng(seed)
         )
         graded = [
-            grade(self.grader, _item(examples[i]), self.model.tokenizer.decode(answer.tokens))
+            self._grade(examples[i], self.model.tokenizer.decode(answer.tokens))
             for i, answer in zip(questions, answers, strict=True)
         ]
         return Samples(answers, graded)
+
+    def _grade(self, example: Mapping[str, Any], text: str) -> GraderResult:
+        return grade(self.grader, item_of(example), sample_of(text, read_tool_calls(text)), self.means)
 
     def _gradients(self, answers: Sequence[Answer], advantages: NDArray[np.float64]) -> Gradients:
         """Of minus the mean of advantage x log p, over the answers that are better or worse than their like."""
@@ -197,8 +209,3 @@ class Reinforcement(Objective):
 
 def _prompt(example: Mapping[str, Any]) -> Prompt:
     return read_prompt(example.get("messages") or [], tools_of(example))
-
-
-def _item(example: Mapping[str, Any]) -> dict[str, Any]:
-    """What the grader may see of a line: all but the conversation itself."""
-    return {key: value for key, value in example.items() if key not in _NOT_ITEM}

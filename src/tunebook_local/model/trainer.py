@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from tunebook.graders import Means
 from tunebook_local.model import preference, reinforcement, supervised
 from tunebook_local.model.language_model import Adam, LanguageModel
 from tunebook_local.model.objective import Objective, Row
@@ -87,6 +88,7 @@ def _objective(
     validation: Sequence[Example],
     hyperparameters: Mapping[str, Any],
     grader: Mapping[str, Any] | None,
+    means: Means | None,
 ) -> Objective:
     values = {**DEFAULTS[method], **hyperparameters}
     if method == "supervised":
@@ -98,6 +100,7 @@ def _objective(
         examples,
         validation,
         grader=grader,
+        means=means,
         compute_multiplier=float(values["compute_multiplier"]),
         eval_interval=int(values["eval_interval"]),
         eval_samples=int(values["eval_samples"]),
@@ -109,7 +112,8 @@ class Training:
 
     `hyperparameters` are resolved numbers: n_epochs, batch_size (examples a step), learning_rate_multiplier
     and those of the method. `examples` and `validation` are lines of the files, parsed.
-    `weights` is a file of `save_weights` to start from, None for the base model.
+    `weights` is a file of `save_weights` to start from, None for the base model; `means` grade what the grader leaves
+    to others.
     """
 
     def __init__(
@@ -122,6 +126,7 @@ class Training:
         seed: int,
         weights: Path | None = None,
         grader: Mapping[str, Any] | None = None,
+        means: Means | None = None,
     ) -> None:
         if not examples:
             raise ValueError("there are no training examples")
@@ -131,7 +136,7 @@ class Training:
         self.n_train, self.n_valid = len(examples), len(validation or ())
         self.model = LanguageModel.load(weights)
         self.optimiser = Adam(self.model.weights)
-        self.objective = _objective(method, self.model, examples, validation or (), hyperparameters, grader)
+        self.objective = _objective(method, self.model, examples, validation or (), hyperparameters, grader, means)
         self.learning_rate = BASE_LEARNING_RATE[method] * float(hyperparameters["learning_rate_multiplier"])
         self.columns = self.objective.columns
         self._shuffled = -1, np.array([], np.int64)  # the epoch and its order

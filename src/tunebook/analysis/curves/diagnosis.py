@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from threading import Lock
 from typing import Any
 
@@ -15,6 +15,7 @@ from threadpoolctl import ThreadpoolController
 from tunebook import show
 from tunebook.analysis.curves import wording
 from tunebook.analysis.curves.evidence import Evidence, gather
+from tunebook.analysis.curves.reward import RewardFinding, reward_findings
 from tunebook.analysis.results import Results, load_results
 from tunebook.analysis.run import Run
 from tunebook.money import paid, per_million, tier_of
@@ -49,7 +50,7 @@ class Diagnosis(Shown):
     `excess_of_last`, the fraction by which the last one is worse than it. When the end of an epoch that was not kept is
     more than `TOO_FAR` better, `train_again` says with how many epochs (`n_epochs`). `curve` has step, epoch,
     valid_smooth, valid_low, valid_high, train_smooth in the units of the columns `metric` and `train_metric`. None
-    stands for what cannot be said.
+    stands for what cannot be said. `findings` warn of a reinforcement run gone wrong (`curves.reward`).
 
     >>> d = tb.diagnose(tb.read_run("runs/ftjob-long"))
     >>> d.verdict, d.checkpoint["name"]
@@ -76,6 +77,7 @@ class Diagnosis(Shown):
     metric: str = "valid_loss"
     train_metric: str = "train_loss"
     period: int | None = None
+    findings: tuple[RewardFinding, ...] = ()
     onset_coverage: float = 0.85  # measured: .79 to .91 over simulated runs, by length
 
     def to_json(self) -> dict[str, Any]:
@@ -100,6 +102,7 @@ class Diagnosis(Shown):
             "train_again": None if self.train_again is None else dict(self.train_again),
             "reason": self.reason,
             "advice": list(self.advice),
+            "findings": [asdict(finding) for finding in self.findings],
             "metric": self.metric,
             "notes": list(self.notes),
         }
@@ -122,8 +125,13 @@ class Diagnosis(Shown):
             f"{_place(self.best['step'], self.best['epoch'])}."
         )
 
+    @property
+    def told(self) -> str:
+        """The reason, and what the rewards warn of."""
+        return " ".join([self.reason, *map(str, self.findings)])
+
     def __repr__(self) -> str:
-        return f"Diagnosis({self.name!r}: {wording.title(self.verdict)}. {self.reason})"
+        return f"Diagnosis({self.name!r}: {wording.title(self.verdict)}. {self.told})"
 
     def _card(self) -> Card:
         rows: list[tuple[str, Inline]] = [("Probability of overfitting", probability(self.p_overfitting))]
@@ -144,6 +152,7 @@ class Diagnosis(Shown):
             rows.append((what, (where, ": ", Span(name, "code")) if name else where))
         return Card(
             Text(self.reason),
+            *(Text(str(finding), "warning") for finding in self.findings),
             Text(self.choice, "warning") if self.train_again else None,
             show.facts(rows),
             Items(self.advice, "What to do") if self.advice else None,
@@ -214,6 +223,7 @@ def diagnose(
     verdict, p = _verdict(evidence, confidence, math.log1p(healthy_rise))
     kept, again = _checkpoint(evidence, checkpoints, per_epoch)
     shown = verdict == "overfitting"
+    found = reward_findings(results.frame)
     known = settings | {"n_epochs": n_epochs, "batch_size": batch_size}
     facts = wording.Facts(evidence, verdict, p, per_epoch, known)
     return Diagnosis(
@@ -230,7 +240,9 @@ def diagnose(
         checkpoint=kept,
         train_again=again,
         reason=wording.reason(facts),
-        advice=wording.advice(facts),
+        # What goes wrong with the rewards is mended before anything is trained longer, or another way.
+        advice=tuple(finding.advice for finding in found) or wording.advice(facts),
+        findings=found,
         curve=_curve(evidence, per_epoch),
         notes=(*results.notes, *wording.notes(evidence, verdict)),
         name=results.name,

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import ast
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
+from threading import current_thread, main_thread
 from typing import Any, TypeVar
 
 from tunebook.analysis.curves.diagnosis import Diagnosis, diagnose, undiagnosed
@@ -71,14 +74,29 @@ def _spread(task: Callable[[Item], Answer], items: Sequence[Item], workers: int 
         try:
             # Fresh processes: a forked kernel would take its threads' locks along and could wait for ever.
             with ProcessPoolExecutor(min(workers, len(items)), mp_context=get_context("spawn")) as pool:
-                # Chunks large enough to be worth sending, small enough that the first answers come soon.
-                for answer in pool.map(task, items, chunksize=min(16, -(-len(items) // workers))):
+                with _deaf():
+                    # Chunks large enough to be worth sending, small enough that the first answers come soon.
+                    answers = pool.map(task, items, chunksize=min(16, -(-len(items) // workers)))
+                for answer in answers:
                     yield answer
                     done += 1
         except (BrokenProcessPool, OSError):
             pass  # no processes to be had: go on in this one
     for item in items[done:]:
         yield task(item)
+
+
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Processes started within do not hear Ctrl-C, which a terminal sends them too: this one does, and ends them."""
+    if current_thread() is not main_thread():  # where handlers cannot be set, and Ctrl-C does not arrive
+        yield
+        return
+    heard = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, heard)
 
 
 def _light(run: Run) -> Run:

@@ -164,6 +164,7 @@ WHO: tuple[Column[ComparedJob], ...] = (
     Column("group", "Group", lambda job: job.group or "", numeric=False),
     Column("rank", "Rank", _rank_cell, numeric=False, sort="rank", value=_rank_value),
     Column("id", "Job", job_cell, numeric=False, sort="job"),
+    Column("verdict", "Verdict", lambda job: verdict_span(job.verdict), numeric=False, sort="verdict"),
 )
 # The hyperparameters that differ stand between these and the columns above.
 COLUMNS: tuple[Column[ComparedJob], ...] = (
@@ -172,7 +173,6 @@ COLUMNS: tuple[Column[ComparedJob], ...] = (
     Column("loss_low", "{level} interval", lambda job: job.interval),
     Column("behind", "Behind best", lambda job: job.distance),
     Column("p_best", "P(best)", _chance_cell, sort="chance to be best", highest_first=True),
-    Column("verdict", "Verdict", lambda job: verdict_span(job.verdict), numeric=False, sort="verdict"),
     Column("step", "Step to use", _step_cell),
     Column(
         "accuracy", "Token accuracy", lambda job: words.percent(job.accuracy, 1), sort="accuracy", highest_first=True
@@ -207,7 +207,7 @@ def compared_jobs(
             "id": job_id,
             "label": labels[job_id],
             "settings": {name: row[name] for name in hyperparameters},
-            "reason": diagnosis.reason if diagnosis else "",
+            "reason": diagnosis.told if diagnosis else "",
             "step": kept["step"] if kept else row.get("recommended_step"),
             "epoch": _plain(kept.get("epoch")) if kept else None,
             "train_again": diagnosis.train_again["n_epochs"] if diagnosis and diagnosis.train_again else None,

@@ -15,6 +15,7 @@ import msgspec
 from tunebook.catalogue import load_catalogue
 from tunebook.data.malformed import LONGEST_LINE, explain_line
 from tunebook.data.records import REFUSED
+from tunebook.data.rules.duplicates import check_duplicates
 from tunebook.data.rules.images import image_parts, too_many_with_images
 from tunebook.data.rules.methods import METHODS, check_record
 from tunebook.data.rules.problem import Problem
@@ -72,6 +73,7 @@ class LineChecker:
         if not isinstance(record, dict):
             return None, [explain_line(line)]
         problems = list(islice(check_record(record, self.method), MOST_OF_A_LINE))
+        problems.extend(islice(check_duplicates(line, record), MOST_OF_A_LINE))
         if texts and suspicious(line):
             problems.extend(check_texts(record))
         if self.max_tokens is not None and len(line) > self.max_tokens:  # a token is at least one byte of the line

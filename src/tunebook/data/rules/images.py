@@ -15,16 +15,28 @@ from typing import Any
 from tunebook.catalogue import load_catalogue
 from tunebook.data.rules.problem import Problem
 from tunebook.data.rules.table import problem_of
+from tunebook.data.rules.texts import blank, null_word
 
 _DATA_URI = re.compile(r"data:([\w.+-]+/[\w.+-]+)?(;[\w=.+-]+)*,", re.I)
 _WEB = re.compile(r"https?://[^\s/?#]+")
 _PRIVATE = re.compile(
     r"https?://(?:localhost|127(?:\.\d+){3}|10(?:\.\d+){3}|192\.168(?:\.\d+){2}|172\.(?:1[6-9]|2\d|3[01])(?:\.\d+){2}"
-    r"|\[::1\]|[^/:?#]*\.local)(?:[:/?#]|$)"
+    r"|169\.254(?:\.\d+){2}|0\.0\.0\.0|\[[^\]]*\]|[^./:?#\[\]]+|[^/:?#]*\.(?:local|internal|lan|corp|home))(?:[:/?#]|$)"
 )
 # A name that begins and ends with a letter, so neither an address in numbers nor one of the own network (.local).
-_PUBLIC = re.compile(r"https?://(?!localhost)[a-z][\w.-]*\.(?!local\b)[a-z]{2,}(?:[/?#]|$)", re.I)
+_PUBLIC = re.compile(
+    r"https?://(?!localhost)[a-z][\w.-]*\.(?!(?:local|internal|lan|corp|home)\b)[a-z]{2,}(?:[/?#]|$)", re.I
+)
 _OTHER_PICTURE = re.compile(r"\.(gif|bmp|svg|tiff?|heic|avif)(\?|#|$)", re.I)
+# Addresses of pages that show a picture, or of a drive's viewer; the picture itself has another.
+_PAGE = re.compile(
+    r"//(?:www\.)?(?:github\.com/[^?#]*/blob/|gitlab\.com/[^?#]*/-/blob/|bitbucket\.org/[^?#]*/src/"
+    r"|huggingface\.co/[^?#]*/blob/|drive\.google\.com/(?:file/|open)|docs\.google\.com/|photos\.(?:google\.com|app\.goo\.gl)/"
+    r"|dropbox\.com/(?![^#]*[?&](?:raw|dl)=1)|1drv\.ms/|onedrive\.live\.com/(?!download)|imgur\.com/|flickr\.com/photos/"
+    r"|instagram\.com/|facebook\.com/|pinterest\.[a-z.]+/pin/|unsplash\.com/photos/(?![^#]*/download)"
+    r"|[a-z]+\.wikipedia\.org/wiki/|commons\.wikimedia\.org/wiki/File:|[a-z0-9-]+\.sharepoint\.com/:)|\.html?(?:[?#]|$)",
+    re.I,
+)
 OTHER_PARTS = {
     "input_text": "text",
     "output_text": "text",
@@ -48,8 +60,13 @@ def check_parts(parts: Sequence[object], role: str, path: str, *, images: bool) 
         if "value" in part and kind in ("text", "image_url"):
             yield problem_of("other-schema.text-part" if kind == "text" else "other-schema.image-part", place, part)
         elif kind == "text":
-            if not isinstance(part.get("text"), str):
-                yield problem_of("part-text", f"{place}.text", part.get("text"))
+            text = part.get("text")
+            if not isinstance(text, str):
+                yield problem_of("part-text", f"{place}.text", text)
+            elif null_word(text):
+                yield problem_of("null-word", f"{place}.text", text, role=role)
+            elif role == "assistant" and len(parts) == 1 and blank(text):
+                yield problem_of("empty-answer", f"{place}.text", text, empty="empty")
         elif kind == "refusal" and role == "assistant" and isinstance(part.get("refusal"), str):
             continue
         elif kind == "image_url":
@@ -78,7 +95,7 @@ def _check_image(part: Mapping[str, Any], role: str, path: str, images: bool) ->
 
 def plainly_public(url: str) -> bool:
     """Whether `check_url` has surely nothing to say; False when it has to be asked."""
-    return _PUBLIC.match(url) is not None and _OTHER_PICTURE.search(url) is None
+    return _PUBLIC.match(url) is not None and _OTHER_PICTURE.search(url) is None and _PAGE.search(url) is None
 
 
 def check_url(url: str, path: str) -> Iterator[Problem]:
@@ -90,6 +107,8 @@ def check_url(url: str, path: str) -> Iterator[Problem]:
         yield problem_of("image-url.unreachable", path, url)
     elif _PRIVATE.match(lower):
         yield problem_of("image-url.private", path, url)
+    elif _PAGE.search(url[:2_000]):
+        yield problem_of("image-url.page", path, url)
     elif _OTHER_PICTURE.search(lower):
         yield problem_of("image-format.name", path, url)
 

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from tunebook.catalogue import load_catalogue
 from tunebook.data.rules.images import check_parts
 from tunebook.data.rules.problem import Problem
 from tunebook.data.rules.table import problem_of
+from tunebook.data.rules.texts import blank, null_word
 from tunebook.data.rules.tools import check_calls, check_exchange, check_tool_message, good_function_name
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
@@ -73,7 +75,8 @@ def check_messages(
     images: whether the method takes images.
     """
     if not isinstance(messages, list):
-        yield problem_of("wrong-type.messages", path, messages)
+        as_text = isinstance(messages, str) and messages.lstrip()[:1] in ("[", "{")
+        yield problem_of("wrong-type.messages-text" if as_text else "wrong-type.messages", path, messages)
         return
     if not messages:
         yield problem_of("no-messages", path, "[]")
@@ -153,11 +156,16 @@ def _check_content(message: Mapping[str, Any], role: str, path: str, images: boo
             what = "is null" if "content" in message else "is missing"
             yield problem_of("content-missing", f"{path}.content", message, role=role, missing=what)
     elif isinstance(content, str):
-        if not content.strip() and not calls:
-            yield _empty(content, role, f"{path}.content")
+        if blank(content):
+            if not calls:
+                yield _empty(content, role, f"{path}.content")
+        elif null_word(content):
+            yield problem_of("null-word", f"{path}.content", content, role=role)
         elif len(content) > SURELY_SHORT and len(content) > (most := load_catalogue().limit("message_characters")):
             yield problem_of("message-too-long", f"{path}.content", f"{len(content):,} characters", most=f"{most:,}")
     elif isinstance(content, list):
+        if role == "tool" and content:
+            yield problem_of("tool-parts", f"{path}.content", content)
         yield from check_parts(content, role, f"{path}.content", images=images)
     else:
         yield problem_of("content-type", f"{path}.content", content)
@@ -165,10 +173,19 @@ def _check_content(message: Mapping[str, Any], role: str, path: str, images: boo
 
 def _empty(content: str, role: str, path: str) -> Problem:
     rule = {"assistant": "empty-answer", "tool": "empty-content.tool"}.get(role, "empty-content")
-    return problem_of(rule, path, content, role=role, empty="only white space" if content else "empty")
+    return problem_of(rule, path, content, role=role, empty=_how_empty(content))
+
+
+def _how_empty(content: str) -> str:
+    return "only white space" if content.isspace() else "only characters that show nothing" if content else "empty"
 
 
 def _check_order(messages: Sequence[tuple[int, Mapping[str, Any]]], path: str) -> Iterator[Problem]:
+    for (_, before), (index, message) in pairwise(messages):
+        calls = before.get("tool_calls") or before.get("function_call")  # its answer is missing: said already
+        if before.get("role") == message.get("role") == "assistant" and not calls:
+            yield problem_of("answer-twice", f"{path}[{index}]", message.get("content"))
+            break
     for place, (index, message) in enumerate(messages):
         if place and message.get("role") in ("system", "developer"):
             before = messages[place - 1][1].get("role")

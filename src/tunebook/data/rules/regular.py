@@ -14,13 +14,16 @@ from msgspec import UNSET, UnsetType
 
 from tunebook.catalogue import load_catalogue
 from tunebook.data.records import REFUSED, Keys, call_sign, compact, keys_of, parts_sign, record_keys
+from tunebook.data.rules.arguments import Fits, fits
+from tunebook.data.rules.duplicates import count_keys, keys_written
 from tunebook.data.rules.images import check_url, plainly_public
-from tunebook.data.rules.methods import SUPERVISED_KEYS, good_item_key, thinks_aloud
-from tunebook.data.rules.tools import Signature, check_definitions, good_function_name, signature
+from tunebook.data.rules.methods import SUPERVISED_KEYS, empty_item, good_item_key, thinks_aloud
+from tunebook.data.rules.texts import blank, null_word
+from tunebook.data.rules.tools import check_definitions, good_function_name
 from tunebook.data.tokens import IMAGE_HIGH
 
 REMEMBERED = 4_096  # lists of tools, each with what may be called by it
-Offered = Mapping[str, Signature]
+Offered = Mapping[str, Fits]
 NOTHING: Offered = {}
 NO_CALLS: set[str] = set()  # never changed
 
@@ -67,14 +70,14 @@ class _User(msgspec.Struct, tag_field="role", tag="user", gc=False, forbid_unkno
 
 
 class _Assistant(msgspec.Struct, tag_field="role", tag="assistant", gc=False, forbid_unknown_fields=True):
-    content: str | _Texts | None = None
+    content: str | _Texts | UnsetType | None = UNSET
     tool_calls: Annotated[list[_Call], msgspec.Meta(min_length=1)] | UnsetType = UNSET
     weight: Literal[0, 1] | UnsetType = UNSET
 
 
 class _Tool(msgspec.Struct, tag_field="role", tag="tool", gc=False, forbid_unknown_fields=True):
     tool_call_id: str
-    content: _Text | _Texts
+    content: _Text
     name: str | UnsetType = UNSET
 
 
@@ -108,7 +111,8 @@ Regular = tuple[Keys, bool, int, tuple[str, ...]]
 class _Talk:
     """Messages read one after the other, as long as nothing about them wants a closer look."""
 
-    __slots__ = ("_called", "_offered", "_waiting", "beside", "images", "learned", "signs", "system")
+    __slots__ = ("_answered", "_called", "_offered", "_waiting", "asked", "beside", "images", "keys", "learned",
+                 "signs", "system")  # fmt: skip
 
     def __init__(self, offered: Offered) -> None:
         self._offered = offered
@@ -118,28 +122,35 @@ class _Talk:
         self.signs: list[Hashable] = []  # what each other message says
         self.images = 0
         self.beside = 0  # bytes of the pictures beyond the tokens they count
+        self.asked = False  # whether the user says something
         self.learned = False  # whether some answer is learned from
+        self._answered = False  # whether the message before is an answer
+        self.keys = 0  # names of keys in the messages
 
     def read(self, messages: Sequence[Any]) -> bool:
         """Whether all of them are in good order."""
+        self.keys += 2 * len(messages)
         for message in messages:
             if not _READ[type(message)](self, message):
                 return False
         return not self._waiting or type(messages[-1]) is not _Tool
 
     def _instruction(self, message: _System | _Developer) -> bool:
-        if self.system or self.signs or message.content.isspace():  # two instructions, or a late one
+        if self.system or self.signs or not _says(message.content):  # two instructions, or a late one
             return False
         self.system = hash(message.content)
         return True
 
     def _question(self, message: _User) -> bool:
+        self.asked, self._answered = True, False
         return not self._waiting and self._content(message.content)
 
     def _answer(self, message: _Assistant) -> bool:
-        if self._waiting:
+        if self._waiting or self._answered:
             return False
+        self._answered = True
         self.learned = self.learned or message.weight != 0
+        self.keys += (message.weight is not UNSET) - (message.content is UNSET)
         calls = message.tool_calls
         return self._content(message.content) if calls is UNSET else self._calls(calls, message.content)
 
@@ -147,13 +158,15 @@ class _Talk:
         if message.tool_call_id not in self._waiting:
             return False
         self._waiting.discard(message.tool_call_id)
+        self._answered = False
+        self.keys += 1 + (message.name is not UNSET)
         return self._content(message.content)
 
-    def _content(self, content: str | Sequence[_TextPart | _ImagePart] | None) -> bool:
+    def _content(self, content: str | Sequence[_TextPart | _ImagePart] | UnsetType | None) -> bool:
         if type(content) is str:
             self.signs.append(content)
-            return content != "" and not content.isspace()
-        return content is not None and self._parts(content)
+            return _says(content)
+        return content is not None and content is not UNSET and self._parts(content)
 
     def _calls(self, calls: Sequence[_Call], content: object) -> bool:
         ids = {call.id for call in calls if _fits(call.function, self._offered)}
@@ -161,6 +174,8 @@ class _Talk:
             return False
         self._called = self._called | ids
         self._waiting = ids
+        self.keys += 1 + 5 * len(calls)
+        content = None if content is UNSET else content
         words = [word for call in calls for word in (call.function.name, call.function.arguments)]
         self.signs.append(call_sign(content, words))
         return True
@@ -170,7 +185,11 @@ class _Talk:
         for part in parts:
             if type(part) is _TextPart:
                 texts.append(part.text)
+                self.keys += 2
+                if not _says(part.text):
+                    return False
                 continue
+            self.keys += 3 + (part.image_url.detail is not UNSET)
             address = part.image_url.url
             if not (plainly_public(address) or next(check_url(address, ""), None) is None):
                 return False
@@ -179,6 +198,11 @@ class _Talk:
             self.beside += len(address) - IMAGE_HIGH
         self.signs.append(parts_sign(texts))
         return True
+
+
+def _says(text: str) -> bool:
+    """Whether a text surely says something."""
+    return not blank(text) and (len(text) > 20 or not null_word(text))
 
 
 _READ: Mapping[type, Callable[[_Talk, Any], bool]] = {
@@ -196,13 +220,12 @@ def _fits(function: _Function, offered: Offered) -> bool:
         arguments = _arguments(function.arguments)
     except (*REFUSED, UnicodeError):
         return False
+    if keys_written(function.arguments) != count_keys(arguments):
+        return False
     if not offered:
         return good_function_name(function.name)
     fitting = offered.get(function.name)
-    if fitting is None:
-        return False
-    required, allowed = fitting
-    return all(key in arguments for key in required) and (allowed is None or arguments.keys() <= allowed)
+    return fitting is not None and fitting(arguments)
 
 
 class RegularChecker:
@@ -225,7 +248,9 @@ class RegularChecker:
             return None
         messages = record.messages
         talk = self._talk(messages, record.tools)
-        if talk is None or not talk.learned or type(messages[-1]) is not _Assistant:
+        if talk is None or not (talk.learned and talk.asked) or type(messages[-1]) is not _Assistant:
+            return None
+        if keys_written(line) != 1 + talk.keys + _beside(record):
             return None
         answer = talk.signs.pop()
         return keys_of(talk.system, talk.signs, answer), talk.images > 0, talk.beside, ()
@@ -236,15 +261,16 @@ class RegularChecker:
         except REFUSED:
             return None
         asked = self._talk(record.input.messages, record.input.tools)
-        if asked is None or asked.images or type(record.input.messages[-1]) is _Assistant:
+        if asked is None or asked.images or not asked.asked or type(record.input.messages[-1]) is _Assistant:
             return None
-        outputs = []
+        outputs, keys = [], 4 + asked.keys + _beside(record.input)
         for output in (record.preferred_output, record.non_preferred_output):
-            talk = self._talk(output)
+            talk = self._talk(output, record.input.tools)
             if talk is None:
                 return None
+            keys += talk.keys
             outputs.append(tuple(talk.signs))
-        if outputs[0] == outputs[1]:
+        if outputs[0] == outputs[1] or keys_written(line) != keys:
             return None
         return keys_of(asked.system, asked.signs, tuple(outputs)), False, 0, ()
 
@@ -256,7 +282,7 @@ class RegularChecker:
             return None
         items = tuple(key for key in record if key not in SUPERVISED_KEYS)
         talk = self._talk(messages) if _is_prompt(record, messages, items) else None
-        if talk is None:
+        if talk is None or keys_written(line) != count_keys(record):
             return None
         answered = compact([[key, value] for key, value in record.items() if key != "messages"])
         whole = talk.signs and len(record) > 1
@@ -293,9 +319,16 @@ def _is_prompt(record: Mapping[str, Any], messages: Sequence[Any], items: Sequen
         not {"tools", "functions"} & record.keys()
         and isinstance(record.get("parallel_tool_calls", True), bool)
         and type(messages[-1]) in (_User, _Developer)
-        and all(map(good_item_key, items))
+        and all(good_item_key(key) and not empty_item(record[key]) for key in items)
+        and not any(type(message) is _System for message in messages)
         and not any(isinstance(m.content, str) and thinks_aloud(m.content) for m in messages)
     )
+
+
+def _beside(record: _Conversation) -> int:
+    """Names of keys beside the messages."""
+    tools = 0 if record.tools is UNSET else 1 + keys_written(bytes(record.tools))
+    return tools + (record.parallel_tool_calls is not UNSET)
 
 
 def _read_tools(text: bytes) -> Offered | None:
@@ -306,6 +339,10 @@ def _read_tools(text: bytes) -> Offered | None:
         return None
     if tools is None:
         return {}
-    if not isinstance(tools, list) or next(check_definitions({"tools": tools}), None):
+    if (
+        not isinstance(tools, list)
+        or keys_written(text) != count_keys(tools)
+        or next(check_definitions({"tools": tools}), None)
+    ):
         return None
-    return {tool["function"]["name"]: signature(tool["function"].get("parameters")) for tool in tools}
+    return {tool["function"]["name"]: fits(tool["function"].get("parameters")) for tool in tools}

@@ -12,10 +12,12 @@ from typing import Any
 
 import msgspec
 
+from tunebook.data.rules.arguments import check_arguments
+from tunebook.data.rules.duplicates import count_keys, keys_written, lost_values
 from tunebook.data.rules.problem import Problem, json_type
 from tunebook.data.rules.table import problem_of
 
-Signature = tuple[tuple[str, ...], frozenset[str] | None]
+MOST_TOOLS = 128  # https://learn.microsoft.com/azure/ai-foundry/openai/reference: of functions, and of tools
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -31,6 +33,10 @@ def check_definitions(record: Mapping[str, Any], path: str = "$") -> Iterator[Pr
         if not isinstance(tools, list):
             yield problem_of("wrong-type.tools", f"{path}.{key}", tools, key=key)
             continue
+        if len(tools) > MOST_TOOLS:
+            yield problem_of("too-many-tools", f"{path}.{key}", f"{len(tools)} definitions", key=key, most=MOST_TOOLS)
+        elif not tools and key == "functions":
+            yield problem_of("no-functions", f"{path}.functions", "[]")
         yield from _check_list(tools, key, f"{path}.{key}")
     if "functions" in record:
         yield problem_of("legacy-functions", f"{path}.functions", "functions")
@@ -125,10 +131,15 @@ def _check_function(function: Mapping[str, Any], path: str) -> Iterator[Problem]
         yield problem_of("arguments-type", at, arguments)
         return
     value, problem = read_arguments(arguments)
-    if problem:
+    if not arguments:
+        yield problem_of("arguments-json.empty", at, '""')
+    elif problem:
         yield problem_of("arguments-json", at, arguments, reason=problem)
     elif not isinstance(value, dict):
         yield problem_of("arguments-object", at, arguments, type=json_type(value))
+    elif keys_written(arguments) != count_keys(value):
+        for path, key, lost, _ in lost_values(arguments):
+            yield problem_of("duplicate-key", f"{at}{path}.{key}", lost, key=key)
 
 
 def read_arguments(arguments: str) -> tuple[Any, str]:
@@ -210,22 +221,4 @@ def _check_against(call: Mapping[str, Any], path: str, tools: Mapping[str, Any] 
     arguments = function.get("arguments") if isinstance(function, dict) else None
     value, _ = read_arguments(arguments) if isinstance(arguments, str) else (None, "")
     if isinstance(value, dict):
-        yield from _check_arguments(name, value, tools[name], f"{at}.arguments")
-
-
-def _check_arguments(name: str, arguments: Mapping[str, Any], schema: object, path: str) -> Iterator[Problem]:
-    required, allowed = signature(schema)
-    if missing := [key for key in required if key not in arguments]:
-        yield problem_of("argument-missing", path, ", ".join(missing), name=name)
-    if unknown := [key for key in arguments if allowed is not None and key not in allowed]:
-        yield problem_of("argument-unknown", path, ", ".join(unknown[:5]), name=name)
-
-
-def signature(schema: object) -> Signature:
-    """(arguments that are required, those allowed or None for any) by the JSON Schema of a tool's parameters."""
-    if not isinstance(schema, dict):
-        return (), None
-    required, properties = schema.get("required"), schema.get("properties")
-    closed = isinstance(properties, dict) and schema.get("additionalProperties") is not True
-    names = tuple(key for key in required if isinstance(key, str)) if isinstance(required, list) else ()
-    return names, frozenset(properties or ()) if closed else None
+        yield from check_arguments(name, value, tools[name], f"{at}.arguments")

@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from openai import APIConnectionError, APIStatusError, InternalServerError, OpenAI, RateLimitError
+from openai import APIConnectionError, APIStatusError, InternalServerError, RateLimitError
 
 from tunebook.errors import ServiceError
 from tunebook.experiments.evaluation.answers import AnswerLog, identity
 from tunebook.experiments.evaluation.cases import Case, comparable_text
 from tunebook.experiments.evaluation.scores import ModelGrader
 from tunebook.service.completions import complete, left_out
+from tunebook.service.resource import Resource
 
 # The service refuses these prompts or answers whoever asks how often: they count as answers that are useless.
 _REFUSALS = {"content_filter", "content_policy_violation", "context_length_exceeded", "string_above_max_length"}
@@ -58,14 +59,14 @@ class Question:
         return {"example": self.case.index, "model": self.model, "sample": self.sample}
 
 
-def ask(client: OpenAI, question: Question, settings: Settings, clock: Callable[[], float]) -> dict[str, Any]:
+def ask(resource: Resource, question: Question, settings: Settings, clock: Callable[[], float]) -> dict[str, Any]:
     """The answer as a record of the log. A refusal by content is one; other errors are raised."""
     started = clock()
     case = question.case
     given: dict[str, Any] = {"tools": list(case.tools)} if case.tools else {}
     asked = {"messages": list(case.messages), **given, **settings.parameters(question.sample)}
     try:
-        reply = complete(client, model=question.model, **asked)
+        reply = complete(resource, model=question.model, retries=_SDK_RETRIES, **asked)
     except APIStatusError as error:
         if not is_refusal(error):
             raise
@@ -74,7 +75,7 @@ def ask(client: OpenAI, question: Question, settings: Settings, clock: Callable[
     if refused:
         return {**question.place, "refused": refused}
     usage = reply.usage
-    without = [name for name in left_out(client, question.model) if name in asked]
+    without = [name for name in left_out(resource, question.model) if name in asked]
     return {
         **question.place,
         **({"without": without} if without else {}),
@@ -86,12 +87,12 @@ def ask(client: OpenAI, question: Question, settings: Settings, clock: Callable[
     }
 
 
-def ask_grader(client: OpenAI, question: Question, grader: ModelGrader, answer: str) -> dict[str, Any]:
+def ask_grader(resource: Resource, question: Question, grader: ModelGrader, answer: str) -> dict[str, Any]:
     """The grade as a record of the log; `grade` is None when the grader's reply holds none."""
     messages: Any = grader.messages(question.case, answer)
     place = {**question.place, "grader": grader_key(grader)}
     try:
-        reply = complete(client, model=grader.model, messages=messages, temperature=0.0, seed=0)
+        reply = complete(resource, model=grader.model, retries=_SDK_RETRIES, messages=messages, temperature=0.0, seed=0)
     except APIStatusError as error:
         if not is_refusal(error):
             raise
@@ -136,7 +137,7 @@ class Asking:
 
     def __init__(
         self,
-        client: OpenAI,
+        resource: Resource,
         log: AnswerLog,
         settings: Settings,
         *,
@@ -145,7 +146,7 @@ class Asking:
         told: Callable[[int], object] = bool,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._client = client.with_options(max_retries=max(client.max_retries, _SDK_RETRIES))
+        self._resource = resource
         self._log, self._settings, self._grader = log, settings, grader
         self._concurrency, self._told, self._clock = concurrency, told, clock
         self._lock = threading.Lock()
@@ -188,11 +189,11 @@ class Asking:
         example, model, sample = question.case.index, question.model, question.sample
         try:
             if not self._log.has(example, model, sample):
-                self._log.add(ask(self._client, question, self._settings, self._clock))
+                self._log.add(ask(self._resource, question, self._settings, self._clock))
             if self._grader is not None and not self._log.has(example, model, sample, grader_key(self._grader)):
                 answer = (self._log.get(example, model, sample) or {}).get("answer")
                 if answer is not None:
-                    self._log.add(ask_grader(self._client, question, self._grader, answer))
+                    self._log.add(ask_grader(self._resource, question, self._grader, answer))
         except (APIConnectionError, RateLimitError, InternalServerError) as error:
             self._miss(error)
             return

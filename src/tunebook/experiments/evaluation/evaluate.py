@@ -91,7 +91,7 @@ def evaluate(
     calls = scan.n * len(names) * samples
     with AnswerLog(file, header, n=scan.n, models=tuple(names), samples=samples) as log:
         with tqdm(total=calls, unit="answer", desc="evaluate", disable=not progress) as bar:
-            asking = Asking(workspace.client, log, settings, grader=grader, concurrency=concurrency, told=bar.update)
+            asking = Asking(workspace, log, settings, grader=grader, concurrency=concurrency, told=bar.update)
             missed = asking.run(_questions(data, names, samples))
         answers = tally(data, log, scoring, names, samples=samples, n=scan.n)
     return summarise(
@@ -205,4 +205,4 @@ def _notes(missed: int, answers: Tally, systems: frozenset[str], trained_with: f
 
 
 def _slug(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9]+", "-", Path(name).stem).strip("-").lower() or "examples"
+    return re.sub(r"[^A-Za-z0-9]+", "-", Path(name).stem)[:60].strip("-").lower() or "examples"

@@ -122,7 +122,7 @@ def served_model(workspace: Workspace, name: str) -> str:
     """The model behind a deployment, as the data plane names it in a reply."""
     message: Any = {"role": "user", "content": "Hello"}
     try:
-        return str(complete(workspace.client, model=name, messages=[message], max_tokens=16).model)
+        return str(complete(workspace, model=name, messages=[message], max_tokens=16).model)
     except NotFoundError as error:
         raise RequestError(
             f"{name!r} is not deployed at {workspace.name}, or not ready yet. Deploy it with "

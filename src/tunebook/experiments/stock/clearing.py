@@ -21,6 +21,7 @@ from tunebook.experiments.stock.inventory import Item, Plan
 from tunebook.experiments.stock.stocktaking import needed_by, needs_of_running_jobs, take_inventory
 from tunebook.palette import TONES
 from tunebook.service.jobs import as_json
+from tunebook.service.once import AWAY, in_doubt
 from tunebook.service.pacing import intervals
 from tunebook.show import Card, Shown, Span, Text
 
@@ -125,7 +126,7 @@ def clear(
             try:
                 gone_before = _delete(workspace, item, sleep, timeout_s)
                 deletion = outcome(item, "deleted", "it was gone already." if gone_before else "")
-            except (TunebookError, OpenAIError) as error:
+            except TunebookError as error:
                 deletion = outcome(item, "failed", _message(error))
         if deletion.outcome in ("kept", "failed"):
             standing.add(item.key)
@@ -167,7 +168,11 @@ def _still_needed(workspace: Workspace, item: Item, standing: set[str]) -> str |
 def _delete(workspace: Workspace, item: Item, sleep: Callable[[float], object], timeout_s: float) -> bool:
     """Delete one thing and wait until the service no longer knows it. Whether somebody else had deleted it already."""
     if item.kind == "deployment":
-        workspace.deployments.delete(item.id, sleep=sleep)
+        try:
+            workspace.deployments.delete(item.id, sleep=sleep)
+        except TunebookError:  # its answer may be what was lost
+            if item.id in {each.name for each in workspace.deployments.list()}:
+                raise
         return False
 
     def read() -> Any:
@@ -182,6 +187,14 @@ def _delete(workspace: Workspace, item: Item, sleep: Callable[[float], object], 
     except NotFoundError:
         _wait_until_gone(workspace, read, sleep, timeout_s=0.0)  # else it is the operation that is not offered here
         return True
+    except OpenAIError as error:
+        if not in_doubt(error):
+            raise
+        try:  # it may have been carried out
+            _wait_until_gone(workspace, read, sleep, timeout_s=workspace.poll_interval_s[1])
+        except ServiceError:
+            raise error from None
+        return False
     _wait_until_gone(workspace, read, sleep, timeout_s)
     return False
 
@@ -192,10 +205,14 @@ def _wait_until_gone(
     """Wait until a read says that there is no such thing."""
     waited = 0.0
     for pause in intervals(*workspace.poll_interval_s):
+        reply = None
         try:
             reply = read()
         except NotFoundError:
             return
+        except AWAY:
+            if waited > timeout_s:
+                raise
         if getattr(reply, "status", None) == "deleted":
             return
         if waited > timeout_s:

@@ -159,11 +159,15 @@ class Inventory(Shown):
     @property
     def sentence(self) -> str:
         numbers = {kind: sum(item.kind == kind for item in self.items) for kind in ORDER}
+        without = sum(item.kind == "model" and bool(item.unused) for item in self.items)  # a job that made none
+        numbers["model"] -= without
         kinds = ", ".join(plural(n, kind) for kind, n in numbers.items())
+        kinds += f", {plural(without, 'job')} without a model" if without else ""
         hourly = self.usd_per_hour
+        seem = "seems" if len(self.unused) == 1 else "seem"
         they = "At Azure they would cost" if self.practice else "They cost"
         costs = f" {they} {money(hourly)} an hour, {money(hourly * _HOURS_A_MONTH)} a month." if hourly else ""
-        return f"{self.place} holds {kinds}.{costs} {len(self.unused)} seem unused."
+        return f"{self.place} holds {kinds}.{costs} {len(self.unused)} {seem} unused."
 
     def __repr__(self) -> str:
         lines = [self.sentence]

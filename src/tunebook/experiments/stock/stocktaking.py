@@ -13,6 +13,7 @@ from tunebook.errors import TunebookError
 from tunebook.experiments.stock.inventory import ORDER, Inventory, Item, Kind
 from tunebook.service.jobs import as_json, job_of
 from tunebook.service.terms import deployment_terms
+from tunebook.words import plural
 
 if TYPE_CHECKING:
     from tunebook.service import Workspace
@@ -83,7 +84,7 @@ def build_inventory(
     ]
     others = sum(file.get("purpose") not in _PURPOSES for file in every_file)
     if others:
-        notes = (*notes, f"{others} files of other purposes are left alone and not listed.")
+        notes = (*notes, f"Left alone and not listed: {plural(others, 'file')} of other purposes.")
     ours = [file for file in every_file if file.get("purpose") in _PURPOSES]
     gauges = {
         "files": (len(ours), facts.limit("files_per_resource")),

@@ -1,4 +1,5 @@
-"""A guard over running jobs: it diagnoses what is known so far and says, pauses or cancels when a run overfits.
+"""A guard over running jobs: it diagnoses what is known so far and says, pauses or cancels when a run overfits
+or its reward is hacked.
 
 Looking many times at a noisy curve finds a rise sooner or later. So a guard wants to see it several times in a row,
 each time with more measurements than before. `tests/benchmarks/diagnosis.py` measures what that costs and saves.
@@ -38,7 +39,7 @@ class Alarm:
     @property
     def message(self) -> str:
         done = {"pause": "It is being paused.", "cancel": "It is being cancelled."}.get(self.act, "Nothing was done.")
-        return f"{self.job_id}, step {self.step:,}: {self.diagnosis.reason} {done}"
+        return f"{self.job_id}, step {self.step:,}: {self.diagnosis.told} {done}"
 
     def __repr__(self) -> str:
         return f"Alarm({self.message})"
@@ -105,7 +106,8 @@ class Guard:
         if results is None or seen.spoken or measured < max(seen.measured * (1 + self.fresh), seen.measured + 1):
             return None
         diagnosis = diagnose(results, n_epochs=n_epochs, confidence=self.confidence, min_rise=self.min_rise)
-        alarming = seen.alarming + 1 if diagnosis.verdict in _ALARMING else 0
+        wrong = diagnosis.verdict in _ALARMING or bool(diagnosis.findings)
+        alarming = seen.alarming + 1 if wrong else 0
         due = alarming >= self.patience
         self._seen[job_id] = _Seen(measured, alarming, due)
         if not due:

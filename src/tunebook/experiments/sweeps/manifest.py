@@ -10,20 +10,23 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
+
+import msgspec
 
 from tunebook.errors import TunebookError
 from tunebook.experiments.sweeps.plan import Trial
 from tunebook.service.request import JobRequest
+from tunebook.words import is_number
 
 FILE = "sweep.json"
 _LOCK = "running.lock"
 OPEN = ("planned", "sending", "sent")
-_STATES = (*OPEN, "ended", "refused", "gone", "stopped")
+_Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,25 @@ class Entry:
     state: str = "planned"
     job_id: str | None = None
     note: str = ""
+
+
+class _Written(msgspec.Struct):
+    """An entry as it stands in the file."""
+
+    index: int
+    state: Literal["planned", "sending", "sent", "ended", "refused", "gone", "stopped"]
+    request: dict[str, Any]
+    job_id: str | None = None
+    note: str = ""
+
+
+class _Record(msgspec.Struct):
+    """The file."""
+
+    tunebook_sweep: Literal[1]
+    entries: list[_Written]
+    file_tokens: _Count | None = None
+    file_examples: _Count | None = None
 
 
 @dataclass(frozen=True)
@@ -59,7 +81,7 @@ class Manifest:
         return changed
 
     def write(self) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
+        """Raises TunebookError, in one line, when the disk is full or the folder cannot be written."""
         record = {
             "tunebook_sweep": 1,
             "file_tokens": self.file_tokens,
@@ -76,11 +98,25 @@ class Manifest:
             ],
         }
         partial = self.folder / f"{FILE}.partial"
-        with partial.open("w", encoding="utf-8") as file:
-            json.dump(record, file, indent=1, ensure_ascii=False)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(self.folder / FILE)
+        with told(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with partial.open("w", encoding="utf-8") as file:
+                json.dump(record, file, indent=1, ensure_ascii=False)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(self.folder / FILE)
+
+
+@contextmanager
+def told(folder: Path) -> Iterator[None]:
+    """What cannot be written here is said in one line: what was sent is remembered, and nothing is sent twice."""
+    try:
+        yield
+    except OSError as error:
+        raise TunebookError(
+            f"{folder}: the sweep cannot be written down: {error.strerror or error}. Make room, or make it writable; "
+            "then go on with the same call: what was sent is remembered."
+        ) from error
 
 
 @contextmanager
@@ -106,18 +142,15 @@ def read_manifest(folder: str | os.PathLike[str]) -> Manifest:
     """The manifest in a sweep's folder. Raises TunebookError, saying where, for one that is missing, cut or edited."""
     path = Path(folder) / FILE
     try:
-        record = json.loads(path.read_text("utf-8"))
+        record = msgspec.json.decode(path.read_bytes(), type=_Record)
+        entries = tuple(map(_entry, range(len(record.entries)), record.entries))
     except FileNotFoundError:
         raise TunebookError(f"{path}: no sweep is here. Name the folder a sweep was run in.") from None
-    except (OSError, ValueError) as error:
+    except (msgspec.ValidationError, _DoesNotFitError) as error:
+        raise TunebookError(f"{path}: this is no manifest of a sweep, or it was edited: {error}. {_MEND}") from error
+    except (OSError, ValueError, RecursionError) as error:
         raise TunebookError(f"{path}: the sweep's manifest is damaged: {error}. {_MEND}") from error
-    if not isinstance(record, Mapping) or record.get("tunebook_sweep") != 1:
-        raise TunebookError(f"{path}: this is not the manifest of a sweep. {_MEND}")
-    try:
-        entries = tuple(_entry(number, raw) for number, raw in enumerate(record["entries"]))
-    except (KeyError, TypeError, ValueError) as error:
-        raise TunebookError(f"{path}: an entry does not fit: {error}. {_MEND}") from error
-    return Manifest(Path(folder), entries, record.get("file_tokens"), record.get("file_examples"))
+    return Manifest(Path(folder), entries, record.file_tokens, record.file_examples)
 
 
 _MEND = (
@@ -126,11 +159,18 @@ _MEND = (
 )
 
 
-def _entry(number: int, raw: Mapping[str, Any]) -> Entry:
-    if raw["index"] != number:
-        raise ValueError(f"entry {number} has the index {raw['index']!r}")
-    if raw["state"] not in _STATES:
-        raise ValueError(f"entry {number} has the state {raw['state']!r}; known are {', '.join(_STATES)}")
-    if raw["state"] == "sent" and not raw.get("job_id"):
-        raise ValueError(f"entry {number} is sent but names no job_id")
-    return Entry(Trial(number, JobRequest(**raw["request"])), raw["state"], raw.get("job_id"), raw.get("note", ""))
+class _DoesNotFitError(Exception):
+    """An entry that no sweep writes."""
+
+
+def _entry(number: int, raw: _Written) -> Entry:
+    if raw.index != number:
+        raise _DoesNotFitError(f"entry {number} has the index {raw.index}")
+    if raw.state == "sent" and not raw.job_id:
+        raise _DoesNotFitError(f"entry {number} is sent but names no job_id")
+    if unknown := sorted(raw.request.keys() - {f.name for f in fields(JobRequest)}):
+        raise _DoesNotFitError(f"the request of entry {number} has {unknown[0]!r}, which no request has")
+    if endless := [name for name, value in raw.request.items() if type(value) is int and not is_number(value)]:
+        raise _DoesNotFitError(f"{endless[0]} of entry {number} is no number that can be computed with")
+    request = msgspec.convert(raw.request, JobRequest)
+    return Entry(Trial(number, request), raw.state, raw.job_id, raw.note)

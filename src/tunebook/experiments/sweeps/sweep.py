@@ -18,7 +18,7 @@ from tunebook.catalogue import load_catalogue
 from tunebook.errors import RequestError
 from tunebook.experiments.run_folders import archive, read_runs
 from tunebook.experiments.sweeps.doubts import Doubts
-from tunebook.experiments.sweeps.manifest import FILE, OPEN, Entry, Manifest, locked, read_manifest
+from tunebook.experiments.sweeps.manifest import FILE, OPEN, Entry, Manifest, locked, read_manifest, told
 from tunebook.experiments.sweeps.plan import check_budget, draw, grid, plan_frame, trials
 from tunebook.experiments.sweeps.progress import SweepBar
 from tunebook.service.connection import Workspace
@@ -308,7 +308,8 @@ class Sweep(Shown):
             picture = pictures.get(entry.job_id or "")
             if picture is not None and picture.ended:
                 try:
-                    archive(workspace.jobs.retrieve(picture.job_id), self._runs_folder)
+                    with told(self.folder):
+                        archive(workspace.jobs.retrieve(picture.job_id), self._runs_folder)
                     self.manifest = self.manifest.update(entry.trial.index, state="ended", note=picture.status)
                 except openai.NotFoundError:
                     self.manifest = self.manifest.update(entry.trial.index, **_GONE)

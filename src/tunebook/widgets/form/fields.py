@@ -12,15 +12,15 @@ from tunebook.widgets.form.values import PRICE, TYPED, field_of
 from tunebook.widgets.pieces import place, wrap
 
 DESCRIBED = "160px"  # the longest label is learning_rate_multiplier
-# Fields that only some methods have; all others belong to every method. Reinforcement has no price by tokens.
-METHOD_ROWS = {name: s.methods for name, s in settings().items() if s.methods != METHODS} | {
-    PRICE: ("supervised", "dpo")
-}
+# Fields that only some methods have; all others belong to every method.
+METHOD_ROWS = {name: s.methods for name, s in settings().items() if s.methods != METHODS}
+PRICE_UNITS = {"reinforcement": "$ an hour"}
+PRICE_UNIT = "$ a million tokens"
 
 
 def make_fields(models: Sequence[str]) -> dict[str, Any]:
     """One input for each field that is typed or chosen, by name; `models` are offered, others can be typed."""
-    price = ipywidgets.Text(description="$ a million", placeholder="price of the catalogue")
+    price = ipywidgets.Text(description=PRICE_UNIT, placeholder="price of the catalogue", continuous_update=False)
     return {name: price if name == PRICE else _input(settings()[name], models) for name in TYPED}
 
 

@@ -10,10 +10,12 @@ from typing import Any
 import ipywidgets
 
 from tunebook import words
+from tunebook.graders import Item
+from tunebook.graders.templates import item_of
 from tunebook.widgets.clicks import in_thread, sentence_of
 from tunebook.widgets.form.fields import DESCRIBED
 from tunebook.widgets.form.values import FileChoice
-from tunebook.widgets.pieces import described, place
+from tunebook.widgets.pieces import Offering, described, place
 
 _NONE, _LOCAL = "", "local"
 _MOST_OFFERED = 200  # newest first; "find" narrows the rest down
@@ -40,7 +42,7 @@ class FilePicker:
         self.name, self._required, self._changed, self._model, self._spawn = name, required, changed, model, spawn
         self.choice = FileChoice()
         self._files: list[Any] = []
-        self._loading, self._offering = True, False
+        self._loading, self._offering = True, Offering()
         self._given: Any = None  # a Dataset, or a path, handed over in code
         # widgets
         self.uploaded = ipywidgets.Dropdown(description=f"{name} file")
@@ -96,12 +98,9 @@ class FilePicker:
         if here and here not in [value for _, value in options]:
             options.insert(1, (self.choice.label or here, here))
         value = here or (_LOCAL if self.uploaded.value == _LOCAL else _NONE)
-        self._offering = True  # new options make the widget jump to the first one: nobody picked that
-        try:
+        with self._offering.new_options():
             self.uploaded.options = options
             self.uploaded.value = value
-        finally:
-            self._offering = False
 
     def offer_paths(self, paths: Iterable[str]) -> None:
         self.path.options = tuple(paths)
@@ -213,10 +212,16 @@ def check(picked: FileChoice, model: str) -> FileChoice:
         examples=report.examples,
         tokens=report.tokens,
         method=dataset.method,
+        items=_items(dataset) if dataset.method == "reinforcement" else (),
         errors=tuple(_problem(p) for p in report.errors),
         warnings=tuple(_problem(p) for p in report.warnings),
         checking=False,
     )
+
+
+def _items(dataset: Any) -> tuple[Item, ...]:
+    """Items of a dataset, one for each set of keys they come with: enough to say what no item has."""
+    return tuple({frozenset(item): item for item in map(item_of, dataset)}.values())
 
 
 def _problem(problem: Any) -> str:

@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 
 from tunebook.catalogue import Catalogue, load_catalogue
-from tunebook.money import DEFAULT_TIER
+from tunebook.money import DEFAULT_TIER, TYPED, remember_price
 from tunebook.show import Card, Code, Fold, Text, escape
 from tunebook.widgets.clicks import Clicks, in_thread
-from tunebook.widgets.form.fields import DESCRIBED, METHOD_ROWS, grouped, make_fields, row
+from tunebook.widgets.form.fields import DESCRIBED, METHOD_ROWS, PRICE_UNIT, PRICE_UNITS, grouped, make_fields, row
 from tunebook.widgets.form.file_picker import FilePicker, local_files
+from tunebook.widgets.form.grader_field import GraderField
+from tunebook.widgets.form.notes import moved
 from tunebook.widgets.form.start import StartFrom
-from tunebook.widgets.form.state import FormState, resolve
-from tunebook.widgets.form.values import PRICE, FormValues, typed, values_of_job
+from tunebook.widgets.form.state import FormState, price_typed, resolve
+from tunebook.widgets.form.values import PRICE, FormValues, Note, number_or_text, typed, values_of_job
 from tunebook.widgets.live.cell import LiveCell
 from tunebook.widgets.live.watcher import Follow, replace_watchers
 from tunebook.widgets.outputs import cell_and_count, free_from_cell
@@ -103,13 +105,15 @@ class JobForm(Panel):
         for name, given in (files or {}).items():
             self._pickers[name].set(given or None)
         self._settling = False
+        if not self.fields[PRICE].value:
+            self._show_price()
         self.update()
 
     # ---- widgets
 
     def _make_widgets(self, values: FormValues) -> None:
         self.fields = make_fields([m.id for m in self.catalogue.models])
-        self._region = values.region
+        self._region, self._moved = values.region, dict[str, Note | None]()
         self._fill(values)
         self._message = ipywidgets.HTML()
         self._clicks = Clicks(self._message, self._busy, self._spawn)
@@ -127,6 +131,7 @@ class JobForm(Panel):
         self._title = ipywidgets.HTML()
         self._notes = {name: ipywidgets.HTML() for name in (*self.fields, *self._pickers)}
         self.start_from = StartFrom(self._start, self._clicks.guard)
+        self._grader = GraderField(self.fields["grader"], self._item_names, self._clicks.guard)
         self._estimate, self._question, self._waits = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
         self.create_button = button("Create job", "Send the request below to the service", "primary")
         place(self.create_button, width="170px", margin="6px 0 2px 0")
@@ -137,13 +142,14 @@ class JobForm(Panel):
     # ---- layout
 
     def _make_layout(self) -> None:
-        for widget in (*self.fields.values(), self.start_from.widget):
+        for widget in (*self.fields.values(), self.start_from.widget, self._grader.starters):
             described(widget, DESCRIBED)
             place(widget, width="100%", margin="1px 0")
         for html in (self._title, self._estimate, self._message, self._question, self._waits, *self._code.values()):
             place(html, margin="0", width="auto")
         place(self._estimate, margin="8px 0 0", width="auto")
-        self._rows = {name: row(widget, self._notes[name]) for name, widget in self.fields.items()}
+        controls = self.fields | {"grader": self._grader.widget}
+        self._rows = {name: row(control, self._notes[name]) for name, control in controls.items()}
         for name, picker in self._pickers.items():
             self._rows[name] = row(picker.widget, self._notes[name])
         sections = [row(self.start_from.widget, ipywidgets.HTML()), *grouped(self._rows)]
@@ -169,11 +175,53 @@ class JobForm(Panel):
 
     def _connect(self) -> None:
         for name, widget in self.fields.items():
-            react = self._repair_pairs if name == "model" else lambda _: self.update()
+            react = self._reactions.get(name, self._changed)
             widget.observe(self._clicks.guard(react), "value")
         self.create_button.on_click(self._clicks.guard(lambda _: self._create_pressed()))
         self.yes_button.on_click(self._clicks.guard(lambda _: self._confirmed()))
         self.no_button.on_click(self._clicks.guard(lambda _: self._ask(None)))
+
+    def _changed(self, change: Any = None) -> None:
+        if change is not None and not self._settling:  # a choice of one's own: nothing to be told about it any more
+            self._moved |= {name: None for name in self._moved if self.fields[name] is change["owner"]}
+        self.update()
+
+    def _item_names(self) -> list[str]:
+        """The keys of the training file's items, as far as it was read."""
+        return list(dict.fromkeys(key for item in self._pickers["training"].choice.items for key in item))
+
+    @property
+    def _reactions(self) -> dict[str, Callable[[Any], None]]:
+        """What a changed field does beside showing what follows from it."""
+        priced = dict.fromkeys(("method", "training_type"), self._show_price)
+        return {"model": self._repair_pairs, PRICE: self._keep_price, **priced}
+
+    def _keep_price(self, change: Any) -> None:
+        """A price that was typed is that of this model and tier from now on; an emptied field forgets it."""
+        if self._settling:
+            return
+        values = self.values
+        typed = number_or_text(values[PRICE], float)
+        if typed == "auto" or price_typed(typed) is not None:
+            tier, hourly = values["training_type"] or DEFAULT_TIER, values["method"] == "reinforcement"
+            remember_price(values["model"], tier, price_typed(typed), hourly=hourly, today=self._today())
+            self.catalogue = load_catalogue()
+        self._changed(change)
+
+    def _show_price(self, change: Any = None) -> None:
+        """Show the price that was typed for this model, tier and method, if one was."""
+        if self._settling:
+            return
+        values = self.values
+        price = self.catalogue.price(values["model"], values["training_type"] or DEFAULT_TIER)
+        hourly = values["method"] == "reinforcement"
+        own = price is not None and price.source == TYPED and (price.usd_per_hour is not None) == hourly
+        self._settling = True
+        try:
+            self.fields[PRICE].value = f"{price.usd:g}" if own and price is not None else ""
+        finally:
+            self._settling = False
+        self._changed(change)
 
     def _repair_pairs(self, _: Any) -> None:
         if not self._settling:
@@ -182,7 +230,7 @@ class JobForm(Panel):
             )
             for picker in self._pickers.values():
                 picker.check_again()
-            self.update()
+            self._show_price()
 
     def _offer_pairs(self, model: str, method: str, training_type: str) -> None:
         """Only methods and tiers this model has; a choice it does not have falls back to the first it has."""
@@ -198,6 +246,8 @@ class JobForm(Panel):
             self.fields["training_type"].options = tiers
             kept = tier.id if tier is not None and tier.id in state.training_types else tiers[0][1]
             self.fields["training_type"].value = kept
+            for name, before in (("method", method), ("training_type", training_type)):
+                self._moved[name] = moved(name, before, self.fields[name].value, model, self.catalogue)
         finally:
             self._settling = settling
 
@@ -251,14 +301,15 @@ class JobForm(Panel):
 
     def _show_notes(self, state: FormState) -> None:
         for name, widget in self._notes.items():
-            lines = [note(n.text, n.tone) for n in state.notes[name]]
+            told = self._moved.get(name)
+            lines = [note(n.text, n.tone) for n in ((told,) if told else ()) + state.notes[name]]
             if name in self._pickers and (label := self._pickers[name].choice.label):
                 lines.insert(0, note(label))
             put(widget, "".join(lines))
         method = self.fields["method"].value
         for name, methods in METHOD_ROWS.items():
-            shown = method in methods and not (name == PRICE and getattr(self.workspace, "embedded", False))
-            self._rows[name].layout.display = "" if shown else "none"
+            self._rows[name].layout.display = "" if method in methods else "none"
+        self.fields[PRICE].description = PRICE_UNITS.get(method, PRICE_UNIT)
 
     def _show_code(self, state: FormState) -> None:
         none = note("The request stands here once the fields marked ✕\ufe0e can be read.")

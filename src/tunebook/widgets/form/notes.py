@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
+from typing import Any
 
 from tunebook.catalogue import Catalogue, Model
-from tunebook.fields import Text, settings
+from tunebook.fields import METHODS, Text, settings
+from tunebook.graders import unfilled
 from tunebook.money import DEFAULT_TIER
 from tunebook.service.request import RequestProblem
-from tunebook.widgets.form.values import FileChoice, FormValues, Note
+from tunebook.widgets.form.values import FILES, FileChoice, FormValues, Note
 
 # Say so when a model retires within this many days.
 RETIRES_SOON_DAYS = 365
@@ -19,23 +21,36 @@ def note_model(values: FormValues, model: Model | None, facts: Catalogue, today:
     if model is None:
         return
     notes.append(Note(f"{model.modality}; {' or '.join(model.methods)}; {model.state} (catalogue of {facts.as_of})."))
-    if model.retires is not None:
-        days = (model.retires - today).days
-        if days < 0:
-            notes.append(Note(f"Retired on {model.retires}: the service may refuse it.", "warning"))
-        elif days <= RETIRES_SOON_DAYS:
-            notes.append(
-                Note(f"Retires on {model.retires}, in {days} days; what is tuned from it goes too.", "warning")
-            )
-    standard = values["training_type"] in ("", DEFAULT_TIER)
-    if values.region and standard and not offered_in(model, values.region):
-        where = ", ".join(model.regions) or "no region"
-        notes.append(Note(f"Standard training of it is offered in {where}, not in {values.region}.", "warning"))
+    notes += _retiring(model, today)
+    tier = facts.training_type(values["training_type"] or DEFAULT_TIER)
+    offered = facts.regions(model.id, tier.id) if tier is not None else None
+    if values.region and offered is not None and not offered_in(facts, model, offered.offer, values.region):
+        where = ", ".join(offered.regions)
+        notes.append(Note(f"{offered.offer} training of it is offered in {where}, not in {values.region}.", "warning"))
 
 
-def offered_in(model: Model, region: str) -> bool:
-    """Whether Standard training of the model is offered in a region, written `West US` or `westus`."""
-    return region.lower().replace(" ", "") in model.regions
+def _retiring(model: Model, today: date) -> Iterator[Note]:
+    """Since when, or from when on, it cannot be trained; and when what is tuned from it stops answering."""
+    ends = model.retires
+    if ends is None:
+        return
+    known = f"(as known on {ends.dated})"
+    stops = ends.training or ends.base
+    if stops is not None and stops <= today:
+        yield Note(f"Training of it ended on {stops} {known}: the service may refuse it.", "warning")
+    elif ends.base is not None and ends.base <= today and stops is not None:
+        told = f"Since {ends.base} only those who trained it before may train it, until {stops} at least {known}."
+        yield Note(told, "warning")
+    elif stops is not None and (stops - today).days <= RETIRES_SOON_DAYS:
+        yield Note(f"Training of it ends on {ends.base or stops}, for newcomers at least {known}.", "warning")
+    if ends.deployment is not None and (days := (ends.deployment - today).days) <= RETIRES_SOON_DAYS:
+        yield Note(f"What is tuned from it is served until {ends.deployment}, {days} days from now.", "warning")
+
+
+def offered_in(facts: Catalogue, model: Model, tier: str, region: str) -> bool:
+    """Whether training of the model as a tier is offered in a region (`West US` or `westus`), as far as known."""
+    offered = facts.regions(model.id, tier)
+    return offered is None or region.lower().replace(" ", "") in offered.regions
 
 
 def note_problems(problems: Iterable[RequestProblem], notes: dict[str, list[Note]]) -> None:
@@ -44,6 +59,44 @@ def note_problems(problems: Iterable[RequestProblem], notes: dict[str, list[Note
         refused = any(note.tone == "bad" for note in notes.get(problem.field, ()))
         if problem.field not in ("training_file", "validation_file") and not refused:
             notes[problem.field].append(Note(problem.message, "bad" if problem.severity == "error" else "warning"))
+
+
+def note_items(values: FormValues, grader: Mapping[str, Any] | None, notes: list[Note]) -> None:
+    """What the grader names and no item of a file has; of a file that was not read here, the service is asked later."""
+    for name in FILES if grader else ():
+        items = getattr(values, name).items
+        for path in unfilled(grader, items) if items else ():
+            had = ", ".join(f"item.{key}" for key in dict.fromkeys(key for item in items for key in item))
+            notes.append(
+                Note(f"{{{{{path}}}}} is in no example of the {name} file, which has {had or 'no items'}.", "bad")
+            )
+
+
+def note_methods(model: Model | None, facts: Catalogue, notes: list[Note]) -> None:
+    """Which models have the methods that this one lacks."""
+    for method in METHODS if model else ():
+        if model is not None and method not in model.methods:
+            others = [other.id for other in facts.models if method in other.methods]
+            notes.append(
+                Note(f"{method} is offered for {', '.join(others) or 'no model'} (catalogue of {facts.as_of}).")
+            )
+
+
+def moved(field: str, before: str, after: str, model: str, facts: Catalogue) -> Note | None:
+    """That a choice the model does not have gave way to another, with what that means; None where it stayed."""
+    if before == after:
+        return None
+    was, now = (facts.training_type(each or DEFAULT_TIER) for each in (before, after))
+    if field == "method" or was is None or now is None:
+        return Note(
+            f"Moved from {before or DEFAULT_TIER} to {after or DEFAULT_TIER}: {model} has no {before}.", "warning"
+        )
+    if was.id == now.id:
+        return None
+    told = (
+        f"Moved from {was.id} to {now.id}, as {model} is not trained as {was.id} here. {now.residency} {now.price_hint}"
+    )
+    return Note(told, "warning")
 
 
 def note_tier(values: FormValues, facts: Catalogue, notes: list[Note]) -> None:

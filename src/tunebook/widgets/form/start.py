@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 
 from tunebook.widgets.form.values import FormValues, values_of_job
+from tunebook.widgets.pieces import Offering
 
 if TYPE_CHECKING:
     from tunebook.service import Job
@@ -26,7 +27,7 @@ class StartFrom:
     ) -> None:
         self.widget = ipywidgets.Dropdown(description="start from", options=[_EMPTY])
         self.records: dict[str, Mapping[str, Any]] = {}
-        self._chosen, self._offering = chosen, False
+        self._chosen, self._offering = chosen, Offering()
         self.widget.observe(guard(self._picked), "value")
 
     def offer(self, jobs: Iterable[Job]) -> None:
@@ -39,11 +40,8 @@ class StartFrom:
             options.append((f"again: {title} ({job.status}) {job.id}", f"{_AGAIN}{job.id}"))
             if record.get("fine_tuned_model"):
                 options.append((f"continue from the model of {title} {job.id}", f"{_GO_ON}{job.id}"))
-        self._offering = True  # new options pick the first: nobody asked for that
-        try:
+        with self._offering.new_options():
             self.widget.options = options
-        finally:
-            self._offering = False
 
     def _picked(self, change: Any) -> None:
         choice = change["new"]

@@ -9,13 +9,23 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
+from math import inf
 from typing import Any
 
 from tunebook.catalogue import Catalogue, Model
 from tunebook.fields import METHODS, settings
-from tunebook.money import DEFAULT_TIER, Cost, bill
+from tunebook.money import Cost, bill, grading
 from tunebook.service.request import JobRequest
-from tunebook.widgets.form.notes import note_advice, note_files, note_model, note_problems, note_tier, offered_in
+from tunebook.widgets.form.notes import (
+    note_advice,
+    note_files,
+    note_items,
+    note_methods,
+    note_model,
+    note_problems,
+    note_tier,
+    offered_in,
+)
 from tunebook.widgets.form.values import FIELDS, PRICE, TYPED, FormValues, Note, number_or_text, read
 from tunebook.words import money
 
@@ -77,9 +87,11 @@ def resolve(
     note_model(values, model, catalogue, today, notes["model"])
     note_tier(values, catalogue, notes["training_type"])
     note_files(values, catalogue, notes)
+    note_items(values, typed.grader, notes["grader"])
+    note_methods(model, catalogue, notes["method"])
     note_advice(values, catalogue, notes)
-    estimate = _estimate(values, catalogue, notes[PRICE], free=free)
-    usd = estimate.cost.usd if estimate.cost else None
+    estimate = _estimate(values, typed.grader, catalogue, notes[PRICE], free=free)
+    usd = estimate.cost.usd_interval[1] if estimate.cost and estimate.cost.usd_interval else None
     return FormState(
         request=request,
         notes={name: tuple(lines) for name, lines in notes.items()},
@@ -97,8 +109,8 @@ def _training_types(model: Model | None, region: str, catalogue: Catalogue) -> t
     """The tiers the model is trained in, without Standard where the region does not offer it."""
     if model is None:
         return tuple(tier.id for tier in catalogue.training_types)
-    if region and not offered_in(model, region):
-        return tuple(tier for tier in model.training_types if tier != DEFAULT_TIER) or model.training_types
+    if region:
+        return tuple(t for t in model.training_types if offered_in(catalogue, model, t, region)) or model.training_types
     return model.training_types
 
 
@@ -119,13 +131,16 @@ def _request(values: FormValues, notes: dict[str, list[Note]]) -> JobRequest:
     )
 
 
-def _estimate(values: FormValues, facts: Catalogue, notes: list[Note], *, free: bool) -> Estimate:
+def _estimate(
+    values: FormValues, grader: Mapping[str, Any] | None, facts: Catalogue, notes: list[Note], *, free: bool
+) -> Estimate:
     tokens, exact = values.training.counted
     if tokens is None:
         return Estimate(None, "Tokens and cost appear once the training file is known.")
     typed = number_or_text(values[PRICE], float)
-    if isinstance(typed, str) and typed != "auto":
-        notes.append(Note(f"“{typed}” is not a number of dollars.", "bad"))
+    own = price_typed(typed)
+    if own is None and typed != "auto":
+        notes.append(Note(f"“{values[PRICE].strip()}” is not a number of dollars.", "bad"))
     epochs = number_or_text(values["n_epochs"], int)
     cost = bill(
         values["model"],
@@ -134,15 +149,22 @@ def _estimate(values: FormValues, facts: Catalogue, notes: list[Note], *, free: 
         n_epochs=epochs if isinstance(epochs, int) else None,
         training_type=values["training_type"] or None,
         method=values["method"],
-        usd_per_million=typed if isinstance(typed, float) and typed >= 0 else None,
+        usd_per_unit=own,
         catalogue=facts,
     )
     guessed = "" if exact else " The tokens are guessed from the file's size."
+    if not cost.known:
+        notes.append(Note(f"None is published for this pair. Look it up at {facts.sources['pricing']}; it is kept."))
+    graded = "".join(f" {line}" for line in grading(grader, facts)) if cost.hourly else ""
     if free:
-        return Estimate(replace(cost, usd=0.0), f"{cost.tokens_sentence}. The embedded service bills nothing.{guessed}")
-    if cost.usd is None and values["method"] != "reinforcement":
-        notes.append(Note("No price is known for this pair: type one to see the cost."))
-    return Estimate(cost, f"{cost}.{guessed}")
+        said = f"The embedded service bills nothing. The same job on Azure: {cost}.{graded}{guessed}"
+        return Estimate(replace(cost, usd=0.0, usd_interval=None), said)
+    return Estimate(cost, f"{cost}.{graded}{guessed}")
+
+
+def price_typed(typed: float | str) -> float | None:
+    """The price a field's text means, None where it is none: nothing, no number, or one below zero."""
+    return typed if isinstance(typed, float) and 0 <= typed < inf else None
 
 
 def _python(request: JobRequest, values: FormValues) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from tunebook.analysis.run import Run
 from tunebook.fields import Choice, File, Json, Number, Pairs, Setting, settings
+from tunebook.graders import Item
 
 PRICE = "price"  # the one field that is no setting of a job
 
@@ -38,7 +39,7 @@ class FileChoice:
     """The file picked for training or validation: nothing, an uploaded one (`file_id`), or a local one (`source`).
 
     While the file is not read, examples and tokens are None and method, which its data is made for, is empty;
-    `source_code` is how the upload would be written in Python.
+    `items` are a reinforcement file's, one of each kind; `source_code` is how the upload would be written in Python.
     """
 
     file_id: str = ""
@@ -52,6 +53,7 @@ class FileChoice:
     errors: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     checking: bool = False
+    items: tuple[Item, ...] = ()
 
     @property
     def given(self) -> bool:
@@ -111,19 +113,21 @@ def read(setting: Setting, text: str) -> Any:
         number = number_or_text(text, int if kind.whole else float)
         return None if number == "auto" and not kind.auto else number
     if isinstance(kind, Json):
-        return _object_of(text) if text.strip() else None
+        return _json_of(text, kind) if text.strip() else None
     if isinstance(kind, Pairs):
         return metadata_of(text) or None
     return text or None
 
 
-def _object_of(text: str) -> dict[str, Any]:
+def _json_of(text: str, kind: Json) -> Any:
     try:
         value = json.loads(text)
-    except ValueError as error:
-        raise ValueError(f"This is not a grader in JSON: {error}.") from error
-    if not isinstance(value, dict):
-        raise ValueError("This is not a grader in JSON: a JSON object {…} is needed.")
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"This is not {kind.what} in JSON: {error}.") from error
+    if not isinstance(value, list if kind.many else dict):
+        raise ValueError(
+            f"This is not {kind.what} in JSON: {'a list […]' if kind.many else 'an object {…}'} is needed."
+        )
     return value
 
 
@@ -143,9 +147,9 @@ def typed(name: str, value: Any) -> str:
     kind = settings()[name].kind if name in settings() else None
     if value in (None, "auto", -1) or (isinstance(kind, Choice) and value not in kind.options):
         return ""
-    if isinstance(value, Mapping):
+    if isinstance(value, Mapping | list | tuple):
         as_lines = isinstance(kind, Pairs)
-        return "\n".join(f"{k} = {v}" for k, v in value.items()) if as_lines else json.dumps(value, indent=2)
+        return "\n".join(f"{k} = {v}" for k, v in dict(value).items()) if as_lines else json.dumps(value, indent=2)
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

@@ -62,7 +62,7 @@ class LiveCell(Panel):
         self._seen: tuple[JobSnapshot, Diagnosis | None, live_view.Parts] | None = None
         self._n_train, self._keep_in_form = n_train, keep
         self._shown_in: int | None = None
-        self._until: str | None = None  # the state a click led to, whose message goes when the job moves on
+        self._until: str | None = None  # the state a click's message is of, which goes when the job moves on
         self._make_widgets()
         self._make_layout()
         self._connect(spawn)
@@ -102,7 +102,7 @@ class LiveCell(Panel):
     def _make_layout(self) -> None:
         columns = ipywidgets.Layout(flex_flow="row wrap", align_items="flex-start", margin="8px 0 0", grid_gap="0 20px")
         place(self._chart, flex="1 1 420px", min_width="280px", max_width="640px", margin="0")
-        place(self._side, flex="1 1 230px", min_width="220px", min_height="300px", margin="0")
+        place(self._side, flex="1 1 320px", min_width="min(320px, 100%)", min_height="300px", margin="0")
         for part in (self._status, self._checkpoints, self._events_heading, self._message):
             place(part, margin="0", width="auto")
         place(self._checkpoints, min_height="128px")  # three rows: what comes later moves nothing
@@ -167,6 +167,8 @@ class LiveCell(Panel):
             (self.cancel_button, "cancel"),
         ):
             steering.disabled = active or not known or not may(action, status)
+        if self.snapshot is not None and self.snapshot.step is None:
+            self.pause_button.disabled = True  # the service pauses what has trained a step
         self.confirm_button.disabled = self.cancel_button.disabled
         none = self.snapshot is None or not self.snapshot.checkpoints or not hasattr(self.workspace, "deployments")
         self.deploy_button.disabled = self.deploy_now_button.disabled = active or none
@@ -175,6 +177,7 @@ class LiveCell(Panel):
         self._open(None)
 
         def work() -> str:
+            self._until = self.snapshot.status if self.snapshot else None  # a refusal, too, is of this state
             job = getattr(self.workspace.jobs.retrieve(self.job_id), action)()
             self._until = job.status
             self._look_again()
@@ -217,8 +220,7 @@ class LiveCell(Panel):
                 (self._events, seen.events),
             ):
                 put(widget, html)
-            for widget, shown in ((self._curves, seen.chart), (self._checkpoints, seen.checkpoints)):
-                widget.layout.display = "" if shown else "none"
+            self._show_parts(curves=bool(seen.chart), checkpoints=bool(seen.checkpoints), events=True)
             self._offer_checkpoints(snapshot)
             if self._until is not None and snapshot.status != self._until:
                 self._until = None  # the job has moved on: what a click brought about is seen in its state
@@ -229,6 +231,11 @@ class LiveCell(Panel):
             self._keep_now_and_then(snapshot)
             if snapshot.ended:
                 self.ended.set()
+
+    def _show_parts(self, *, curves: bool, checkpoints: bool, events: bool) -> None:
+        shown = {self._curves: curves, self._checkpoints: checkpoints}
+        for widget, visible in {**shown, self._events_heading: events, self._events: events}.items():
+            widget.layout.display = "" if visible else "none"
 
     def _parts(self, snapshot: JobSnapshot) -> live_view.Parts:
         seen = live_view.parts(snapshot, diagnosis=self.diagnosis, before=self._seen, **self._told)
@@ -245,7 +252,7 @@ class LiveCell(Panel):
         if snapshot.results is None:
             return
         frame = snapshot.results.frame
-        measured = (int(frame[c].notna().sum()) for c in ("valid_loss", "full_valid_loss") if c in frame)
+        measured = (int(frame[c].notna().sum()) for c in frame if str(c).startswith(("valid_", "full_valid_")))
         new = (*measured, snapshot.ended, len(snapshot.checkpoints))
         began = time.perf_counter()
         if new == self._judged or (began < self._judge_again_at and not snapshot.ended):
@@ -284,9 +291,11 @@ class LiveCell(Panel):
                 return
             self.problem = error
             self._clicks.fail(error)
-            self._message.value += wrap(note("Watching has stopped; the job has not. Refresh tries again."))
             if self.snapshot is None:
-                self._status.value = wrap(rendered(Text(f"{self.job_id} could not be read.")))
+                self._status.value = wrap(rendered(Text(f"{self.job_id} could not be read. Refresh tries again.")))
+                self._show_parts(curves=False, checkpoints=False, events=False)
+            else:
+                self._message.value += wrap(note("Watching has stopped; the job has not. Refresh tries again."))
             self._keep()
             self.ended.set()
 

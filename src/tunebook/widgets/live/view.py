@@ -6,6 +6,7 @@ someone scrolls is not redrawn because a clock moved. The card is what stays whe
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -175,7 +176,7 @@ def queue_place(events: Iterable[Any]) -> str | None:
 
 def standing(snapshot: JobSnapshot, now: float) -> list[str]:
     """How far the job is and since when, when it was read, and its place in the queue."""
-    lines = [*steps_said(snapshot), *times(snapshot, now), f"read {words.clock(snapshot.read_at, now=now)}"]
+    lines = [*steps_said(snapshot), *times(snapshot, now), f"updated {words.clock(snapshot.read_at, now=now)}"]
     if snapshot.status in ("pending", "queued", "created") and (place := queue_place(snapshot.events)):
         lines.append(place)
     return lines
@@ -282,7 +283,8 @@ def verdict(diagnosis: Diagnosis | None, *, ended: bool) -> list[Text]:
     judged = Span(f"{sign} {wording.title(diagnosis.verdict)}", "strong", tone)
     again = diagnosis.choice if diagnosis.train_again else ""
     advice = (again or diagnosis.advice[:1][0],) if ended and (again or diagnosis.advice) else ()
-    return [Text((heading, judged)), Text(diagnosis.reason), *map(Text, advice)]
+    warned = (Text(str(finding), "warning") for finding in diagnosis.findings)
+    return [Text((heading, judged)), Text(diagnosis.reason), *warned, *map(Text, advice)]
 
 
 _NEWEST = (
@@ -293,20 +295,28 @@ _NEWEST = (
     ("validation accuracy", "valid_mean_token_accuracy"),
     ("full validation accuracy", "full_valid_mean_token_accuracy"),
     ("training reward", "train_mean_reward"),
+    ("validation reward", "valid_mean_reward"),
     ("full validation reward", "full_valid_mean_reward"),
+    ("entropy", "entropy_loss_sum"),
+    ("policy gradient loss", "pg_loss_sum"),
+    ("total loss", "total_loss_sum"),
 )
 
 
 def newest(snapshot: JobSnapshot) -> Table | None:
-    """The last measured value of each curve with its step, and the lowest (of rewards: the highest)."""
+    """The last measured value of each curve, and the best of those that were measured on the whole file.
+
+    The best of many batches is a lucky batch, and says nothing.
+    """
     frame = snapshot.results.frame if snapshot.results is not None else None
     rows = []
     for label, column in _NEWEST:
         steps, values = curves.measured(frame, column)
         if len(values):
             best = int(values.argmin() if "loss" in column else values.argmax())
-            rows.append((label, words.number(values[-1]), words.number(values[best]), words.count(steps[best])))
-    head = ("newest values", "last", "best", "best at step")
+            whole = (words.number(values[best]), words.count(steps[best])) if column.startswith("full_") else ("–", "–")
+            rows.append((label, words.number(values[-1]), *whole))
+    head = ("newest values", "last", "best", "at step")
     return Table(head, rows, numeric=(1, 2, 3), labelled=True) if rows else None
 
 
@@ -314,21 +324,28 @@ def checkpoints(snapshot: JobSnapshot, diagnosis: Diagnosis | None = None) -> Ta
     """The checkpoints kept, newest last; the one the diagnosis recommends is marked in words."""
     best = field(getattr(diagnosis, "checkpoint", None), "step")
     best_kept = "recommended" if getattr(diagnosis, "train_again", None) is None else "best kept, too late"
+    kept = [(each, field(each, "metrics") or {}) for each in snapshot.checkpoints]
+    rewarded = any(field(metrics, "train_mean_reward") is not None for _, metrics in kept)
+    measures = ("mean_reward",) if rewarded else ("loss", "mean_token_accuracy")
+    whole = any(field(metrics, f"full_valid_{measures[0]}") is not None for _, metrics in kept)
+    prefix = "full_valid" if whole else "valid"
     rows: list[tuple[Inline, ...]] = []
-    for checkpoint in snapshot.checkpoints:
+    for checkpoint, metrics in kept:
         step = int(field(checkpoint, "step_number") or 0)
-        metrics = field(checkpoint, "metrics") or {}
-        loss = field(metrics, "full_valid_loss")
-        loss = field(metrics, "valid_loss") if loss is None else loss
-        accuracy = field(metrics, "full_valid_mean_token_accuracy")
+        values = [words.number(field(metrics, f"{prefix}_{measure}")) for measure in measures]
         name = Span(str(field(checkpoint, "fine_tuned_model_checkpoint") or "–"), "code")
         mark = Span(best_kept if step == best else "", "strong")
-        rows.append((words.count(step), words.number(loss), words.number(accuracy), mark, name))
+        rows.append((words.count(step), *values, mark, name))
     if not rows:
         when = "none was kept." if snapshot.ended else "they appear at the end of each epoch."
         return Text((Span("Checkpoints: ", "muted"), f"{when} The service keeps the newest few."))
-    caption = "Checkpoints, with their validation; the service keeps the newest few"
-    return Table(("step", "loss", "accuracy", "", "model to deploy"), rows, caption, numeric=(0, 1, 2))
+    measured = "the whole validation file" if whole else "one batch of the validation file, which may be a lucky one"
+    caption = f"Checkpoints, measured on {measured}; the service keeps the newest few"
+    heads = ("reward",) if rewarded else ("loss", "accuracy")
+    return Table(("step", *heads, "", "model to deploy"), rows, caption, numeric=range(len(heads) + 1))
+
+
+_LONG = re.compile(r"(?<![\w.-])\d+\.\d{6,}(?:[eE][-+]?\d+)?(?![\w.-])")  # numbers with more digits than anybody reads
 
 
 def _event_rows(events: Sequence[Any], now: float) -> list[tuple[Inline, Inline]]:
@@ -336,8 +353,9 @@ def _event_rows(events: Sequence[Any], now: float) -> list[tuple[Inline, Inline]
     rows: list[tuple[Inline, Inline]] = []
     for event in reversed(events[-SHOWN_EVENTS:]):
         level = str(field(event, "level") or "info")
-        sign = "✕ error: " if level == "error" else "▲ warning: " if level.startswith("warn") else ""
-        rows.append((words.clock(field(event, "created_at"), now=now), f"{sign}{field(event, 'message') or ''}"))
+        sign = "✕ error: " if level == "error" else "! warning: " if level.startswith("warn") else ""
+        message = _LONG.sub(lambda found: words.number(float(found[0])), str(field(event, "message") or ""))
+        rows.append((words.clock(field(event, "created_at"), now=now), f"{sign}{message}"))
     if (left := len(events) - SHOWN_EVENTS) > 0:
         rows.append(("", Span(f"… {words.plural(left, 'earlier event')}: job.events()", "muted")))
     return rows or [("", Span("No events yet.", "muted"))]
@@ -368,6 +386,6 @@ def plain_text(snapshot: JobSnapshot, diagnosis: Diagnosis | None, resource: str
     if diagnosis is not None:
         from tunebook.analysis.curves import wording
 
-        lines.append(f"{wording.title(diagnosis.verdict)}: {diagnosis.reason}")
+        lines.append(f"{wording.title(diagnosis.verdict)}: {diagnosis.told}")
     lines += [sentence for sentence, _ in troubles(snapshot, snapshot.read_at)]
     return "\n".join(lines)

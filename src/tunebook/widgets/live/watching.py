@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from tunebook.errors import RequestError
 from tunebook.show import Card, Text
 from tunebook.widgets.live import view as live_view
 from tunebook.widgets.live.watcher import Follow, follower
@@ -57,6 +58,8 @@ def watch(
     background: None shows a live cell and leaves the kernel free in a notebook, and blocks and prints lines where
     cells run unattended and in scripts. True never blocks, False always does. `await job.watched()` waits without
     showing anything.
+
+    Raises RequestError for an id the service does not know, with the newest jobs it has.
 
     >>> watched = tb.watch(job.id, ws, background=False)
     ftjob-... at ...
@@ -119,10 +122,23 @@ def _print_lines(workspace: Workspace, job_id: str, say: Callable[[str], object]
 
 
 def _place_of(job: Job | str, workspace: Workspace | None) -> tuple[Workspace, str]:
-    if isinstance(job, str):
-        if workspace is None:
-            from tunebook.service import connect
+    if job and not isinstance(job, str):
+        return workspace or job.workspace, job.id
+    if workspace is None:
+        from tunebook.service import connect
 
-            workspace = connect()
-        return workspace, job
-    return workspace or job.workspace, job.id
+        workspace = connect()
+    from openai import APIError, NotFoundError
+
+    job_id = str(job or "")
+    try:
+        if job_id:
+            workspace.jobs.retrieve(job_id)
+            return workspace, job_id
+    except NotFoundError:
+        pass
+    except APIError:  # the watching itself says what the matter is, and tries again
+        return workspace, job_id
+    newest = ", ".join(f"{each.id} ({each.status})" for each in workspace.jobs.list(limit=3))
+    what = f"There is no job {job_id!r} at {workspace.name}." if job_id else "Which job? Give one, or its id."
+    raise RequestError(f"{what} {f'The newest there: {newest}.' if newest else 'It has no jobs.'}")

@@ -49,6 +49,7 @@ class Row:
     loss: float
     verdict: str
     reason: str
+    warned: str
     cost_usd: float
     tokens: int | None
     spark: Picture | None
@@ -80,20 +81,33 @@ def row_of(
         loss=_newest_loss(frame),
         verdict=diagnosis.verdict if diagnosis else "",
         reason=_reason(diagnosis) if diagnosis else "",
+        warned=", ".join(finding.title for finding in diagnosis.findings) if diagnosis else "",
         cost_usd=0.0 if free else _cost(snapshot, catalogue),
         tokens=snapshot.trained_tokens,
-        spark=sparkline(measured(frame, "train_loss")[1], measured(frame, "valid_loss")[1]),
+        spark=_spark(frame),
         settings=_settings(snapshot),
         problem=problem or snapshot.problem or snapshot.error or "",
     )
 
 
 def _reason(diagnosis: Diagnosis) -> str:
-    return f"{diagnosis.reason} {diagnosis.choice}" if diagnosis.train_again else diagnosis.reason
+    return f"{diagnosis.told} {diagnosis.choice}" if diagnosis.train_again else diagnosis.told
+
+
+# Where a job has no loss: validation before training, the whole file before its batches.
+_REWARDS = ("full_valid_mean_reward", "valid_mean_reward", "train_mean_reward")
+
+
+def _spark(frame: pd.DataFrame | None) -> Picture | None:
+    """The small curve of training and validation: of the loss, else of the reward."""
+    train, valid = measured(frame, "train_loss")[1], measured(frame, "valid_loss")[1]
+    if len(train) or len(valid):
+        return sparkline(train, valid)
+    return sparkline(measured(frame, "train_mean_reward")[1], measured(frame, "full_valid_mean_reward")[1])
 
 
 def _newest_loss(frame: pd.DataFrame | None) -> float:
-    for column in ("full_valid_loss", "valid_loss"):
+    for column in ("full_valid_loss", "valid_loss", *_REWARDS):
         _, values = measured(frame, column)
         if len(values):
             return float(values[-1])
@@ -121,10 +135,10 @@ def columns(now: float | None = None, *, several: bool = False) -> tuple[Column[
         Column("progress", "progress", _progress, False, "progress", highest_first=True),
         Column("spark", "loss curve", lambda row: row.spark or "", False),
         Column("loss", "validation loss", lambda row: words.number(row.loss), sort="validation loss"),
-        Column("verdict", "verdict", lambda row: verdict_span(row.verdict, row.reason), False, "verdict"),
+        Column("verdict", "verdict", _verdict, False, "verdict"),
         Column("tokens", "tokens", lambda row: words.count(row.tokens)),
         Column("cost_usd", "cost", lambda row: words.money(row.cost_usd), sort="cost", highest_first=True),
-        Column("settings", "settings", lambda row: row.settings, False),
+        Column("settings", "settings", lambda row: Span(row.settings, "words"), False),
         Column("created_at", "created", lambda row: words.clock(row.created_at, now=now), False, "newest", True),
     )
 
@@ -134,6 +148,12 @@ def _job(row: Row, *, several: bool) -> Inline:
     where = [Span(f" {row.resource}", "muted")] if several else []
     problem = [Span(row.problem[:120], "words muted")] if row.problem else []
     return [*name, Span(row.job_id, "code cut", hint=row.job_id), *where, *problem]
+
+
+def _verdict(row: Row) -> Inline:
+    judged = verdict_span(row.verdict, row.reason)
+    warned = Span(f" {TONES['warning'].sign} {row.warned}", "short", "warning", hint=row.reason)
+    return [judged, warned] if row.warned else judged
 
 
 def _state(row: Row) -> Inline:
@@ -176,7 +196,6 @@ def table(rows: Sequence[Row], *, total: int, now: float, several: bool = False)
     return jobs_table(rows, columns(now, several=several), caption, labelled=True)
 
 
-def choice_label(row: Row) -> str:
-    """One line of the list that jobs are picked from for comparison."""
-    name = row.name or row.model
-    return f"{name}  {state(row.status).word.lower()}  {row.settings}  {row.job_id}"
+def key_of(row: Row) -> str:
+    """What a row is picked by."""
+    return row.key

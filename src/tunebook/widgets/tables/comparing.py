@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 import pandas as pd
 
-from tunebook.show import Card, Span, Text
+from tunebook.show import Card, Span, Table, Text
 from tunebook.widgets.clicks import Clicks
 from tunebook.widgets.outputs import free_from_cell
 from tunebook.widgets.panel import Panel
 from tunebook.widgets.pieces import note, place, put, rendered
-from tunebook.widgets.tables.comparison_view import arrange, choices, shows, sorts, table
+from tunebook.widgets.tables.comparison_view import arrange, choices, columns, id_of, shows, sorts, table
 from tunebook.widgets.tables.pick_table import PickTable, overlay_html
 
 if TYPE_CHECKING:
@@ -60,20 +60,17 @@ class ComparisonTable(Panel):
         self._look = PickTable(
             placeholder="id, suffix, verdict, n_epochs=2",
             shows=shows(self.comparison),
-            sorts=tuple(sorts(self.comparison)),
-            picks="curves of",
-            widths=("290px", "250px", "250px"),
-            label_widths=("56px", "66px"),
+            sort=next(iter(sorts(self.comparison))),
         )
-        self.find, self.show_only, self.sort, self.turn, self.pick = self._look.fields
-        self._table = self._look.table
+        self.find, self.show_only, self.grid = self._look.find, self._look.show_only, self._look.grid
+        self._verdict = ipywidgets.HTML()
 
     # ---- layout
 
     def _make_layout(self) -> None:
-        for part in (self._chart, self._message):
+        for part in (self._verdict, self._chart, self._message):
             place(part, margin="0", width="auto")
-        self._frame([self._look.filters(), self._look.frame, self.pick, self._chart, self._message])
+        self._frame([self._verdict, self._look.filters(), self.grid, self._chart, self._message])
 
     # ---- connections
 
@@ -97,7 +94,7 @@ class ComparisonTable(Panel):
     @property
     def picked(self) -> tuple[str, ...]:
         """The ids of the jobs whose curves are drawn."""
-        return tuple(self.pick.value)
+        return tuple(self.grid.picked)
 
     @property
     def runs(self) -> tuple[Run, ...]:
@@ -109,14 +106,16 @@ class ComparisonTable(Panel):
         if self._closed:
             return
         jobs = self._jobs
-        put(self._table, rendered(Text(self.comparison.sentence), table(self.comparison, jobs)))
-        if self._look.offer(choices(self.comparison, jobs)):
+        shown = table(self.comparison, jobs)
+        caption = shown.caption if isinstance(shown, Table) else ""
+        put(self._verdict, rendered(Text(self.comparison.sentence), None if caption else shown))
+        if self._look.draw(jobs, columns(self.comparison), id_of, caption):
             self._overlay()
         free_from_cell(self.widget)
         self._keep()
 
     def _overlay(self) -> None:
-        labels = {job_id: label for label, job_id in self.pick.options}
+        labels = choices(self.comparison)
         results = {
             labels[job_id]: run.results.frame
             for job_id, run in zip(self.picked, self.runs, strict=True)

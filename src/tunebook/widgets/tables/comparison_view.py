@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -64,18 +64,27 @@ def table(comparison: Comparison, jobs: Sequence[ComparedJob]) -> Table | Text:
     shown = total if len(jobs) == len(comparison.jobs) else f"{len(jobs)} of {total}"
     if not jobs:
         return Text(f"{shown}: no job fits what is asked." if comparison.jobs else shown)
-    columns = [replace(c, cell=_job) if c.name == "id" else c for c in columns_of(comparison.jobs)]
-    return jobs_table(jobs, columns, f"{shown}; ★ best guess, ≈ not told apart from it")
+    return jobs_table(jobs, columns(comparison), f"{shown}; ★ best guess, ≈ not told apart from it")
+
+
+def columns(comparison: Comparison) -> list[Column[ComparedJob]]:
+    """The columns of the table; under the name of a job that is not ranked stands why."""
+    return [replace(c, cell=_job) if c.name == "id" else c for c in columns_of(comparison.jobs)]
+
+
+def id_of(job: ComparedJob) -> str:
+    """What a row is picked by."""
+    return job.id
 
 
 def _job(job: ComparedJob) -> Inline:
     return [*job_cell(job), *([Span(f" {job.left_out[:160]}", "words muted")] if job.left_out else [])]
 
 
-def choices(comparison: Comparison, jobs: Iterable[ComparedJob]) -> list[tuple[str, str]]:
-    """(label, id) of each job, for the list that curves are picked from."""
+def choices(comparison: Comparison) -> dict[str, str]:
+    """Id -> what the curve of a job is called."""
     names = varied_settings(comparison.jobs)
-    return [(_choice(job, names), job.id) for job in jobs]
+    return {job.id: _choice(job, names) for job in comparison.jobs}
 
 
 def _choice(job: ComparedJob, names: Sequence[str]) -> str:

@@ -12,7 +12,7 @@ import ipywidgets
 
 from tunebook.catalogue import load_catalogue
 from tunebook.show import Card, Span, Table, Text
-from tunebook.widgets.clicks import Clicks, in_thread
+from tunebook.widgets.clicks import Clicks, in_thread, sentence_of
 from tunebook.widgets.live.watcher import Watcher, replace_watchers
 from tunebook.widgets.outputs import cell_and_count, free_from_cell
 from tunebook.widgets.panel import Panel
@@ -70,6 +70,7 @@ class Board(Panel):
         self._diagnoses: dict[str, tuple[Any, Any]] = {}
         self._clock = clock
         self._drawn_at = 0.0
+        self._unread = ""  # why there is no list of jobs at all
         self._watchers: list[Watcher] = []
         self._make_widgets()
         self._make_layout()
@@ -80,17 +81,11 @@ class Board(Panel):
     def _make_widgets(self) -> None:
         self._title = ipywidgets.HTML(wrap(rendered(Card(title="Jobs", aside=self._where))))
         self._chart, self._words, self._message = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
-        self._look = PickTable(
-            placeholder="name, id, model, verdict",
-            shows=(board_view.ALL, board_view.GOING, *STATES),
-            sorts=tuple(board_view.SORTS),
-            picks="compare",
-            widths=("250px", "190px", "200px"),
-            label_widths=("initial", "initial"),
-        )
-        self.find, self.show_only, self.sort, self.turn, self.pick = self._look.fields
-        self._table = self._look.table
-        put(self._table, note("Reading the list of jobs …"))
+        shows = (board_view.ALL, board_view.GOING, *STATES)
+        self._look = PickTable(placeholder="name, id, model, verdict", shows=shows, sort=next(iter(board_view.SORTS)))
+        self.find, self.show_only, self.grid = self._look.find, self._look.show_only, self._look.grid
+        self._instead = ipywidgets.HTML()  # of a table without rows
+        put(self._instead, note("Reading the list of jobs …"))
         self.refresh_button = button("Refresh", "Look at the service now")
         tip = "Compare with uncertainty: which is best, and is that sure?"
         self.compare_button = button("Rank the picked jobs", tip)
@@ -98,17 +93,15 @@ class Board(Panel):
     # ---- layout
 
     def _make_layout(self) -> None:
-        for part in (self._title, self._chart, self._words, self._message):
+        for part in (self._title, self._instead, self._chart, self._words, self._message):
             place(part, margin="0", width="auto")
         line = ipywidgets.Layout(flex_flow="row wrap", align_items="center")
-        hint = ipywidgets.HTML(
-            wrap(note("Pick two or more (with Ctrl or ⌘, or Shift) to lay their curves over each other."))
-        )
+        hint = ipywidgets.HTML(wrap(note("Tick two or more to lay their curves over each other.")))
         place(hint, margin="0", width="auto")
-        choosing = ipywidgets.HBox([self.compare_button, hint], layout=line)
-        self._picking = ipywidgets.VBox([self.pick, choosing])
+        self._picking = ipywidgets.HBox([self.compare_button, hint], layout=line)
         place(self._picking, display="none")  # until there are jobs to compare
-        parts = [self._title, self._look.filters(self.refresh_button), self._look.frame, self._picking]
+        filters = self._look.filters(self.refresh_button)
+        parts = [self._title, filters, self._instead, self.grid, self._picking]
         self._frame([*parts, self._chart, self._words, self._message])
 
     # ---- connections
@@ -121,7 +114,7 @@ class Board(Panel):
         self._busy(False)
 
     def _busy(self, active: bool) -> None:
-        self.compare_button.disabled = active or len(self.pick.value) < 2
+        self.compare_button.disabled = active or len(self.grid.picked) < 2
 
     # ---- what is known
 
@@ -175,7 +168,7 @@ class Board(Panel):
     @property
     def picked(self) -> tuple[str, ...]:
         """The ids of the jobs chosen for comparison."""
-        return tuple(key.rpartition(" ")[2] for key in self.pick.value)
+        return tuple(key.rpartition(" ")[2] for key in self.grid.picked)
 
     # ---- what is seen
 
@@ -186,8 +179,12 @@ class Board(Panel):
                 return
             self._drawn_at = self._clock()
             rows = self.rows
-            put(self._table, rendered(self._tabled(rows)))
-            self._look.offer([(board_view.choice_label(row), row.key) for row in rows])
+            shown = self._tabled(rows)
+            several = len(self.workspaces) > 1
+            columns = board_view.columns(self._clock(), several=several)
+            caption = shown.caption if isinstance(shown, Table) else ""
+            put(self._instead, "" if caption else rendered(shown))
+            self._look.draw(rows, columns, board_view.key_of, caption)
             self._picking.layout.display = "" if len(self._rows) > 1 else "none"
             free_from_cell(self.widget)
             self._keep()
@@ -197,13 +194,15 @@ class Board(Panel):
         return f"at {', '.join(workspace.name for workspace in self.workspaces)}"
 
     def _tabled(self, rows: list[board_view.Row]) -> Table | Text:
+        if self._unread and not self._rows:
+            return Text(f"The list of jobs could not be read. {self._unread}", "bad")
         several = len(self.workspaces) > 1
         return board_view.table(rows, total=len(self._rows), now=self._clock(), several=several)
 
     def _overlay(self) -> None:
         self._busy(self._clicks.active)
         with self._lock:
-            chosen = [key for key in self.pick.value if key in self._entries][:_MOST_COMPARED]
+            chosen = [key for key in self.grid.picked if key in self._entries][:_MOST_COMPARED]
             frames = {}
             for key in chosen:
                 _, entry = self._entries[key]
@@ -218,7 +217,7 @@ class Board(Panel):
         from tunebook.analysis import compare
 
         with self._lock:
-            chosen = [self._entries[key][1].snapshot for key in self.pick.value if key in self._entries]
+            chosen = [self._entries[key][1].snapshot for key in self.grid.picked if key in self._entries]
         self.comparison = compare(chosen)
         left = [Text(f"{job_id}: {why}", "warning") for job_id, why in self.comparison.left_out.items()]
         put(
@@ -253,6 +252,7 @@ class Board(Panel):
 
     def _failed(self, error: BaseException) -> None:
         if not self._closed:
+            self._unread = sentence_of(error)
             self._clicks.fail(error)
             self.draw()
 
@@ -269,7 +269,7 @@ class Board(Panel):
         if self._watchers:
             self._watchers[0].ticked.wait(wait_s)
         self.draw()
-        self._table.send_state("value")
+        self.grid.send_state()
 
     def close(self) -> None:
         """Stop reading and free the widgets. The jobs go on; the saved picture stays."""

@@ -1,20 +1,26 @@
-"""A table to look around in: filter, sort, pick rows. The board and the table of a comparison are made of it."""
+"""A table to look around in: filter while typing, sort by the headers, tick rows.
+
+The board, the table of a comparison and the clean-up are made of it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
+import anywidget
 import ipywidgets
 import numpy as np
 import pandas as pd
+import traitlets
 
 from tunebook import words
 from tunebook.analysis.sweeps.rows import Column
 from tunebook.plots import svg
 from tunebook.plots.curves import overlay_chart
-from tunebook.show import Table
-from tunebook.widgets.pieces import described, place, rendered
+from tunebook.show import Table, inline_html
+from tunebook.widgets.pieces import Offering, described, place, rendered
 
 R = TypeVar("R")
 
@@ -45,57 +51,48 @@ def in_order(rows: Iterable[R], column: Column[R], *, turn: bool = False) -> lis
     return [row for _, row in (*known, *unknown)]
 
 
-class PickTable:
-    """The fields, the table in a frame that scrolls, and the list that rows are picked from. Its owner draws.
+class Grid(anywidget.AnyWidget):
+    """A table whose headers sort and whose rows are ticked; `rows` and `head` as `PickTable.draw` lays them out."""
 
-    `fields` are find, show_only, sort, turn and pick; `asked` is what the first four say, by the names `arrange` takes.
+    _esm, _css = Path(__file__).with_name("grid.js"), Path(__file__).with_name("grid.css")
+    head = traitlets.List(traitlets.Dict()).tag(sync=True)
+    rows = traitlets.List(traitlets.Dict()).tag(sync=True)
+    caption = traitlets.Unicode().tag(sync=True)
+    sort = traitlets.Unicode().tag(sync=True)
+    turn = traitlets.Bool().tag(sync=True)
+    picked = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    disabled = traitlets.Bool().tag(sync=True)
+
+
+class PickTable:
+    """The fields that say which rows are shown, and the `grid` that sorts and picks them. Its owner draws.
+
+    `find` and `show_only` are fields; `asked` is what they and the headers say, by the names `arrange` takes.
     """
 
-    def __init__(
-        self,
-        *,
-        placeholder: str,
-        shows: Sequence[str],
-        sorts: Sequence[str],
-        picks: str,
-        widths: tuple[str, str, str],
-        label_widths: tuple[str, str],
-    ) -> None:
+    def __init__(self, *, placeholder: str, shows: Sequence[str], sort: str = "") -> None:
         self.find = ipywidgets.Text(description="find", placeholder=placeholder)
         self.show_only = ipywidgets.Dropdown(description="show", options=list(shows), value=shows[0])
-        self.sort = ipywidgets.Dropdown(description="sort by", options=list(sorts))
-        self.turn = ipywidgets.Checkbox(description="reverse", indent=False)
-        self.pick = ipywidgets.SelectMultiple(description=picks, rows=6)
-        self.table = ipywidgets.HTML()
-        for control, width in zip((self.find, self.show_only, self.sort), widths, strict=True):
-            described(control, label_widths[0])
-            place(control, width=width, margin="2px 12px 2px 0")
-        place(self.turn, width="90px")
-        described(self.pick, label_widths[1])
-        place(self.pick, width="100%", max_width="900px")
-        place(self.table, margin="0", width="auto")
-        # The frame scrolls, not the HTML inside it: a redrawn table stays where someone has scrolled to.
-        self.frame = ipywidgets.VBox([self.table])
-        place(self.frame, max_height="440px", overflow="auto", margin="4px 0")
-        self._offering = False
-
-    @property
-    def fields(self) -> tuple[Any, ...]:
-        return self.find, self.show_only, self.sort, self.turn, self.pick
+        self.grid = Grid(sort=sort)
+        for control in (self.find, self.show_only):
+            described(control, "initial")
+            place(control, width="290px", margin="2px 12px 2px 0")
+        self._drawing = Offering()
+        self._lines: dict[str, tuple[Any, dict[str, Any]]] = {}
 
     @property
     def asked(self) -> dict[str, Any]:
         return {
             "find": self.find.value,
             "show": self.show_only.value,
-            "sort": self.sort.value,
-            "turn": self.turn.value,
+            "sort": self.grid.sort,
+            "turn": self.grid.turn,
         }
 
     def filters(self, *more: Any) -> Any:
         """The fields that say what is shown, in a line, with `more` behind them."""
         line = ipywidgets.Layout(flex_flow="row wrap", align_items="center")
-        return ipywidgets.HBox([self.find, self.show_only, self.sort, self.turn, *more], layout=line)
+        return ipywidgets.HBox([self.find, self.show_only, *more], layout=line)
 
     def connect(
         self,
@@ -105,20 +102,34 @@ class PickTable:
         picked: Callable[[], None],
     ) -> None:
         """Have `draw` called when something else is asked for, and `picked` when someone picks."""
-        for control in (self.find, self.show_only, self.sort, self.turn):
+        for control in (self.find, self.show_only):
             control.observe(guard(lambda _: draw()), "value")
-        self.pick.observe(guard(lambda _: None if self._offering else picked()), "value")
+        self.grid.observe(guard(lambda _: draw()), ["sort", "turn"])
+        self.grid.observe(guard(lambda _: None if self._drawing else picked()), "picked")
 
-    def offer(self, options: list[tuple[str, str]]) -> bool:
-        """Offer (label, key) of the rows that are shown; what is picked stays picked while it is. True when new."""
-        if options == list(self.pick.options):
-            return False
-        shown = {key for _, key in options}
-        kept = tuple(key for key in self.pick.value if key in shown)
-        self._offering = True  # new options empty the selection for a moment: nobody asked for that
-        try:
-            self.pick.options = options
-            self.pick.value = kept
-        finally:
-            self._offering = False
-        return True
+    def draw(self, rows: Sequence[R], columns: Sequence[Column[R]], key: Callable[[R], str], caption: str) -> bool:
+        """Show these rows; what is picked stays picked while it is shown. True when something picked has gone."""
+        head = [
+            {"heading": c.heading, "numeric": c.numeric, "sort": c.sort, "highest_first": c.highest_first}
+            for c in columns
+        ]
+        if head != self.grid.head:
+            self._lines.clear()
+        lines = [self._line(row, key(row), columns) for row in rows]
+        shown = {line["key"] for line in lines}
+        kept = [each for each in self.grid.picked if each in shown]
+        gone = kept != self.grid.picked
+        with self._drawing.new_options(), self.grid.hold_sync():
+            self.grid.head, self.grid.rows, self.grid.caption, self.grid.picked = head, lines, caption, kept
+        return gone
+
+    def _line(self, row: R, key: str, columns: Sequence[Column[R]]) -> dict[str, Any]:
+        """A row as the grid takes it; one that is the same as before is not laid out anew."""
+        if key not in self._lines or self._lines[key][0] is not row:
+            self._lines[key] = (row, {"key": key, "label": key, "cells": [_cell(c, row) for c in columns]})
+        return self._lines[key][1]
+
+
+def _cell(column: Column[R], row: R) -> str:
+    said = inline_html(column.cell(row))
+    return str(said or ("–" if column.numeric else ""))

@@ -1,0 +1,16 @@
+from .grading import GraderResult as GraderResult
+from .grading import GradingError as GradingError
+from .grading import Means as Means
+from .grading import grade as grade
+from .rules import KINDS as KINDS
+from .rules import doubts as doubts
+from .rules import not_gradable as not_gradable
+from .rules import problems as problems
+from .rules import unfilled as unfilled
+from .starters import starter as starter
+from .templates import Item as Item
+from .templates import Sample as Sample
+from .templates import fill as fill
+from .templates import fill_messages as fill_messages
+from .templates import item_paths as item_paths
+from .templates import sample_of as sample_of
