@@ -24,7 +24,7 @@ sys.modules[spec.name] = module = importlib.util.module_from_spec(spec)
 exec(compile(changed, spec.origin, "exec"), module.__dict__)
 
 import tunebook as tb
-from tunebook.analysis.sweeps.surface import scale_for
+from tunebook.analysis.sweeps.scales import scale_for
 from tunebook.catalogue import load_catalogue
 from tunebook.experiments.sweeps.plan import grid
 from tunebook.widgets.form.fields import grouped, make_fields

@@ -171,15 +171,17 @@ class Setting:
 
     methods: which have it; with others it is not sent. place: where it stands in the request, under `wire`: in its
     `body`, in the object of its `method`, or in the `hyperparameters` of that. group, label, placeholder and advice are
-    the form's; advice names limits of the catalogue as {name}. advised: the limits between which the documentation
-    advises to begin. needed: what is said where a method of `needed_by` has none. swept: a sweep can vary it.
-    log_scaled: swept over factors, so that its effect is even on a log scale (doubling, not adding).
+    the form's; short is the label where there is little room; advice names limits of the catalogue as {name}. advised:
+    the limits between which the documentation advises to begin. needed: what is said where a method of `needed_by` has
+    none. swept: a sweep can vary it. log_scaled: swept over factors, so that its effect is even on a log scale
+    (doubling, not adding).
     """
 
     kind: Kind
     name: str = ""
     group: str = "Hyperparameters"
     label: str = ""
+    short: str = ""
     placeholder: str = "auto"
     advice: str = ""
     methods: tuple[str, ...] = METHODS
@@ -267,15 +269,19 @@ class JobFields:
         File(), "Files", needed_by=REINFORCEMENT, needed="reinforcement needs one. Upload it and give its id."
     )
     n_epochs: int | Auto = _hyperparameter(
-        Number(whole=True, low=1, high=50), advice="Passes over the file. More fit closer, and overfit sooner."
+        Number(whole=True, low=1, high=50),
+        short="epochs",
+        advice="Passes over the file. More fit closer, and overfit sooner.",
     )
     batch_size: int | Auto = _hyperparameter(
         Number(whole=True, low=1, high=256),
+        short="batch",
         advice="Examples a step. Larger suits larger files: fewer, calmer updates.",
         log_scaled=True,
     )
     learning_rate_multiplier: float | Auto = _hyperparameter(
         Number(),
+        short="rate",
         advised=("learning_rate_multiplier_low", "learning_rate_multiplier_high"),
         advice="Try {learning_rate_multiplier_low:g} to {learning_rate_multiplier_high:g}; "
         "smaller can avoid overfitting.",
@@ -390,6 +396,11 @@ def settings() -> Mapping[str, Setting]:
     """The table by name."""
     rows = ((f.name, f.metadata["setting"]) for f in fields(JobFields))
     return {name: replace(row, name=name, label=row.label or name, wire=row.wire or name) for name, row in rows}
+
+
+def short_names() -> Mapping[str, str]:
+    """Setting -> its short name, of those that have one."""
+    return {name: setting.short for name, setting in settings().items() if setting.short}
 
 
 def log_scaled() -> frozenset[str]:

@@ -9,6 +9,7 @@ import pytest
 from sweeps import simulated_run
 
 from tunebook.analysis import Results, Run, compare
+from tunebook.analysis.sweeps.rows import columns_of
 
 
 def a_run(job_id, loss=0.5, *, epochs=2, rate=0.1, batch=8, status="succeeded", results=True, **job):
@@ -116,12 +117,12 @@ def test_nothing_to_compare_is_an_answer_not_an_error():
     assert "no runs" in comparison._repr_html_()
 
 
-def test_seeds_of_one_configuration_share_rank_and_expectation():
+def test_seeds_of_one_configuration_are_ranked_each_by_its_own_loss():
     comparison = compare([a_run("a1", 0.50), a_run("a2", 0.51, seed=2), a_run("b", 0.9, rate=1.0)])
 
-    assert comparison.frame["rank"].tolist() == [1, 1, 2]
-    assert comparison.frame["loss"].iloc[0] == comparison.frame["loss"].iloc[1]
-    assert comparison.winner == "a1"
+    assert comparison.frame["id"].tolist() == ["a1", "a2", "b"]
+    assert comparison.frame["rank"].tolist() == [1, 2, 3]
+    assert comparison.frame["loss"].tolist() == pytest.approx([0.50, 0.51, 0.9], rel=0.02)
 
 
 def test_without_repeated_seeds_the_luck_of_a_seed_is_called_unknown():
@@ -172,10 +173,22 @@ def test_the_table_has_a_caption_and_header_cells():
     assert 'scope="row"' in html
 
 
-def test_the_sentence_counts_configurations_not_seeds():
+def test_the_sentence_tells_this_job_from_what_its_settings_would_give_again():
     runs = [a_run("a1", 0.500), a_run("a2", 0.501, seed=2), a_run("a3", 0.499, seed=3), a_run("b", 0.9, rate=1.0)]
 
-    assert "the other configuration is worse with at least 95 %" in compare(runs).sentence
+    sentence = compare(runs).sentence
+
+    assert "2 of the 3 other jobs cannot be told apart from it" in sentence
+    assert "with other seeds its settings would come first with probability > 99 %" in sentence
+
+
+def test_every_view_shows_one_loss_a_job():
+    comparison = compare([a_run("a", 0.5), a_run("b", 0.52, rate=0.3)])
+
+    shown = comparison.jobs[0]
+
+    assert [column.name for column in columns_of(comparison.jobs) if column.name in ("loss", "observed")] == ["loss"]
+    assert f"validation loss {shown.loss:#.4g} " in comparison.sentence
 
 
 def test_a_result_file_of_several_jobs_is_not_ranked_as_one():

@@ -27,7 +27,8 @@ NAMES = ["n_epochs", "batch_size", "learning_rate_multiplier"]
 
 
 def importance_in(jobs, names):
-    return importance(jobs, names, rank_jobs(jobs.assign(id=range(len(jobs))), names).surface)
+    ranking = rank_jobs(jobs.assign(id=range(len(jobs))), names)
+    return importance(jobs, names, ranking.surface, ranking.measure)
 
 
 def test_the_shares_of_an_additive_loss_come_out_and_what_does_nothing_gets_nothing():
@@ -37,6 +38,26 @@ def test_the_shares_of_an_additive_loss_come_out_and_what_does_nothing_gets_noth
     assert found["n_epochs"] == pytest.approx(0.2, abs=0.06)
     assert found["batch_size"] < 0.05
     assert list(found.index) == ["learning_rate_multiplier", "n_epochs", "batch_size"]
+
+
+def test_a_lost_corner_counts_over_everything_tried_and_less_near_the_best():
+    batches, rates = np.meshgrid([4, 8, 16, 32], [0.1, 0.3, 1.0, 3.0])
+    grid = pd.DataFrame({"batch_size": batches.ravel(), "learning_rate_multiplier": rates.ravel()})
+    y = 0.25 * np.log2(grid["batch_size"] / 4) + 2.0 * (grid["learning_rate_multiplier"] > 2)
+
+    found = importance_in(grid.assign(observed=np.exp(y)), ["batch_size", "learning_rate_multiplier"])
+
+    rate, batch = found.frame.loc["learning_rate_multiplier"], found.frame.loc["batch_size"]
+    assert rate["overall"] > rate["importance"] + 0.02
+    assert batch["overall"] < batch["importance"] - 0.02
+    assert list(found.questions) == ["Importance near the best", "Importance over everything tried"]
+
+
+def test_without_lost_jobs_both_questions_have_one_answer():
+    found = importance_in(sweep(), NAMES)
+
+    assert found.frame["overall"].tolist() == pytest.approx(found.frame["importance"].tolist(), abs=0.01)
+    assert list(found.questions) == ["Importance"]
 
 
 def test_intervals_contain_their_number():

@@ -1,11 +1,12 @@
 """The next jobs: new, allowed, and where the loss is likely to be lower."""
 
+import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import loguniform
 from sweeps import simulated_run
 
-from tunebook.analysis import compare
+from tunebook.analysis import Results, Run, compare
 from tunebook.analysis.sweeps.suggestions import suggest, suggest_from
 from tunebook.errors import RequestError
 
@@ -72,3 +73,40 @@ def test_the_table_escapes_values():
     html = suggest_from(pd.DataFrame(columns=["observed"]), {"kind": ["<script>", "b"]}, 2)._repr_html_()
 
     assert "<script>" not in html
+
+
+def test_nothing_is_suggested_in_the_corner_where_runs_diverged():
+    """The surface falls towards the corner that diverged: without the broken runs it would be the first choice."""
+    held = tried({0.01: 0.9, 0.02: 0.8, 0.05: 0.7, 0.1: 0.6, 0.2: 0.5})
+    lost = pd.DataFrame({"learning_rate_multiplier": [1.0]})
+    space = {"learning_rate_multiplier": [0.3, 0.9, 1.1, 2.0]}
+
+    assert suggest_from(held, space, 4).settings[0]["learning_rate_multiplier"] > 0.3
+    assert [row["learning_rate_multiplier"] for row in suggest_from(held, space, 4, lost=lost)] == [0.3]
+
+
+def test_diverged_runs_of_a_comparison_keep_suggestions_away():
+    def a_run(rate, final):
+        settings = {"n_epochs": 2, "batch_size": 8, "learning_rate_multiplier": rate}
+        return simulated_run(f"rate {rate}", settings, final=final, steps=60)
+
+    broken = a_run(2.0, 0.5)
+    step = broken.results.frame["step"].to_numpy(float)
+    wild = 1.4 + np.where(step < 20, -step / 40, (step - 20) ** 3)
+    frame = pd.DataFrame({"step": step, "train_loss": wild, "valid_loss": wild})
+    runs = [
+        *(a_run(rate, final) for rate, final in ((0.05, 0.9), (0.1, 0.8), (0.2, 0.6))),
+        Run(broken.job, Results.from_frame(frame)),
+    ]
+
+    suggestions = suggest(compare(runs), {"learning_rate_multiplier": [0.3, 1.5, 1.9, 2.5]}, 4)
+
+    assert [row["learning_rate_multiplier"] for row in suggestions] == [0.3]
+
+
+def test_where_every_run_diverged_only_what_lies_far_away_is_suggested():
+    lost = pd.DataFrame({"learning_rate_multiplier": [2.0, 1.0]})
+
+    suggestions = suggest_from(pd.DataFrame(columns=["observed"]), {"learning_rate_multiplier": RATES}, 9, lost=lost)
+
+    assert max(row["learning_rate_multiplier"] for row in suggestions) == 0.1

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel
 
-from tunebook.analysis.sweeps.surface import LEVEL_SD, ROUNDING_SD, Scale, Settings, condition, fit_surface, scale_for
+from tunebook.analysis.sweeps.scales import Scale, scale_for
+from tunebook.analysis.sweeps.surface import LEVEL_SD, ROUNDING_SD, Settings, condition, fit_surface
 
 BOX = (Scale("a", "linear", 0.0, 1.0, (0.0, 1.0)), Scale("b", "linear", 0.0, 1.0, (0.0, 1.0)))
 

@@ -17,7 +17,7 @@ from tunebook.analysis import Results, Run
 
 @dataclass(frozen=True, eq=False)
 class Truth:
-    """Of one run at each of its steps: the loss of the whole validation file without noise (`own`), and the test loss."""
+    """Of one run at each of its steps: the validation loss without noise (`own`), and the test loss."""
 
     steps: np.ndarray
     own: np.ndarray

@@ -73,11 +73,16 @@ def test_each_level_of_the_hyperparameter_has_its_own_colour_marker_and_style(co
     assert len({tuple(line.get_color()) for line in lines}) == 3
 
 
-def test_the_ranking_has_one_row_a_configuration_best_first_with_its_seeds_counted(comparison):
+def test_the_ranking_has_one_row_a_job_best_first_and_says_which_have_seeds(comparison):
     ax = sweeps.plot_ranking(comparison, ax=axes())
     labels = [text.get_text() for text in ax.get_yticklabels()]
 
-    assert [label.split("  ")[0] for label in labels] == ["★ rate 0.1 (2 seeds)", "rate 0.3", "rate 1"]
+    assert [label.split("  ")[0] for label in labels] == [
+        "★ rate 0.1, seed 1",
+        "≈ rate 0.1, seed 1",
+        "rate 0.3",
+        "rate 1",
+    ]
 
 
 def test_a_response_needs_a_hyperparameter_that_was_varied(comparison):
@@ -108,6 +113,14 @@ def test_seeds_of_a_configuration_stand_in_one_column(comparison):
     assert [text.get_text() for text in ax.get_xticklabels()] == ["0.1", "0.3", "1"]
 
 
+def test_two_configurations_make_no_surface():
+    runs = [a_run(f"j{k}", 0.5 + 0.1 * k, k + 1, rate=rate) for k, rate in enumerate([0.1, 1.0])]
+
+    ax = responses.plot_contour(compare(runs), ax=axes())
+
+    assert [text.get_text() for text in ax.texts] == ["2 configurations tried: a surface needs 4"]
+
+
 def test_categories_are_drawn_as_points():
     runs = [a_run(f"j{k}", 0.5 + 0.05 * k, extra) for k, extra in enumerate(["low", "high", "low"])]
     figure = Figure()
@@ -128,14 +141,13 @@ def test_what_a_ranking_says(comparison):
     best = ranking.configurations[0]
 
     assert (ranking.title, ranking.measure, ranking.level) == (
-        "3 configurations; ≈ not told apart from ★, % P(best)",
+        "4 jobs; ≈ not told apart from ★, % P(best)",
         "validation loss (nats per token)",
         0.9,
     )
-    assert best.label.startswith("★ rate 0.1 (2 seeds)  ")
+    assert best.label.startswith("★ rate 0.1, seed 1  ")
     assert best.low < best.value < best.high
-    assert best.observed == (0.5, 0.51)
-    assert [row.standing for row in ranking.configurations] == ["best", "", ""]
+    assert [row.standing for row in ranking.configurations] == ["best", "alike", "", ""]
 
 
 def test_what_a_front_says(comparison):
@@ -144,6 +156,7 @@ def test_what_a_front_says(comparison):
     assert (front.settings, front.cost, front.log) == ("rate 0.1", "trained tokens", False)
     assert [(point.cost, point.standing) for point in front.points] == [
         (1000.0, "front"),
+        (1000.0, "undecided"),
         (1000.0, "dominated"),
         (1000.0, "dominated"),
     ]
@@ -156,7 +169,7 @@ def test_what_parallel_axes_say(comparison):
     assert chart.uprights[0].levels[0] == (0.0, "0.1")
     assert [way.standing for way in chart.ways] == ["best", "alike", "", ""]
     assert chart.ways[0].colour == "#d55e00"
-    assert [round(way.heights[-1], 2) for way in chart.ways] == [0.0, 0.0, 0.31, 1.0]
+    assert [round(way.heights[-1], 2) for way in chart.ways] == [0.0, 0.02, 0.31, 1.0]
 
 
 def test_what_all_curves_on_one_chart_say(comparison):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Priced:
-    """One configuration: its cost, and its expected loss with its interval. standing: front, undecided, dominated."""
+    """One job: its cost, and its loss with its interval. standing: front, undecided, dominated."""
 
     cost: float
     loss: float
@@ -30,10 +30,10 @@ class Priced:
 
 @dataclass(frozen=True)
 class Front:
-    """Configurations by rising cost; the knee by its place and its settings."""
+    """Jobs by rising cost; the knee by its place (None: nothing priced is as good as the best) and its settings."""
 
     points: tuple[Priced, ...]
-    knee: int
+    knee: int | None
     settings: str
     cost: str
     measure: str
@@ -53,8 +53,9 @@ def pareto_chart(comparison: Comparison, *, cost: Cost | None = None) -> Front |
         return None
     columns = ("cost", "loss", "loss_low", "loss_high", "standing")
     points = tuple(Priced(*row) for row in rows[list(columns)].to_numpy().tolist())
-    knee = int(rows["knee"].to_numpy().argmax())
-    settings = settings_of(comparison, comparison.frame.set_index("id").loc[rows["id"].iloc[knee]])
+    knee = int(rows["knee"].to_numpy().argmax()) if rows["knee"].any() else None
+    by_id = comparison.frame.set_index("id")
+    settings = "" if knee is None else settings_of(comparison, by_id.loc[rows["id"].iloc[knee]])
     label = "trained tokens" if cost == "trained_tokens" else "training cost (US dollars)"
     return Front(points, knee, settings, label, measured(comparison))
 
@@ -67,11 +68,11 @@ _STANDINGS = {
 
 
 def plot_pareto(comparison: Comparison, *, cost: Cost | None = None, ax: Axes | None = None) -> Axes:
-    """Expected loss against cost, one point a configuration with its interval.
+    """Loss against cost, one point a job with its interval.
 
     `cost` is "cost_usd" or "trained_tokens"; by default dollars where the price of every ranked job is known.
     Filled squares joined by a line are the front, open circles are dearer and look worse but not surely, crosses
-    are dominated beyond doubt. The ring marks the knee: the cheapest within one standard error of the best.
+    are surely dominated (90 %). The ring marks the knee: the cheapest that cannot be told from the best.
 
     >>> comparison = tb.compare(tb.read_runs("runs"))
     >>> tb.plots.plot_pareto(comparison, cost="trained_tokens").get_xlabel()
@@ -92,7 +93,7 @@ def plot_pareto(comparison: Comparison, *, cost: Cost | None = None, ax: Axes | 
         look: dict[str, Any] = {"fmt": marker, "color": colour, "mfc": face, "markersize": 6.5, "elinewidth": 1}
         ax.errorbar(at, loss, yerr=[below, above], label=label, alpha=0.9, zorder=3, **look)
     _knee(ax, chart)
-    axes.label(ax, chart.cost, chart.measure, f"{len(chart.points)} configurations: what a lower loss costs")
+    axes.label(ax, chart.cost, chart.measure, f"{len(chart.points)} jobs: what a lower loss costs")
     ax.legend(fontsize="small", framealpha=0.6)
     return ax
 
@@ -101,19 +102,21 @@ def _knee(ax: Axes, chart: Front) -> None:
     """The ring around the knee, its words on the side that has room, and the axis of costs."""
     from matplotlib.ticker import StrMethodFormatter
 
-    costs, knee = [point.cost for point in chart.points], chart.points[chart.knee]
-    ring: dict[str, Any] = {"color": palette.FULL, "mfc": "none", "markersize": 15, "mew": 2}
-    ax.plot(knee.cost, knee.loss, "o", label="knee", zorder=4, **ring)
-    to_the_right = knee.cost > (min(costs) + max(costs)) / 2
-    ax.annotate(
-        plain(f"knee: {chart.settings}"),
-        (knee.cost, knee.loss),
-        textcoords="offset points",
-        xytext=(-12 if to_the_right else 12, 10),
-        ha="right" if to_the_right else "left",
-        fontsize="small",
-        color=palette.FULL,
-    )
+    costs = [point.cost for point in chart.points]
+    if chart.knee is not None:
+        knee = chart.points[chart.knee]
+        ring: dict[str, Any] = {"color": palette.FULL, "mfc": "none", "markersize": 15, "mew": 2}
+        ax.plot(knee.cost, knee.loss, "o", label="knee", zorder=4, **ring)
+        to_the_right = knee.cost > (min(costs) + max(costs)) / 2
+        ax.annotate(
+            plain(f"knee: {chart.settings}"),
+            (knee.cost, knee.loss),
+            textcoords="offset points",
+            xytext=(-12 if to_the_right else 12, 10),
+            ha="right" if to_the_right else "left",
+            fontsize="small",
+            color=palette.FULL,
+        )
     if chart.log:
         ax.set_xscale("log")
     dollars = "{x:,.2f}" if max(costs) >= 1 else "{x:.3g}"  # jobs of some cents need more places

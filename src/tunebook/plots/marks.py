@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tunebook import palette, words
+from tunebook.fields import short_names
 from tunebook.plots.chart import Style
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
     from tunebook.analysis.sweeps.comparison import Comparison
 
-_SHORT = {"n_epochs": "epochs", "batch_size": "batch", "learning_rate_multiplier": "rate"}
 _MOST_SETTINGS = 3  # more would not fit beside a chart
 
 
@@ -65,7 +65,7 @@ def settings_of(comparison: Comparison, row: pd.Series) -> str:
     names = [scale.name for scale in group.ranking.surface.scales] if group else []
     if not 0 < len(names) <= _MOST_SETTINGS:
         return name_of(row)
-    return ", ".join(f"{_SHORT.get(name, pretty(name))} {words.setting(row[name])}" for name in names)
+    return ", ".join(f"{short_names().get(name, pretty(name))} {words.setting(row[name])}" for name in names)
 
 
 def level_of(value: Any) -> Any:

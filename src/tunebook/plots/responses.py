@@ -23,10 +23,11 @@ if TYPE_CHECKING:
     from matplotlib.text import Text
 
     from tunebook.analysis.sweeps.comparison import Comparison, Group
-    from tunebook.analysis.sweeps.surface import Scale
+    from tunebook.analysis.sweeps.scales import Scale
 
 # Under this share of the variance two hyperparameters act independently enough to be read one by one.
 _INTERACTING = 0.1
+_FEWEST = 4
 
 
 def plot_importance(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
@@ -63,7 +64,7 @@ def plot_importance(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
 def plot_response(comparison: Comparison, name: str, *, ax: Axes | None = None) -> Axes:
     """The loss along one hyperparameter, the others averaged over what was tried, with a 90 % band.
 
-    Dots are jobs' own values, at other hyperparameters of their own; seeds of one configuration are joined. Raises
+    Dots are jobs, at other hyperparameters of their own; seeds of one configuration are joined. Raises
     KeyError for a hyperparameter that was not varied.
 
     >>> comparison = tb.compare(tb.read_runs("runs"))
@@ -87,13 +88,13 @@ def plot_response(comparison: Comparison, name: str, *, ax: Axes | None = None) 
         ax.plot(across, curve["loss"], color=palette.TRAIN, linewidth=2, label="expected, others averaged (band 90 %)")
         _scaled(ax, scale)
     jobs = ranked_jobs(comparison)
-    for _, seeds in jobs.groupby("rank"):
+    for _, seeds in jobs.groupby(group.ranking.frame["configuration"].to_numpy()):
         at = scale.unit(seeds[name].tolist()) if scale.kind == "category" else seeds[name].to_numpy(float)
-        ax.plot(at, seeds["observed"], "-o", color=palette.VALID, markersize=4.5, mfc="none", alpha=0.8, linewidth=1)
+        ax.plot(at, seeds["loss"], "-o", color=palette.VALID, markersize=4.5, mfc="none", alpha=0.8, linewidth=1)
     ax.plot([], [], "-o", color=palette.VALID, mfc="none", markersize=4.5, label="jobs (seeds joined)")
     best = jobs[jobs["id"] == comparison.winner]
     at = scale.unit(best[name].tolist()) if scale.kind == "category" else best[name].to_numpy(float)
-    ax.plot(at, best["observed"], "*", color=palette.FULL, markersize=13, zorder=5, label="best guess")
+    ax.plot(at, best["loss"], "*", color=palette.FULL, markersize=13, zorder=5, label="best guess")
     axes.label(ax, pretty(name), measured(comparison), _importance_of(comparison, name))
     ax.legend(fontsize="small", framealpha=0.6)
     return ax
@@ -104,7 +105,8 @@ def plot_contour(
 ) -> Axes:
     """The expected loss over two numeric hyperparameters, others averaged; the jobs on it.
 
-    Without names, the pair that interacts most. The title says how much of the variance the two share.
+    Without names, the pair that interacts most. The title says how much of the variance the two share. Under four
+    configurations, two values of each, nothing is drawn.
 
     >>> comparison = tb.compare(tb.read_runs("runs"))
     >>> tb.plots.plot_contour(comparison).get_xlabel()
@@ -115,6 +117,9 @@ def plot_contour(
     pair = (first, second) if first and second else _pair(comparison)
     if group is None or pair is None:
         return axes.say_instead(ax, "fewer than two numeric hyperparameters were varied")
+    if len(group.ranking.surface.points) < _FEWEST:
+        tried = words.plural(len(group.ranking.surface.points), "configuration")
+        return axes.say_instead(ax, f"{tried} tried: a surface needs {_FEWEST}")
     across, up, losses = response_grid(group.ranking, *pair)
     shades = matplotlib.colormaps["viridis"]
     filled = ax.contourf(across.astype(float), up.astype(float), losses, levels=12, cmap=shades)
@@ -185,7 +190,7 @@ def parallel_chart(comparison: Comparison) -> Parallel | None:
     uprights = [Upright(pretty(scale.name), tuple(_levels(scale))) for scale in scales]
     ends = tuple((float(height[place]), words.number(losses[place], 3)) for place in (span.argmin(), span.argmax()))
     uprights.append(Upright(measured(comparison).split(" (")[0], ends))
-    return Parallel(tuple(ways), tuple(uprights), f"{len(jobs)} jobs: settings to expected {comparison.measure}")
+    return Parallel(tuple(ways), tuple(uprights), f"{len(jobs)} jobs: settings to {comparison.measure}")
 
 
 def _levels(scale: Scale) -> Iterable[tuple[float, str]]:
@@ -203,7 +208,7 @@ _WAYS: dict[str, tuple[str, float, str | None, str]] = {
 
 
 def plot_parallel(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
-    """Each job as a line across its hyperparameters to its expected loss; the better, the stronger.
+    """Each job as a line across its hyperparameters to its loss; the better, the stronger.
 
     The winner is drawn thick with stars, what cannot be told from it solid, the rest thin and dotted.
 

@@ -147,12 +147,12 @@ def _in_words(comparison: Comparison, frame: pd.DataFrame) -> str:
     )
 
 
-# ---- configurations and their intervals
+# ---- jobs, configurations and their intervals
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """What to expect of one configuration, with its interval, and the values of its own jobs.
+    """A job, or the average of a configuration over seeds with its `jobs`: loss or reward, and interval.
 
     standing: best, alike (cannot be told from the best), or "".
     """
@@ -161,13 +161,13 @@ class Configuration:
     value: float
     low: float
     high: float
-    observed: Numbers
     standing: str = ""
+    jobs: Numbers = ()
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """Configurations in order, under a title and the names of the axes; `level` is that of the intervals."""
+    """Jobs or configurations in order, under a title and the names of the axes; `level` is that of the intervals."""
 
     configurations: tuple[Configuration, ...]
     title: str
@@ -184,16 +184,16 @@ def ranking_chart(comparison: Comparison, *, most: int = 20) -> Ranking | None:
     frame = ranked_jobs(comparison)
     by_id = frame.set_index("id")
     shown = []
-    for _, jobs in list(frame.groupby("rank", sort=True))[:most]:
-        standing = _standing(comparison, jobs)
+    seeds = group.ranking.frame["seeds"]
+    for job_id, job in zip(by_id.index[:most], by_id.to_dict("records"), strict=False):
+        standing = "best" if job_id == comparison.winner else "alike" if job["indistinguishable"] else ""
         sign = {"best": "★ ", "alike": "≈ "}.get(standing, "")
-        seeds = f" ({len(jobs)} seeds)" if len(jobs) > 1 else ""
-        settings = settings_of(comparison, by_id.loc[jobs["id"].iloc[0]])
-        p_best = words.probability(jobs["p_best"].iloc[0])
-        shown.append(_configuration(f"{sign}{settings}{seeds}  {p_best}", jobs, standing))
-    total = frame["rank"].nunique()
-    counted = f"{len(shown)} of {total}" if total > len(shown) else f"{total}"
-    title = f"{counted} configurations; ≈ not told apart from ★, % P(best)"
+        seed = f", seed {words.setting(job['seed'])}" if seeds[job_id] > 1 and not words.missing(job["seed"]) else ""
+        label = f"{sign}{settings_of(comparison, by_id.loc[job_id])}{seed}  {words.probability(job['p_best'])}"
+        low, high = float(job["loss_low"]), float(job["loss_high"])
+        shown.append(Configuration(label, float(job["loss"]), low, high, standing))
+    counted = f"{len(shown)} of {len(frame)}" if len(frame) > len(shown) else f"{len(frame)}"
+    title = f"{counted} jobs; ≈ not told apart from ★, % P(best)"
     return Ranking(tuple(shown), title, measured(comparison), level=group.ranking.level)
 
 
@@ -202,39 +202,28 @@ def seeds_chart(comparison: Comparison, *, most: int = 16) -> Ranking | None:
     group = comparison.group
     if group is None:
         return None
-    frame = ranked_jobs(comparison)
-    counts = frame.groupby("rank").size()
-    chosen = sorted(counts.sort_values(ascending=False, kind="stable").index[:most])
+    frame = ranked_jobs(comparison).set_index("id")
+    configuration = group.ranking.frame["configuration"]
+    counts = configuration.value_counts(sort=False).reindex(configuration.unique())
+    chosen = counts.sort_values(ascending=False, kind="stable").index[:most]
     names = [scale.name for scale in group.ranking.surface.scales]
     shown = []
-    for rank in chosen:
-        jobs = frame[frame["rank"] == rank]
+    for number in configuration.unique()[np.isin(configuration.unique(), chosen)]:
+        jobs = frame[configuration.loc[frame.index] == number]
         label = "\n".join(words.setting(jobs[name].iloc[0]) for name in names) or "all"
-        shown.append(_configuration(label, jobs, _standing(comparison, jobs)))
+        standing = "best" if comparison.winner in jobs.index else ""
+        value, low, high = numbers(group.ranking.settings.loc[number])
+        shown.append(Configuration(label, value, low, high, standing, numbers(jobs["loss"])))
     known = {"replicates": "measured", "surface": "guessed from the surface", "assumed": "not measured, assumed"}
     noise = f"Seed noise {words.percent(group.ranking.noise_sd, 1)} ({known[group.ranking.noise_source]})"
     across = " / ".join(pretty(name) for name in names) or "one configuration"
     return Ranking(tuple(shown), noise, measured(comparison), across, group.ranking.level)
 
 
-def _standing(comparison: Comparison, jobs: pd.DataFrame) -> str:
-    """The winner's other seeds are marked as alike; the configuration is the best all the same."""
-    if (jobs["id"] == comparison.winner).any():
-        return "best"
-    return "alike" if jobs["indistinguishable"].iloc[0] else ""
-
-
-def _configuration(label: str, jobs: pd.DataFrame, standing: str) -> Configuration:
-    first = jobs.iloc[0]
-    ends = (float(first["loss"]), float(first["loss_low"]), float(first["loss_high"]))
-    return Configuration(label, *ends, numbers(jobs["observed"]), standing)
-
-
 def plot_ranking(comparison: Comparison, *, most: int = 20, ax: Axes | None = None) -> Axes:
-    """What to expect of each configuration with its interval, best on top, and each job's own value.
+    """The loss of each job with its interval, best on top.
 
-    A filled square is the posterior mean of a configuration, open circles are its jobs' own values. The grey band
-    is the winner's interval; configurations that cannot be told from the winner carry ≈. At most `most` rows.
+    The grey band is the winner's interval; jobs that cannot be told from the winner carry ≈. At most `most` rows.
 
     >>> comparison = tb.compare(tb.read_runs("runs"))
     >>> tb.plots.plot_ranking(comparison).get_xlabel()
@@ -244,17 +233,12 @@ def plot_ranking(comparison: Comparison, *, most: int = 20, ax: Axes | None = No
     chart = ranking_chart(comparison, most=most)
     if chart is None:
         return axes.say_instead(ax, "no ranked jobs")
-    expected = f"expected, {words.percent(chart.level)} interval"
-    ax.plot([], [], "-s", color=palette.TRAIN, label=expected)
-    ax.plot([], [], "o", color=palette.NEUTRAL, mfc="none", label="a job's own value")
+    ax.plot([], [], "-s", color=palette.TRAIN, label=f"{words.percent(chart.level)} interval")
     for place, row in enumerate(chart.configurations):
         colour = palette.VALID if row.standing == "best" else palette.TRAIN
         style = "-" if row.standing else ":"
         ax.plot([row.low, row.high], [place, place], style, color=colour, linewidth=2.5, zorder=2)
         ax.plot(row.value, place, "s", color=colour, markersize=7, zorder=3)
-        ax.plot(
-            row.observed, [place] * len(row.observed), "o", color=palette.NEUTRAL, markersize=4.5, mfc="none", zorder=4
-        )
     best = chart.configurations[0]
     ax.axvspan(best.low, best.high, color=palette.NEUTRAL, alpha=0.15, linewidth=0, zorder=0)
     ax.set_yticks(range(len(chart.configurations)), [plain(c.label) for c in chart.configurations], fontsize="small")
@@ -265,10 +249,11 @@ def plot_ranking(comparison: Comparison, *, most: int = 20, ax: Axes | None = No
 
 
 def plot_seeds(comparison: Comparison, *, most: int = 16, ax: Axes | None = None) -> Axes:
-    """Each job's own value beside its seeds': how much of the difference between configurations is luck.
+    """Each job's loss beside its seeds': how much of the difference between configurations is luck.
 
-    One column a configuration, best first. Dots are jobs, joined within a configuration; the bar is what to expect
-    of it. Configurations run once are open dots. At most `most` columns, those with several seeds first chosen.
+    One column a configuration, best first. Dots are jobs, joined within a configuration; the bar is what it gives
+    on average over seeds. Configurations run once are open dots. At most `most` columns, those with several seeds
+    first chosen.
 
     >>> comparison = tb.compare(tb.read_runs("runs"))
     >>> tb.plots.plot_seeds(comparison).get_xlabel()
@@ -279,15 +264,17 @@ def plot_seeds(comparison: Comparison, *, most: int = 16, ax: Axes | None = None
     if chart is None:
         return axes.say_instead(ax, "no ranked jobs")
     ax.plot([], [], "-o", color=palette.TRAIN, label="jobs of one configuration")
-    ax.plot([], [], color=palette.NEUTRAL, linewidth=6, alpha=0.4, label=f"expected, {words.percent(chart.level)}")
+    ax.plot(
+        [], [], color=palette.NEUTRAL, linewidth=6, alpha=0.4, label=f"average over seeds, {words.percent(chart.level)}"
+    )
     for place, column in enumerate(chart.configurations):
         colour = palette.VALID if column.standing == "best" else palette.TRAIN
-        several = len(column.observed) > 1
+        several = len(column.jobs) > 1
         tall = column.high - column.low
         ax.bar(place, tall, bottom=column.low, width=0.6, color=palette.NEUTRAL, alpha=0.25, zorder=1)
         ax.plot([place - 0.3, place + 0.3], [column.value] * 2, color=palette.NEUTRAL, linewidth=1.5, zorder=2)
-        at = [place] * len(column.observed)
-        ax.plot(at, column.observed, "-o", color=colour, mfc=colour if several else "none", zorder=3)
+        at = [place] * len(column.jobs)
+        ax.plot(at, column.jobs, "-o", color=colour, mfc=colour if several else "none", zorder=3)
     ax.set_xticks(range(len(chart.configurations)), [plain(c.label) for c in chart.configurations], fontsize="small")
     axes.label(ax, chart.across, chart.measure, chart.title)
     ax.legend(fontsize="small", framealpha=0.6)

@@ -102,19 +102,24 @@ def _not_yet(evaluation: Evaluation | None) -> str:
 
 def _sureness(comparison: Comparison, jobs: Sequence[ComparedJob], winner: ComparedJob) -> str:
     measure = "validation loss" if comparison.measure == "loss" else "validation reward"
-    expected = f"Its expected {measure} is {aligned(winner.loss)[0]} (90 % interval {winner.interval})"
+    value = f"Its {measure} is {aligned(winner.loss)[0]} ({percent(winner.level)} interval {winner.interval})"
     rivals = [job for job in jobs if job.ranked and job.group == winner.group]
     if len(rivals) == 1:
-        return f"{expected}. It is the only job that can be ranked, so there is nothing to compare it with."
+        return f"{value}. It is the only job that can be ranked, so there is nothing to compare it with."
     p = winner.p_best or 0.0
     same = [job.label for job in rivals if job.standing == "as good"]
     measured = comparison.group is not None and comparison.group.ranking.noise_source == "replicates"
-    clear = p >= CLEAR and not same and measured
+    clear = p >= CLEAR and not same
     how = "clearly the best" if clear else "most likely the best" if p >= EVEN else "the best guess"
-    text = f"{expected}, {how} of {plural(len(rivals), 'job')} (probability {probability(p)})."
+    text = f"{value}, {how} of {plural(len(rivals), 'job')} (probability {probability(p)})."
     if not same:
-        rest = "are worse beyond doubt" if measured else "look worse, as far as that can be told without repeated seeds"
-        return f"{text} All others {rest}."
+        others = "The other is" if len(rivals) == 2 else "Each of the others is"
+        text = f"{text} {others} worse with at least {percent(0.5 + winner.level / 2)} probability."
+        return (
+            text
+            if measured
+            else f"{text} That is of these models; how much of it is the luck of a seed is not measured."
+        )
     return (
         f"{text} {listed(same)} cannot be told apart from it on this evidence; among these, price or speed may decide."
     )
@@ -157,7 +162,10 @@ def _certainty(comparison: Comparison, winner: ComparedJob | None, evaluation: E
         sure = probability(winner.p_best)
         return [*gain, Fact("Probability of being best", sure, f"of {plural(ranked, 'ranked job')}")]
     measure = "validation loss" if comparison.measure == "loss" else "validation reward"
-    return [*gain, Fact(f"Expected {measure}", aligned(winner.loss)[0], f"90 % interval {winner.interval}")]
+    return [
+        *gain,
+        Fact(measure.capitalize(), aligned(winner.loss)[0], f"{percent(winner.level)} interval {winner.interval}"),
+    ]
 
 
 def _spent(comparison: Comparison) -> list[Fact]:
@@ -225,7 +233,9 @@ def _seeds(comparison: Comparison, jobs: Sequence[ComparedJob], winner: Compared
     if ranking is None or len(ranking.frame) < 2 or ranking.noise_source == "replicates":
         return ""
     best = listed([winner.label, *(job.label for job in jobs if job.standing == "as good")])
-    return f"Before a costly decision, train {best} again with 2 or 3 seeds: how much is luck is not measured yet."
+    return (
+        f"Before settling on its settings, train {best} again with 2 or 3 seeds: how much is luck is not measured yet."
+    )
 
 
 def _hosting() -> str:

@@ -7,13 +7,13 @@ from typing import Any
 
 from tunebook import words
 from tunebook.analysis.sweeps.comparison import Comparison
+from tunebook.analysis.sweeps.importance import share_cell
 from tunebook.analysis.sweeps.rows import Column, ComparedJob, columns_of
 from tunebook.experiments.evaluation.record import Evaluation
 from tunebook.report.content import Table
-from tunebook.show import Inline, Share, Span
 
 # What the provenance tells of a job, or another column of the ranking in other words.
-_ELSEWHERE = {"seed", "behind", "observed", "trained_tokens"}
+_ELSEWHERE = {"seed", "behind", "trained_tokens"}
 
 
 def ranking_columns(ranked: Sequence[ComparedJob]) -> tuple[Column, ...]:
@@ -26,24 +26,23 @@ def mattered_table(comparison: Comparison) -> Table | None:
     importance = comparison.importance
     if importance is None or importance.frame.empty:
         return None
-    measure = f"validation {comparison.measure}"
-    rows = [(str(name), *_effect(row, measure)) for name, row in importance.frame.iterrows()]
+    questions = importance.questions
+    rows = [
+        (str(name), *(share_cell(row, columns) for columns in questions.values()), *_effect(row, comparison.measure))
+        for name, row in importance.frame.iterrows()
+    ]
     return Table(
-        ("Hyperparameter", "Importance", "Worst against best value", "Best value tried"),
+        ("Hyperparameter", *questions, "Worst against best value", "Best value, others averaged"),
         rows,
-        f"How much each hyperparameter moved the {measure}. Importance is its share of the differences (0 to 1), "
-        "alone or together with others.",
+        f"How much each hyperparameter moved the validation {comparison.measure}. Importance is its share of the "
+        "differences (0 to 1), alone or together with others.",
         labelled=True,
     )
 
 
-def _effect(row: Any, measure: str) -> tuple[Inline, Inline, Inline]:
-    importance: Inline = Span(str(row["note"] or ""), "muted")
-    if not words.missing(row["importance"]):
-        interval = f"{row['importance']:.2f} ({row['low']:.2f} to {row['high']:.2f})"
-        importance = Share(interval, share=float(row["importance"]))
+def _effect(row: Any, measure: str) -> tuple[str, str]:
     effect = words.percent(row["effect"], 1)
-    return importance, f"{measure} {effect} higher" if effect else "", words.setting(row["best"])
+    return f"validation {measure} {effect} higher" if effect else "", words.setting(row["best"])
 
 
 def left_out_table(jobs: Sequence[ComparedJob]) -> Table:

@@ -57,9 +57,10 @@ class Comparison(Shown):
 
     `frame` has one row a job, ranked ones first: `id`, `suffix`, `model`, the hyperparameters (`n_epochs`,
     `batch_size`, `learning_rate_multiplier` always), `seed`, `status`, `verdict`, `recommended_step`,
-    `checkpoint` (name of the checkpoint's model), `observed` (own loss at that step), `loss`, `loss_low`,
-    `loss_high` (what to expect of the configuration, 90 % interval), `accuracy` (fraction), `rank`, `rank_low`,
-    `rank_high` (among configurations), `p_best`, `behind` (fraction above the winner), `indistinguishable`,
+    `checkpoint` (name of the checkpoint's model), `observed`, `observed_sd` (what its curve shows there, before the
+    others are looked at, and the error of that), `loss`, `loss_low`, `loss_high` (the loss of that checkpoint, 90 %
+    interval: the one that every view shows), `accuracy` (fraction), `rank`, `rank_low`, `rank_high`, `p_best`,
+    `behind` (fraction above the winner), `indistinguishable`,
     `trained_tokens`, `cost_usd` (NaN where no price is known), `group`. For rewards the loss columns hold
     rewards (see `measure`).
 
@@ -463,7 +464,7 @@ def _groups(
                 method=key[3],
                 ids=tuple(ranking.frame.index),
                 ranking=ranking,
-                importance=importance(jobs, hyperparameters, ranking.surface, seed=seed),
+                importance=importance(jobs, hyperparameters, ranking.surface, ranking.measure, seed=seed),
                 sentence=_group_sentence(ranking, frame.set_index("id")),
             )
         )
@@ -525,25 +526,20 @@ def _group_sentence(ranking: Ranking, frame: pd.DataFrame) -> str:
     others = len(ranking.frame) - 1
     if not others:
         return f"Only {who} can be ranked: {measure} {value}."
-    if len(ranking.surface.values) == 1:
-        return f"All {others + 1} jobs share one configuration: only luck sets them apart from {measure} {value}."
-    configuration = ranking.frame["configuration"]
-    alike = configuration[ranking.frame["indistinguishable"]].nunique()
-    if configuration.loc[ranking.winner] in set(configuration[ranking.frame["indistinguishable"]]):
-        alike -= 1  # its own seeds
-    rivals = configuration.nunique() - 1
-    sure = percent(0.5 + ranking.level / 2)
+    alike = int(ranking.frame["indistinguishable"].sum())
+    each = "the other job" if others == 1 else f"each of the {others} other jobs"
     rest = (
-        f"{_each(rivals)} is worse with at least {sure} probability"
-        if not alike
-        else f"{alike} of the {rivals} other configurations cannot be told apart from it"
+        f"{alike} of the {plural(others, 'other job')} cannot be told apart from it"
+        if alike
+        else f"{each} is worse with at least {percent(0.5 + ranking.level / 2)} probability"
     )
-    chance = probability(ranking.frame["p_best"].iloc[0])
-    return f"{who} is the best guess: {measure} {value}, best with probability {chance}; {rest}."
-
-
-def _each(rivals: int) -> str:
-    return "the other configuration" if rivals == 1 else f"each of the {rivals} other configurations"
+    luck = (
+        "all have the same settings, so only the luck of their seeds sets them apart"
+        if np.isnan(ranking.again)
+        else f"with other seeds its settings would come first with probability {probability(ranking.again)}"
+    )
+    chance = probability(best["p_best"])
+    return f"{who} is the best guess: {measure} {value}, best with probability {chance}; {rest}; {luck}."
 
 
 def _sentence(groups: tuple[Group, ...], left_out: Mapping[str, str], total: int) -> str:

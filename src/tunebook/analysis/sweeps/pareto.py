@@ -21,48 +21,25 @@ def cost_known(comparison: Comparison) -> Cost:
 
 
 def pareto(comparison: Comparison, *, cost: Cost | None = None, level: float = 0.9) -> pd.DataFrame:
-    """One row a configuration of the main group with a known cost, cheapest first.
+    """One row a job of the main group with a known cost, cheapest first.
 
     `cost` is "cost_usd" or "trained_tokens"; by default dollars where the price of every ranked job is known.
-    Columns: `id` (its first job), `cost` (mean over its jobs), `loss`, `loss_low`, `loss_high`, `rank`, `standing` and
-    `knee`. `standing` is "front" (nothing cheaper has a lower expected loss), "dominated" (something no dearer is
-    better with probability `level`) or "undecided" (something no dearer looks better, but not surely). `knee` marks
-    the cheapest configuration whose expected loss is within one standard error of the best. Rewards stand in the
-    loss columns where the comparison is of rewards.
+    Columns: `id`, `cost`, `loss`, `loss_low`, `loss_high`, `rank`, `standing` and `knee`. `standing` is "front"
+    (nothing cheaper has a lower loss), "dominated" (something no dearer is better with probability `level`) or
+    "undecided" (something no dearer looks better, but not surely). `knee` marks the cheapest job that cannot be told
+    from the best (`Ranking.indistinguishable`). Rewards stand in the loss columns where the comparison is of rewards.
     """
-    group = comparison.group
-    empty = pd.DataFrame(columns=["id", "cost", "loss", "loss_low", "loss_high", "rank", "standing", "knee"])
+    group, columns = comparison.group, ["id", "cost", "loss", "loss_low", "loss_high", "rank", "standing", "knee"]
     if group is None:
-        return empty
+        return pd.DataFrame(columns=columns)
     cost = cost or cost_known(comparison)
-    ranking = group.ranking
-    jobs = comparison.frame.set_index("id").loc[list(group.ids)]
-    jobs = jobs.assign(configuration=ranking.frame["configuration"], cost=jobs[cost].astype(float))
-    rows = (
-        jobs.reset_index()
-        .groupby("configuration", sort=False)
-        .agg(
-            id=("id", "first"),
-            cost=("cost", "mean"),
-            loss=("loss", "first"),
-            loss_low=("loss_low", "first"),
-            loss_high=("loss_high", "first"),
-            rank=("rank", "first"),
-        )
-        .dropna(subset="cost")
-        .reset_index()
-        .sort_values(["cost", "rank"], kind="stable")
-    )
-    if rows.empty:
-        return empty
-    draws = ranking.draws[:, rows["configuration"].to_numpy(int)]
-    rows["standing"] = _standings(rows["cost"].to_numpy(float), rows["rank"].to_numpy(int), draws, level)
-    best = int(rows["rank"].to_numpy(int).argmin())
-    behind = draws - draws[:, [best]]
-    within = behind.mean(0) <= behind.std(0)
-    within[best] = True
-    rows["knee"] = np.arange(len(rows)) == int(within.argmax())
-    return rows.drop(columns="configuration").reset_index(drop=True)
+    jobs = comparison.frame[comparison.frame["group"] == group.label]
+    rows = jobs.assign(cost=jobs[cost].astype(float)).dropna(subset="cost").sort_values(["cost", "rank"], kind="stable")
+    ranks = rows["rank"].to_numpy(int)
+    standing = _standings(rows["cost"].to_numpy(float), ranks, group.ranking.draws[:, ranks - 1], level)
+    alike = (rows["indistinguishable"] | (rows["id"] == group.winner)).to_numpy(bool)
+    knee = alike & (alike.cumsum() == 1)
+    return rows.assign(standing=standing, knee=knee)[columns].reset_index(drop=True)
 
 
 def _standings(costs: np.ndarray, ranks: np.ndarray, draws: np.ndarray, level: float) -> list[str]:

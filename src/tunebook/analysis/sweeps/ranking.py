@@ -1,8 +1,10 @@
-"""Which configuration is best, and how sure that is: ranking by posterior draws instead of by luckiest value.
+"""Which job is best, and how sure that is: ranking by posterior draws instead of by luckiest value.
 
-What is ranked is a *configuration*: the loss to expect when it is trained again with another seed, on the same
-validation file. A job's own value is that plus the luck of its seed; the lowest of many values is mostly luck
-(the winner's curse), so reported losses are posterior means, which borrow from replicates and neighbours.
+What is ranked is a *job*: the loss that its checkpoint gives, without the error of having measured it. The luck of its
+seed is part of that, for the checkpoint keeps it. The lowest of many values is partly error of measurement (the
+winner's curse), so reported losses are posterior means: a job that was measured well speaks for itself, one that was
+not leans on its seeds and on neighbouring configurations. What a configuration would give with another seed is a
+second question, answered by `again`.
 
 Frames in, frozen records out. Lower is better; see `Measure` for rewards.
 """
@@ -16,7 +18,9 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from tunebook.analysis.sweeps.surface import NOISE_PRIOR, Array, Scale, Surface, fit_surface, scale_for
+from tunebook.analysis.sweeps.scales import Array, Scale, scale_for
+from tunebook.analysis.sweeps.score import WHOLE_ERROR
+from tunebook.analysis.sweeps.surface import NOISE_PRIOR, Surface, fit_surface
 from tunebook.words import percent
 
 NoiseSource = Literal["replicates", "surface", "assumed"]
@@ -44,10 +48,14 @@ class Measure:
         beyond = y - self.best - LOST
         return np.where(beyond > 0, self.best + LOST * (1 + np.log1p(np.maximum(beyond, 0) / LOST)), y)
 
+    def plain(self, y: Array) -> Array:
+        """Modelled y -> log loss, or minus the reward: what was compressed is stretched again."""
+        beyond = (np.asarray(y, float) - self.best) / LOST - 1
+        return np.where(beyond > 0, self.best + LOST + LOST * np.expm1(np.clip(beyond, 0, 50)), y)
+
     def own(self, y: Array) -> Array:
         """The inverse of `model`: modelled y -> loss or reward."""
-        beyond = (np.asarray(y, float) - self.best) / LOST - 1
-        plain = np.where(beyond > 0, self.best + LOST + LOST * np.expm1(np.clip(beyond, 0, 50)), y)
+        plain = self.plain(y)
         return np.exp(np.minimum(plain, 700.0)) if self.name == "loss" else -plain
 
     @classmethod
@@ -58,16 +66,19 @@ class Measure:
 
 @dataclass(frozen=True)
 class Ranking:
-    """Jobs of one comparable group, ranked by what to expect of their configurations.
+    """Jobs of one comparable group, ranked by what their checkpoints give.
 
     `frame` has one row a job, index = id: `configuration` (number), `seeds` (jobs of that configuration),
     `observed`, `loss`, `loss_low`, `loss_high` (posterior mean and interval, in the measure's own unit),
-    `rank`, `rank_low`, `rank_high` (among configurations, 1 = best), `p_best`, `behind` (fraction of loss above
-    the winner; for a reward the plain difference), `behind_low`, `behind_high`, `indistinguishable`.
-    `winner` is the job of the best configuration with the lowest own value. `noise_sd` is the sd of one job's
-    log loss around its configuration and `noise_source` says how it is known: "replicates" (measured), "surface"
-    (scatter around a smooth surface), "assumed" (prior only: it is *not* known). Differences under `resolution`
-    (2 `noise_sd`, a fraction) between two single jobs cannot be judged.
+    `rank`, `rank_low`, `rank_high` (1 = best), `p_best`, `behind` (fraction of loss above the winner; for a reward the
+    plain difference), `behind_low`, `behind_high`, `indistinguishable`. `again` is the probability that the winner's
+    configuration has the lowest expected loss of all when each is trained again (NaN where there is only one).
+    `noise_sd` is the sd of one job's log loss around its configuration and `noise_source` says how it is known:
+    "replicates" (measured), "surface" (scatter around a smooth surface), "assumed" (prior only: it is *not* known).
+    `measured_sd` is the median error of one job's own log loss. Differences under `resolution` (twice the two together,
+    a fraction) between configurations that were run once cannot be judged. `draws` has a column for each job, in the
+    order of `frame`. `settings` has one row a configuration (index: its number): `loss`, `low`, `high`, what it gives
+    on average over seeds.
     """
 
     frame: pd.DataFrame
@@ -76,10 +87,13 @@ class Ranking:
     measure: Measure
     noise_sd: float
     noise_source: NoiseSource
+    measured_sd: float
     resolution: float
+    again: float
     hyperparameters: tuple[str, ...]
     surface: Surface = field(repr=False)
     draws: Array = field(repr=False)
+    settings: pd.DataFrame = field(repr=False)
 
     @property
     def indistinguishable(self) -> tuple[str, ...]:
@@ -102,11 +116,11 @@ def rank_jobs(
 ) -> Ranking:
     """Rank `jobs` (one row a job: `id`, `observed`, optional `observed_sd`, and the hyperparameter columns).
 
-    `observed` is the job's loss at its recommended checkpoint (positive) or its reward; `observed_sd` the sd of
-    its logarithm from evaluating on too few rows, 0 where the whole validation file was used. Intervals cover
-    `level`. `noise_sd` replaces the prior median of the seed noise (a fraction; default 1.8 %, see
-    `surface.NOISE_PRIOR`) when other sweeps have shown it. Raises ValueError for an empty frame or values that
-    are not finite.
+    `observed` is the job's loss at its recommended checkpoint (positive) or its reward; `observed_sd` the sd of its
+    logarithm from having been measured (see `score.RunScore`; where it is not told, that of one measurement on the
+    whole validation file). Intervals cover `level`. `noise_sd` replaces the prior median of the seed noise (a fraction;
+    default 1.8 %, see `surface.NOISE_PRIOR`) when other sweeps have shown it. Raises ValueError for an empty frame or
+    values that are not finite.
     """
     jobs = jobs.reset_index(drop=True)
     values = jobs["observed"].to_numpy(float)
@@ -122,7 +136,7 @@ def rank_jobs(
     counts = np.bincount(member).astype(float)
     means = np.bincount(member, y) / counts
     within = (float(((y - means[member]) ** 2).sum()), len(y) - len(counts))
-    own_sd = jobs["observed_sd"].fillna(0.0).to_numpy(float) if "observed_sd" in jobs else np.zeros(len(y))
+    own_sd = jobs.get("observed_sd", pd.Series(np.nan, jobs.index)).fillna(WHOLE_ERROR).to_numpy(float)
     known = np.bincount(member, own_sd**2) / counts
     surface = fit_surface(
         scales,
@@ -134,35 +148,51 @@ def rank_jobs(
         seed=seed,
         priors=None if noise_sd is None else {"noise": (noise_sd, 0.3)},
     )
-    spread = surface.noise_sd
-    draws = _jobs(surface, y, own_sd**2, member, n_draws if len(y) <= 200 else n_draws // 4, seed)
-    table = _table(draws.mean(0), draws, yardstick, level)
+    theta = surface.draw(n_draws if len(y) <= 200 else n_draws // 4, np.random.default_rng([seed, 1]))
+    draws = _jobs(surface, theta[:, member], y, own_sd**2, seed)
     frame = pd.concat(
-        [jobs[["id", "observed"]], pd.DataFrame({"configuration": member, "seeds": counts[member].astype(int)}), table],
+        [
+            jobs[["id", "observed"]],
+            pd.DataFrame({"configuration": member, "seeds": counts[member].astype(int)}),
+            _table(draws, yardstick, level),
+        ],
         axis=1,
-    )
-    better_first = frame["observed"] if measure == "loss" else -frame["observed"]
-    frame = frame.assign(_own=better_first).sort_values(["rank", "_own", "id"], kind="stable").drop(columns="_own")
-    frame = frame.set_index("id")
+    ).set_index("id")
+    order = frame["rank"].to_numpy().argsort()
+    frame = frame.iloc[order]
     winner = str(frame.index[0])
     frame.loc[winner, "indistinguishable"] = False
-    source = _noise_source(surface, within[1] if noise_sd is None else 0)
-    return Ranking(frame, winner, level, yardstick, spread, source, float(np.expm1(2 * spread)), names, surface, draws)
+    again = (theta.argmin(axis=1) == member[order[0]]).mean() if theta.shape[1] > 1 else np.nan
+    measured = float(np.median(own_sd))
+    return Ranking(
+        frame,
+        winner,
+        level,
+        yardstick,
+        surface.noise_sd,
+        _noise_source(surface, within[1] if noise_sd is None else 0),
+        measured,
+        float(np.expm1(2 * np.hypot(surface.noise_sd, measured))),
+        float(again),
+        names,
+        surface,
+        draws[:, order],
+        _summary(theta, yardstick, level),
+    )
 
 
-def _jobs(surface: Surface, y: Array, variance: Array, member: Any, n: int, seed: int) -> Array:
-    """`n` draws of what each job's checkpoint truly gives (n x jobs, on the modelled scale).
+def _jobs(surface: Surface, theta: Array, y: Array, variance: Array, seed: int) -> Array:
+    """Draws (n x jobs) of what each job's checkpoint gives, on the modelled scale.
 
-    A job is its configuration's value and the luck of its seed, measured with `variance`: what was measured well
-    speaks for itself, what was not leans on its configuration.
+    `theta` are draws of the jobs' configurations, `y` what was measured, with error `variance`. A job is its
+    configuration and the luck of its seed: between the two, each weighs by how well it is known.
     """
-    theta = surface.draw(n, np.random.default_rng([seed, 1]))[:, member]
-    per = -(-n // len(surface.settings))
-    luck = np.repeat(surface.settings.noise, per)[:n, None] ** 2
+    per = -(-len(theta) // len(surface.settings))
+    luck = np.repeat(surface.settings.noise, per)[: len(theta), None] ** 2
     trust = luck / (luck + variance)
     z = np.random.default_rng([seed, 8]).standard_normal(theta.shape)
-    reach = ALLOWED * np.sqrt(variance)
     # Others may move a job's value by the error of its own, not beyond: its own curve has been measured.
+    reach = ALLOWED * np.sqrt(variance)
     return np.clip(theta + trust * (y - theta) + np.sqrt(trust * variance) * z, y - reach, y + reach)
 
 
@@ -185,10 +215,9 @@ def configurations(jobs: pd.DataFrame, hyperparameters: Sequence[str]) -> tuple[
     return varied, points, member.reshape(-1)
 
 
-def _table(center: Array, draws: Array, measure: Measure, level: float) -> pd.DataFrame:
-    """One row a configuration: the posterior summaries of `Ranking.frame`."""
-    tail = (1 - level) / 2
-    low, high = np.quantile(draws, [tail, 1 - tail], axis=0)
+def _table(draws: Array, measure: Measure, level: float) -> pd.DataFrame:
+    """One row a job: the posterior summaries of `Ranking.frame`."""
+    tail, center = (1 - level) / 2, draws.mean(0)
     best = int(np.argmin(center))
     own = measure.own(draws)
     reference = own[:, [best]]
@@ -196,12 +225,12 @@ def _table(center: Array, draws: Array, measure: Measure, level: float) -> pd.Da
     behind_low, behind_high = np.quantile(behind, [tail, 1 - tail], axis=0)
     places = draws.argsort(axis=1).argsort(axis=1) + 1
     rank_low, rank_high = np.quantile(places, [tail, 1 - tail], axis=0, method="nearest")
-    ends = np.sort(np.stack([measure.own(low), measure.own(high)]), axis=0)
+    expected = _summary(draws, measure, level)
     return pd.DataFrame(
         {
-            "loss": measure.own(center),
-            "loss_low": ends[0],
-            "loss_high": ends[1],
+            "loss": expected["loss"],
+            "loss_low": expected["low"],
+            "loss_high": expected["high"],
             "rank": center.argsort(kind="stable").argsort(kind="stable") + 1,
             "rank_low": rank_low.astype(int),
             "rank_high": rank_high.astype(int),
@@ -214,25 +243,33 @@ def _table(center: Array, draws: Array, measure: Measure, level: float) -> pd.Da
     )
 
 
+def _summary(draws: Array, measure: Measure, level: float) -> pd.DataFrame:
+    """`loss` (mean on the modelled scale), `low` and `high` of each column of the draws, in the measure's own unit."""
+    tail = (1 - level) / 2
+    ends = np.sort(measure.own(np.quantile(draws, [tail, 1 - tail], axis=0)), axis=0)
+    center = np.clip(measure.own(draws.mean(0)), *ends)
+    return pd.DataFrame({"loss": center, "low": ends[0], "high": ends[1]})
+
+
 def noise_sentence(ranking: Ranking) -> str:
     """What is known of the luck of a seed, and which differences it hides; one sentence."""
-    share, limit = percent(ranking.noise_sd, 1), percent(ranking.resolution, 1)
     if len(ranking.frame) == 1:
         return "One job alone says nothing of the luck of its seed."
+    measured = f"; its loss is measured to within {percent(ranking.measured_sd, 1)}" if ranking.measured_sd else ""
+    told = f"{measured}. Differences below {percent(ranking.resolution, 1)} between settings that were run once"
+    share = percent(ranking.noise_sd, 1)
     if ranking.noise_source == "replicates":
         return (
-            f"By the luck of its seed a job lands about {share} (sd, measured on repeated seeds) from its "
-            f"configuration: differences below {limit} between two single jobs cannot be judged."
+            f"With another seed a job lands about {share} (sd, measured on repeated seeds) from what its settings give "
+            f"on average{told} cannot be judged."
         )
     repeat = "run 2-3 seeds of the best 2-3 configurations to measure it"
     if ranking.noise_source == "surface":
         return (
-            f"No configuration was run with enough seeds, so the luck of a seed is only guessed from the scatter "
-            f"around a smooth surface ({share}): differences below {limit} cannot be judged; {repeat}."
+            f"No settings were run with enough seeds, so the luck of a seed is only guessed from the scatter around a "
+            f"smooth surface (sd {share}){told} cannot be judged; {repeat}."
         )
     return (
-        f"No configuration was run with enough seeds and the jobs are too few to guess the luck of a seed; it is "
-        f"unknown. Were it the usual {percent(NOISE_PRIOR[0], 0)}, differences below "
-        f"{percent(np.expm1(2 * NOISE_PRIOR[0]), 0)} "
-        f"could not be judged; {repeat}."
+        f"No settings were run with enough seeds and the jobs are too few to guess the luck of a seed: it is unknown. "
+        f"Were it the usual {percent(NOISE_PRIOR[0], 0)}{told.replace('. D', ', d')} could not be judged; {repeat}."
     )

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from tunebook.analysis.sweeps.ranking import Ranking
-from tunebook.analysis.sweeps.surface import Array, Scale
+from tunebook.analysis.sweeps.scales import Array, Scale
 
 # Tried configurations the others are averaged over: more change the curve by less than its band.
 MOST_BACKGROUND = 12

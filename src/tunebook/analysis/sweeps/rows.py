@@ -81,7 +81,7 @@ class ComparedJob:
 
     @property
     def interval(self) -> str:
-        """The interval of the expected loss or reward, with the decimals of the value itself."""
+        """The interval of the loss or reward, with the decimals of the value itself."""
         _, low, high = words.aligned(self.loss, self.loss_low, self.loss_high)
         return words.between(low, high)
 
@@ -169,12 +169,11 @@ WHO: tuple[Column[ComparedJob], ...] = (
 # The hyperparameters that differ stand between these and the columns above.
 COLUMNS: tuple[Column[ComparedJob], ...] = (
     Column("seed", "Seed", lambda job: words.setting(job.seed), sort="seed"),
-    Column("loss", "{measure}", lambda job: words.aligned(job.loss)[0], sort="expected"),
+    Column("loss", "{measure}", lambda job: words.aligned(job.loss)[0], sort="{measure}"),
     Column("loss_low", "{level} interval", lambda job: job.interval),
     Column("behind", "Behind best", lambda job: job.distance),
     Column("p_best", "P(best)", _chance_cell, sort="chance to be best", highest_first=True),
     Column("step", "Step to use", _step_cell),
-    Column("observed", "Own value", lambda job: words.number(job.observed), sort="own value"),
     Column(
         "accuracy", "Token accuracy", lambda job: words.percent(job.accuracy, 1), sort="accuracy", highest_first=True
     ),
@@ -264,7 +263,8 @@ def _of(column: Column[ComparedJob], jobs: Sequence[ComparedJob]) -> Column[Comp
     return replace(
         column,
         heading=column.heading.format(measure=measure.capitalize(), level=level),
-        highest_first=column.highest_first or (measure == "reward" and column.name in ("loss", "observed")),
+        sort=column.sort.format(measure=measure),
+        highest_first=column.highest_first or (measure == "reward" and column.name == "loss"),
     )
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from tunebook.analysis.curves.diagnosis import Diagnosis
 from tunebook.analysis.run import Run
-from tunebook.analysis.sweeps.surface import Array
+from tunebook.analysis.sweeps.scales import Array
 
 # A loss that a file rounds to nought still has a logarithm.
 SMALLEST_LOSS = 1e-5
@@ -28,7 +28,7 @@ class RunScore:
     """One job's value at its recommended checkpoint.
 
     `value` is the loss (or, for `measure` "reward", the reward) and `sd` the sd of its logarithm (of the reward
-    itself) from having been measured on part of the validation file; `source` is the column it comes from.
+    itself) from having been measured; `source` is the column it comes from.
     """
 
     value: float
@@ -42,9 +42,10 @@ class RunScore:
 def score_run(run: Run, diagnosis: Diagnosis) -> RunScore | None:
     """The run's value at the checkpoint the diagnosis recommends; None when nothing was measured on validation rows.
 
-    The loss on the whole validation file if it was measured at that step (or within 5 % of the job's steps), else the
-    smoothed curve of the batches with its error; where that is less sure than three measurements are, their mean.
-    Never outside what was measured. Rewards of reinforcement runs are taken as they are: more is better.
+    The smoothed curve there with its error and what a checkpoint lies off it; where that is less sure than three
+    measurements are, their median. Beside a curve of batches the loss of the whole validation file, if it was measured
+    at that step (or within 5 % of the job's steps). Never outside what was measured. Rewards of reinforcement runs are
+    taken as they are: more is better.
     """
     if run.results is None:
         return None
@@ -62,7 +63,7 @@ def score_run(run: Run, diagnosis: Diagnosis) -> RunScore | None:
     if source in names and not (there and source == names[1]):
         found = _curve_at(diagnosis, table, step, measure)
     if found is None and whole is not None:
-        found, source = (*whole, WHOLE_ERROR), names[0]
+        found, source = (*whole, WHOLE_ERROR * (abs(whole[1]) if reward else 1.0)), names[0]
     if found is None:
         found, source = _last_batches(table, names[1], measure), names[1]
     if found is None:

@@ -16,7 +16,8 @@ import pandas as pd
 from scipy.special import ndtr
 
 from tunebook.analysis.sweeps.ranking import Measure
-from tunebook.analysis.sweeps.surface import Array, Scale, Surface, condition, fit_surface, scale_for
+from tunebook.analysis.sweeps.scales import Array, Scale, scale_for, squares
+from tunebook.analysis.sweeps.surface import Surface, condition, fit_surface
 from tunebook.errors import RequestError
 from tunebook.show import Card, Share, Shown, Table, Text
 from tunebook.words import aligned, between, probability, setting
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 # More combinations than this are sampled: the surface is smooth, so neighbours say the same.
 MOST_CANDIDATES = 2000
+# Where every run diverged, nothing within this share of the space's width of one is suggested.
+NEAR_LOST = 0.35
 
 
 @dataclass(frozen=True)
@@ -71,20 +74,22 @@ def suggest(comparison: Comparison, space: Mapping[str, Any], n: int = 3, *, see
     """The next `n` settings worth a job, from `space` (`{name: [values]}` or scipy.stats distributions).
 
     Learns from the ranked jobs of the comparison's largest group; what those varied and `space` does not name stays
-    at the winner's value. With no ranked job it spreads the first jobs over the space. Settings that were run already
-    are not suggested again. Raises RequestError for an empty space.
+    at the winner's value. Nothing is suggested nearer to a run that diverged than to one that held. With no ranked job
+    it spreads the first jobs over the space. Settings that were run already are not suggested again. Raises
+    RequestError for an empty space.
 
     >>> comparison = tb.compare(tb.read_runs("runs"))
     >>> tb.suggest(comparison, {"n_epochs": [2, 3, 4], "learning_rate_multiplier": [0.05, 0.1, 0.2]}, n=2)
     Suggestions(2: n_epochs ..., learning_rate_multiplier ...; n_epochs ..., learning_rate_multiplier ...)
     """
-    group = comparison.group
+    group, frame = comparison.group, comparison.frame
+    lost = frame[frame["verdict"] == "diverged"] if len(frame) else None
     if group is None:
-        return suggest_from(pd.DataFrame(columns=["observed"]), space, n, seed=seed)
-    jobs = comparison.frame[comparison.frame["group"] == group.label]
+        return suggest_from(pd.DataFrame(columns=["observed"]), space, n, lost=lost, seed=seed)
+    jobs = frame[frame["group"] == group.label]
     varied = [scale.name for scale in group.ranking.surface.scales if scale.name not in space]
     kept = {name: jobs[name].iloc[0] for name in varied}
-    return suggest_from(jobs, space, n, kept=kept, measure=comparison.measure, seed=seed)
+    return suggest_from(jobs, space, n, kept=kept, lost=lost, measure=comparison.measure, seed=seed)
 
 
 def suggest_from(
@@ -93,20 +98,31 @@ def suggest_from(
     n: int = 3,
     *,
     kept: Mapping[str, Any] | None = None,
+    lost: pd.DataFrame | None = None,
     measure: Literal["loss", "reward"] = "loss",
     seed: int = 0,
 ) -> Suggestions:
     """`suggest` from a frame: one row a job, `observed` (and `observed_sd`), a column a hyperparameter.
 
-    `kept` (name -> value) is added to every suggestion.
+    `kept` (name -> value) is added to every suggestion. `lost` are jobs that diverged, with the same columns: what lies
+    nearer to one of them than to a job that held is not suggested.
     """
     rng = np.random.default_rng([seed, 7])
     candidates = _candidates(space, rng)
     candidates = [{**row, **(kept or {})} for row in candidates]
     names = [*space, *(kept or {})]
-    known = jobs[jobs[names].notna().all(axis=1)] if len(jobs) and set(names) <= set(jobs.columns) else jobs.iloc[:0]
-    scales = [scale_for(name, [*known.get(name, ()), *(row[name] for row in candidates)]) for name in names]
+    known, lost = _told(jobs, names), _told(jobs.iloc[:0] if lost is None else lost, names)
+    scales = [
+        scale_for(name, [*known.get(name, ()), *lost.get(name, ()), *(row[name] for row in candidates)])
+        for name in names
+    ]
     points = _places(candidates, scales)
+    if known.empty and len(lost):
+        safe = _away(points, _places(lost.to_dict("records"), scales), scales) > NEAR_LOST**2
+        candidates = [row for row, fine in zip(candidates, safe, strict=True) if fine]
+        points = points[safe]
+    if known.empty and not candidates:
+        return Suggestions((), pd.DataFrame(columns=names), ("Every run diverged, and the space lies near them.",))
     if known.empty:
         chosen = _spread(points, n, _at_center(scales))
         frame = pd.DataFrame([candidates[place] for place in chosen], columns=names)
@@ -115,9 +131,13 @@ def suggest_from(
             tuple(candidates[p] for p in chosen), unknown, ("No job has been ranked: these spread out.",)
         )
     tried = _places(known.to_dict("records"), scales)
-    open_to = ~(np.abs(points[:, None, :] - tried[None]).max(axis=2) < 1e-9).any(axis=1)
+    open_to = _away(points, tried, scales) > 1e-18
     if not open_to.any():
         return Suggestions((), pd.DataFrame(columns=names), ("Every setting of the space has been run.",))
+    if len(lost):
+        open_to &= _away(points, tried, scales) < _away(points, _places(lost.to_dict("records"), scales), scales)
+    if not open_to.any():
+        return Suggestions((), pd.DataFrame(columns=names), ("What has not been run lies where runs diverged.",))
     candidates = [row for row, fresh in zip(candidates, open_to, strict=True) if fresh]
     yardstick = Measure.of(measure, known["observed"].to_numpy(float))
     frame = _most_promising(candidates, points[open_to], n, yardstick, *_fit(known, tried, scales, yardstick, seed))
@@ -174,6 +194,16 @@ def _drawn(values: Any, allowed: list[Any] | None, rng: np.random.Generator) -> 
 
 def _places(rows: Sequence[Mapping[Any, Any]], scales: Sequence[Scale]) -> Array:
     return np.column_stack([scale.unit([row[scale.name] for row in rows]) for scale in scales])
+
+
+def _told(jobs: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """The jobs of which every one of the settings is known."""
+    return jobs[jobs[list(names)].notna().all(axis=1)] if set(names) <= set(jobs.columns) else jobs.iloc[:0]
+
+
+def _away(points: Array, others: Array, scales: Sequence[Scale]) -> Array:
+    """Squared distance of each point to the nearest of the others."""
+    return squares(points, others, scales).sum(0).min(1)
 
 
 def _at_center(scales: Sequence[Scale]) -> Array:

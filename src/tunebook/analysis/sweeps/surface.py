@@ -23,16 +23,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 from scipy.stats import qmc
 
-from tunebook.fields import log_scaled
-
-Array = NDArray[np.floating[Any]]
-
-# Swept over factors, so their effect is even on a log scale (doubling, not adding).
-LOG_SCALED = log_scaled() | {"learning_rate"}
-# A positive number that spans this factor within a sweep was chosen by factors.
-LOG_FACTOR = 8.0
-# A span below this fraction of the values is that of their rounding: no box can be made of it.
-ROUNDING = 1e-9
+from tunebook.analysis.sweeps.scales import Array, Scale, squares
 
 # Log-normal priors (median, sd of the log). Unit box for lengths; log loss for the rest.
 LENGTH_PRIOR = (1.2, 0.9)  # 95 %: 0.2-7 box widths; beyond about 3 the hyperparameter does nothing
@@ -44,63 +35,6 @@ LEVEL_SD = 0.5  # around the mean of what was seen: as good as unknown
 ROUNDING_SD = 1e-4  # result files round; it also keeps the matrices well conditioned
 
 MOST_CONFIGURATIONS = 80  # settings are learned on at most this many configurations (cost grows with the cube)
-
-
-@dataclass(frozen=True)
-class Scale:
-    """How one hyperparameter maps to the unit interval.
-
-    `kind` is "linear", "log" or "category"; `low` and `high` are in the hyperparameter's own unit; `levels` are
-    the distinct values tried, sorted (for a category: the codes are the positions).
-    """
-
-    name: str
-    kind: str
-    low: float
-    high: float
-    levels: tuple[Any, ...]
-
-    @property
-    def varied(self) -> bool:
-        return len(self.levels) > 1
-
-    def unit(self, values: Sequence[Any] | NDArray[Any]) -> Array:
-        """Values in the hyperparameter's own unit -> position in the box (0 and 1 are the tried extremes)."""
-        if self.kind == "category":
-            places = {level: place for place, level in enumerate(self.levels)}
-            return np.array([places.get(value, len(places)) for value in values], float)
-        numbers = np.asarray(values, float)
-        if self.kind == "log":
-            numbers, low, high = np.log(numbers), np.log(self.low), np.log(self.high)
-        else:
-            low, high = self.low, self.high
-        return (numbers - low) / (high - low) if high > low else np.zeros(len(numbers))
-
-    def own(self, unit: Array) -> NDArray[Any]:
-        """Position in the box -> value in the hyperparameter's own unit (the inverse of `unit`)."""
-        if self.kind == "category":
-            return np.array(self.levels, object)[np.clip(np.rint(unit).astype(int), 0, len(self.levels) - 1)]
-        if self.kind == "log":
-            return np.exp(np.log(self.low) + unit * (np.log(self.high) - np.log(self.low)))
-        return self.low + unit * (self.high - self.low)
-
-
-def scale_for(name: str, values: Sequence[Any]) -> Scale:
-    """The scale of one hyperparameter from the values tried.
-
-    Text and booleans are categories; positive numbers are logarithmic when the hyperparameter is one that is
-    swept by factors (`LOG_SCALED`) or when the values span a factor of 8; other numbers are linear. Numbers that only
-    rounding sets apart are one value.
-    """
-    if any(isinstance(value, str | bool) for value in values):
-        levels = tuple(sorted(set(values), key=str))
-        return Scale(name, "category", 0.0, float(len(levels) - 1), levels)
-    numbers = tuple(sorted({float(value) for value in values}))
-    low, high = (numbers[0], numbers[-1]) if numbers else (0.0, 0.0)
-    if high - low <= ROUNDING * max(abs(low), abs(high)):
-        numbers, high = numbers[:1], low
-    by_factors = low > 0 and (name in LOG_SCALED or high / low >= LOG_FACTOR)
-    return Scale(name, "log" if by_factors else "linear", low, high, numbers)
 
 
 @dataclass(frozen=True)
@@ -154,7 +88,7 @@ class Surface:
 
     def predict(self, points: Array) -> tuple[Array, Array]:
         """Mean and variance of level + g at `points` (P x d in the box), each S x P: one row a draw of the settings."""
-        cross = _kernel(_squares(points, self.points, self.scales), self.settings) + LEVEL_SD**2
+        cross = _kernel(squares(points, self.points, self.scales), self.settings) + LEVEL_SD**2
         mean = np.einsum("spk,sk->sp", cross, self._weights) + self.center
         spread = cross @ self._root.transpose(0, 2, 1)
         variance = self.settings.signal[:, None] ** 2 + LEVEL_SD**2 - (spread**2).sum(2)
@@ -162,14 +96,14 @@ class Surface:
 
     def means(self, points: Array) -> Array:
         """Mean surface at `points` (P x d in the box) under each draw of the settings, S x P."""
-        cross = _kernel(_squares(points, self.points, self.scales), self.settings) + LEVEL_SD**2
+        cross = _kernel(squares(points, self.points, self.scales), self.settings) + LEVEL_SD**2
         return np.einsum("spk,sk->sp", cross, self._weights) + self.center
 
     def paths(self, points: Array, rng: np.random.Generator, *, draws: int = 32) -> Array:
         """Whole surfaces that fit the data, one for each of the first `draws` settings, at `points`: draws x P."""
         settings = _take(self.settings, slice(draws))
-        cross = _kernel(_squares(points, self.points, self.scales), settings) + LEVEL_SD**2
-        covariance = _kernel(_squares(points, points, self.scales), settings) + LEVEL_SD**2
+        cross = _kernel(squares(points, self.points, self.scales), settings) + LEVEL_SD**2
+        covariance = _kernel(squares(points, points, self.scales), settings) + LEVEL_SD**2
         spread = cross @ self._root[:draws].transpose(0, 2, 1)
         covariance -= spread @ spread.transpose(0, 2, 1)
         # Points of one surface are nearly dependent: a jitter far below any loss that is told keeps the factor real.
@@ -206,7 +140,7 @@ def fit_surface(
     shifted = np.asarray(values, float) - np.mean(values)
     few = _representatives(shifted, rng)
     drawn = _posterior_settings(
-        _squares(points[few], points[few], scales),
+        squares(points[few], points[few], scales),
         shifted[few],
         counts[few],
         within,
@@ -233,7 +167,7 @@ def condition(
     center = float(np.mean(values)) if center is None else center
     noise = (settings.noise[:, None] ** 2 + evaluation_variance + ROUNDING_SD**2) / counts
     eye = np.eye(len(values))
-    theta = _kernel(_squares(points, points, scales), settings) + LEVEL_SD**2
+    theta = _kernel(squares(points, points, scales), settings) + LEVEL_SD**2
     theta += (settings.misfit**2)[:, None, None] * eye
     root = np.linalg.solve(np.linalg.cholesky(theta + noise[:, :, None] * eye), eye)
     weights = np.einsum("skl,sk->sl", root, np.einsum("skl,l->sk", root, values - center))
@@ -264,19 +198,10 @@ def _representatives(values: Array, rng: np.random.Generator) -> NDArray[np.intp
     return np.concatenate([best, rest])
 
 
-def _squares(left: Array, right: Array, scales: Sequence[Scale]) -> Array:
-    """Squared distance along each axis, d x P x K; two different categories are one apart."""
-    apart = left.T[:, :, None] - right.T[:, None, :]
-    for axis, scale in enumerate(scales):
-        if scale.kind == "category":
-            apart[axis] = apart[axis] != 0
-    return apart**2
-
-
-def _kernel(squares: Array, settings: Settings) -> Array:
+def _kernel(apart: Array, settings: Settings) -> Array:
     """Covariance of g, S x P x K: squared exponential, or Matern 3/2 where a draw is rough."""
-    depth, rows, columns = squares.shape
-    flat = squares.reshape(depth, rows * columns)
+    depth, rows, columns = apart.shape
+    flat = apart.reshape(depth, rows * columns)
     covariance = np.empty((len(settings), rows * columns))
     # One draw at a time: its numbers stay in the cache, which is several times faster than the whole block at once.
     for draw, scaled in enumerate(settings.lengths**-2.0):
@@ -320,12 +245,12 @@ def _unpack(white: Array, rough: NDArray[np.bool_], depth: int, priors: Mapping[
 
 
 def _log_likelihood(
-    settings: Settings, squares: Array, values: Array, counts: Array, within: tuple[float, int], known: Array
+    settings: Settings, apart: Array, values: Array, counts: Array, within: tuple[float, int], known: Array
 ) -> Array:
     """Log marginal likelihood of the data under each draw, shape (S,)."""
     size = len(values)
     covariance = np.zeros((len(settings), size + 1, size + 1))
-    covariance[:, :size, :size] = _kernel(squares, settings)
+    covariance[:, :size, :size] = _kernel(apart, settings)
     covariance[:, :size, :size] += LEVEL_SD**2
     places = np.arange(size)
     noise = (settings.noise[:, None] ** 2 + known + ROUNDING_SD**2) / counts
@@ -337,13 +262,14 @@ def _log_likelihood(
     fit = -0.5 * (factor[:, size, :size] ** 2).sum(1) - np.log(factor[:, places, places]).sum(1)
     squares_within, freedom = within
     if freedom:
-        one = settings.noise**2 + known.mean() + ROUNDING_SD**2
+        # The median: one job that was measured badly says nothing of what sets the others apart.
+        one = settings.noise**2 + np.median(known) + ROUNDING_SD**2
         fit += -0.5 * freedom * np.log(one) - 0.5 * squares_within / one
     return fit
 
 
 def _posterior_settings(
-    squares: Array,
+    apart: Array,
     values: Array,
     counts: Array,
     within: tuple[float, int],
@@ -361,14 +287,14 @@ def _posterior_settings(
     them by random-walk Metropolis with their own covariance (Del Moral, Doucet & Jasra 2006, with their adaptive
     choice of steps).
     """
-    depth = len(squares)
+    depth = len(apart)
     width = depth + 3
     rng = np.random.default_rng([seed, 4])
     start = qmc.Sobol(width + 1, seed=rng).random(particles)
     white, rough = ndtri(np.clip(start[:, :width], 1e-6, 1 - 1e-6)), start[:, width] < ROUGH_SHARE
 
     def likelihood(white: Array, rough: NDArray[np.bool_]) -> Array:
-        return _log_likelihood(_unpack(white, rough, depth, priors), squares, values, counts, within, known)
+        return _log_likelihood(_unpack(white, rough, depth, priors), apart, values, counts, within, known)
 
     fit = likelihood(white, rough)
     heat = 0.0

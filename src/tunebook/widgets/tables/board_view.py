@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from tunebook import words
 from tunebook.analysis.curves.wording import verdict_span
 from tunebook.analysis.sweeps.rows import Column, jobs_table
+from tunebook.fields import short_names
 from tunebook.money import paid, per_million, tier_of
 from tunebook.palette import TONES
 from tunebook.plots.curves import measured
@@ -122,9 +123,10 @@ def _cost(snapshot: JobSnapshot, catalogue: Catalogue) -> float:
 
 def _settings(snapshot: JobSnapshot) -> str:
     """Epochs, batch size, learning rate multiplier; what the service has not told is left out."""
-    short = {"n_epochs": "epochs", "batch_size": "batch", "learning_rate_multiplier": "rate"}
-    told = {name: value for name, value in snapshot.hyperparameters.items() if name in short and value is not None}
-    return ", ".join(f"{short[name]} {words.setting(value)}" for name, value in told.items())
+    told, short = snapshot.hyperparameters, short_names()
+    return ", ".join(
+        f"{short[name]} {words.setting(told[name])}" for name in told if name in short and told[name] is not None
+    )
 
 
 def columns(now: float | None = None, *, several: bool = False) -> tuple[Column[Row], ...]:
