@@ -89,7 +89,7 @@ def test_measurements_of_the_whole_file_steady_the_curve():
 
 
 def test_two_measurements_of_the_whole_file_are_a_curve():
-    curve = draw_few(signal(np.array([0.42, 0.47])), np.random.default_rng(0), draws=400)
+    curve = draw_few(signal(np.array([0.42, 0.47])), 0.0, np.random.default_rng(0), draws=400)
 
     assert np.expm1(np.median(curve.rises)) == pytest.approx(0.47 / 0.42 - 1, abs=0.01)
     assert (curve.rises > np.log(1.05)).mean() > 0.9

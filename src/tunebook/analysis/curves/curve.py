@@ -161,16 +161,16 @@ def _fit(
     return t, y, weight, second, valley
 
 
-def draw_few(signal: Signal, rng: np.random.Generator, *, draws: int) -> Curve:
+def draw_few(signal: Signal, noise: float, rng: np.random.Generator, *, draws: int) -> Curve:
     """The curve through two or more measurements of the whole validation file, each known to within its noise.
 
-    That is `_WOBBLE` before looking, then also what the measurements themselves scatter by around straight lines. What
+    That is `noise`, but at least `_WOBBLE`, before looking, then also what the measurements themselves scatter by around straight lines. What
     lasts of a rise is judged by the last one, two or three after the lowest, whichever shows it best.
     """
     t, fit = signal.step, signal.y
     bends = np.diff(fit, 2) ** 2 / 6
     seen = float(np.median(bends)) / 0.455 if len(bends) else 0.0  # the median of a square is .455 of its mean
-    noise = math.sqrt((_BELIEF * _WOBBLE**2 + len(bends) / 2 * seen) / (_BELIEF + len(bends) / 2))
+    noise = math.sqrt((_BELIEF * max(noise, _WOBBLE) ** 2 + len(bends) / 2 * seen) / (_BELIEF + len(bends) / 2))
     drawn = fit + rng.normal(0, noise, size=(draws, len(fit)))
     low = int(np.argmin(fit))
     tails = range(1, min(3, len(fit) - 1 - low) + 1) or (1,)

@@ -7,14 +7,25 @@ measurements as there are batches, and is most of what looks like noise.
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
 from scipy import stats
 
+from tunebook.analysis.curves.signals import Signal, roughness
+
 # Measurements looked at when searching for a period: enough for one of 64 batches, and quick.
 _SEARCHED = 1500
-_LONGEST = 128
+_LONGEST = 400
+# Periods that are always tried, and how many of the longer ones: those after which the curve is most like itself.
+_SHORT, _LIKELY = 16, 12
+# At least so many means of whole cycles are a curve, at most so many are taken one by one.
+_FEWEST, _MEANS = 4, 12
+# What a batch does beyond its effect comes round a cycle later if it differs from then by less than this share of what
+# neighbours differ by.
+_COMES_ROUND = 0.95
 
 
 def without_batches(
@@ -45,6 +56,27 @@ def without_batches(
     return (np.log(np.maximum(level, 0.1 * cycle)) if logarithmic else level), found
 
 
+def whole_cycles(
+    signal: Signal, y: np.ndarray, index: np.ndarray, period: int | None
+) -> tuple[Signal, float] | None:
+    """Means over whole cycles, which are losses on the whole validation file, and the noise of one.
+
+    They tell more than `y`, the signal without its batches, where the difference between batches grows or shrinks while
+    the model learns: what is left of it looks like noise, but comes round with the batch. None where it does not.
+    """
+    count = len(y) // period if period else 0
+    if not period or count < _FEWEST or index[-1] - index[0] != len(index) - 1:
+        return None
+    later = y[period:] - y[:-period]
+    own = 1.4826 * float(np.median(np.abs(later - np.median(later)))) / math.sqrt(2)
+    if own > _COMES_ROUND * roughness(y):
+        return None
+    length = -(-count // _MEANS) * period
+    count = len(y) // length
+    step, value = (part[-count * length :].reshape(count, length).mean(axis=1) for part in (signal.step, signal.value))
+    return replace(signal, step=step, value=value, y=signal.of(value)), own / math.sqrt(length)
+
+
 def find_period(
     y: np.ndarray,
     index: np.ndarray,
@@ -61,9 +93,8 @@ def find_period(
     """
     y, index = y[-_SEARCHED:], index[-_SEARCHED:]
     n = len(y)
-    if candidates is None:
-        candidates = tuple(range(2, min(_LONGEST, n // 3) + 1))
-    candidates = tuple(length for length in candidates if 2 <= length <= n // 2)
+    tried = 1 if candidates else min(_LONGEST, n // 3) - 1
+    candidates = tuple(length for length in candidates or _likely(y) if 2 <= length <= n // 2)
     if not candidates:
         return None
     y = _winsorised(y)
@@ -71,13 +102,30 @@ def find_period(
     eta: dict[int, float] = {}
     for length in candidates:
         share, f = _variance_explained(y - _moving_mean(total, length), index % length, length)
-        if share >= explained and f > _critical_f(length, n, level / len(candidates)):
+        if share >= explained and f > _critical_f(length, n, level / tried):
             eta[length] = share
     if not eta:
         return None
     best = max(eta, key=eta.__getitem__)
     # A multiple of the true period explains as much or a little more: the shortest that explains nearly all is it.
     return min(length for length in eta if best % length == 0 and eta[length] >= 0.8 * eta[best])
+
+
+def _likely(y: np.ndarray) -> tuple[int, ...]:
+    """Periods to try: the short ones, and the lags at which the curve without its trend is most like itself."""
+    n = len(y)
+    longest = min(_LONGEST, n // 3)
+    short = range(2, min(_SHORT, longest) + 1)
+    if longest <= _SHORT:
+        return tuple(short)
+    x = np.sqrt(np.linspace(0, 1, n))
+    basis, _ = np.linalg.qr(np.vander(x, 4))
+    power = np.abs(np.fft.rfft(y - basis @ (basis.T @ y), 2 * n)) ** 2
+    alike = np.fft.irfft(power)[: longest + 1] / np.arange(n, n - longest - 1, -1)
+    alike[: _SHORT + 1] = -np.inf
+    lags = [int(lag) for lag in np.argsort(alike)[-_LIKELY:] if lag > _SHORT]
+    parts = {lag // k for lag in lags for k in range(1, lag // _SHORT + 1) if lag % k == 0}
+    return tuple(sorted({*short, *parts}))
 
 
 def _winsorised(y: np.ndarray) -> np.ndarray:

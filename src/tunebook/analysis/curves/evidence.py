@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from tunebook.analysis.curves.curve import FULL_NOISE, Curve, draw_curve, draw_few, smooth_curve
-from tunebook.analysis.curves.cycles import without_batches
+from tunebook.analysis.curves.cycles import whole_cycles, without_batches
 from tunebook.analysis.curves.signals import Signal, choose, roughness, series
 
 # Fewer measurements than this, or fewer than two of the whole validation file, carry no verdict.
@@ -86,12 +86,16 @@ def gather(frame: pd.DataFrame, *, rise: float, period: int | None, draws: int, 
     curve, found = None, None
     by_full = _by_full(batch, full)
     if len(batch) >= ENOUGH and not by_full:
-        y, found = without_batches(batch.calm, _counted(batch.step), logarithmic=kind != "reward", period=period)
+        index = _counted(batch.step)
+        y, found = without_batches(batch.calm, index, logarithmic=kind != "reward", period=period)
         curve = draw_curve(batch, y, full, rng, draws=draws)
+        if whole := whole_cycles(batch, y, index, found):
+            means = draw_few(*whole, rng, draws=draws)
+            curve = replace(curve, rises=means.rises, lasting=means.lasting, lowest=means.lowest)
     elif by_full and len(full) > FEW_FULL:
         curve = draw_curve(full, full.calm, None, rng, draws=draws)
     elif by_full:
-        curve = draw_few(full, rng, draws=draws)
+        curve = draw_few(full, 0.0, rng, draws=draws)
     train_curve = draw_curve(train, train.calm, None, rng, draws=draws // 2) if len(train) >= ENOUGH else None
     nan = math.nan
     onset, low, high = nan, nan, nan

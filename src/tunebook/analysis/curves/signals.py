@@ -64,6 +64,12 @@ class Signal:
         calm[-1] = np.clip(y[-1], ahead - limit, ahead + limit)
         return calm
 
+    def of(self, value: np.ndarray) -> np.ndarray:
+        """From the column's own units to the scale of comparison."""
+        if self.kind == "reward":
+            return -value / self.scale
+        return np.log((1 - value if self.kind == "accuracy" else value) + self.offset)
+
     def to_units(self, y: np.ndarray) -> np.ndarray:
         """From the scale of comparison back to the column's own units."""
         if self.kind == "reward":

@@ -10,11 +10,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import openai
 
 from tunebook.analysis.curves.diagnosis import Diagnosis, diagnose
+from tunebook.analysis.curves.standing import FRESH, PATIENCE, Standing, look
 from tunebook.analysis.results import Results
 from tunebook.errors import RequestError
 from tunebook.service.watching import JobSnapshot, follow
@@ -48,15 +50,6 @@ class Alarm:
         return str(Card(Text(self.message, "warning")).html()) + self.diagnosis._repr_html_()
 
 
-@dataclass(frozen=True)
-class _Seen:
-    """What a guard remembers of a job: measurements at the last look, alarming looks in a row, whether it spoke."""
-
-    measured: int = 0
-    alarming: int = 0
-    spoken: bool = False
-
-
 class Guard:
     """Decides on running jobs: `sweep.run(ws, guard=tb.Guard("cancel"))`, or `for alarm in guard.watch(ws, ids)`.
 
@@ -77,8 +70,8 @@ class Guard:
         self,
         act: str = "notify",
         *,
-        patience: int = 3,
-        fresh: float = 0.05,
+        patience: int = PATIENCE,
+        fresh: float = FRESH,
         confidence: float = 0.95,
         min_rise: float = 0.05,
         notify: Callable[[Alarm], object] | None = None,
@@ -94,25 +87,26 @@ class Guard:
         self.min_rise = min_rise
         self.notify = notify
         self.alarms: list[Alarm] = []
-        self._seen: dict[str, _Seen] = {}
+        self._standing: dict[str, Standing] = {}
+        self._spoken: set[str] = set()
 
     def decide(self, job_id: str, results: Results | None, *, n_epochs: int | None = None) -> Alarm | None:
         """Look at what is known of a job so far; the alarm when it is time to act, else None.
 
         A look without enough new measurements is none, so it may be called as often as one likes.
         """
-        seen = self._seen.get(job_id, _Seen())
-        measured = 0 if results is None else _measured(results)
-        if results is None or seen.spoken or measured < max(seen.measured * (1 + self.fresh), seen.measured + 1):
+        before = self._standing.get(job_id, Standing())
+        if results is None or job_id in self._spoken:
             return None
-        diagnosis = diagnose(results, n_epochs=n_epochs, confidence=self.confidence, min_rise=self.min_rise)
-        wrong = diagnosis.verdict in _ALARMING or bool(diagnosis.findings)
-        alarming = seen.alarming + 1 if wrong else 0
-        due = alarming >= self.patience
-        self._seen[job_id] = _Seen(measured, alarming, due)
-        if not due:
+        judge = partial(diagnose, results, n_epochs=n_epochs, confidence=self.confidence, min_rise=self.min_rise)
+        now = look(before, results, judge, fresh=self.fresh, patience=self.patience)
+        self._standing[job_id] = now
+        if now is before or now.latest is None or now.looks < self.patience:
             return None
-        alarm = Alarm(job_id, int(results.frame["step"].iloc[-1]), self.act, diagnosis)
+        if now.latest.verdict not in _ALARMING and not now.latest.findings:
+            return None
+        self._spoken.add(job_id)
+        alarm = Alarm(job_id, int(results.frame["step"].iloc[-1]), self.act, now.latest)
         self.alarms.append(alarm)
         if self.notify is not None:
             self.notify(alarm)
@@ -157,11 +151,3 @@ def _steer(workspace: Workspace, job_id: str, act: str) -> None:
         (job.pause if act == "pause" else job.cancel)()
     except (openai.BadRequestError, openai.ConflictError, RequestError):
         return
-
-
-def _measured(results: Results) -> int:
-    """Measurements a verdict can rest on: of validation, else (for divergence) of training."""
-    frame = results.frame
-    validation = [c for c in frame if str(c).startswith(("valid_", "full_valid_"))]
-    counts = [int(frame[c].notna().sum()) for c in validation]
-    return max(counts, default=0) or len(frame)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
@@ -20,6 +21,7 @@ from tunebook.widgets.states import may
 
 if TYPE_CHECKING:
     from tunebook.analysis import Diagnosis
+    from tunebook.analysis.curves.standing import Standing
     from tunebook.service import JobSnapshot, Workspace
 
 _KEEP_EVERY_S = 30.0  # how old the saved picture may be while nothing but the curves moves
@@ -55,7 +57,7 @@ class LiveCell(Panel):
         self.problem: BaseException | None = None  # what ended the watching
         self._notes, self._follow, self._clock = tuple(notes), follow, clock
         self._watcher: Watcher | None = None
-        self._judged: tuple[Any, ...] | None = None
+        self._standing: Standing | None = None
         self._judge_again_at = 0.0
         self._kept: tuple[Any, ...] = ()
         self._kept_at = 0.0
@@ -248,21 +250,18 @@ class LiveCell(Panel):
         return {"resource": self.workspace.name, "now": self._clock(), "notes": self._notes}
 
     def _judge(self, snapshot: JobSnapshot) -> None:
-        """Diagnose anew when there are new validation values, as often as its own cost allows."""
-        if snapshot.results is None:
-            return
-        frame = snapshot.results.frame
-        measured = (int(frame[c].notna().sum()) for c in frame if str(c).startswith(("valid_", "full_valid_")))
-        new = (*measured, snapshot.ended, len(snapshot.checkpoints))
+        """Look at the curves again, as often as its own cost allows; `standing` says what then is shown."""
         began = time.perf_counter()
-        if new == self._judged or (began < self._judge_again_at and not snapshot.ended):
+        if snapshot.results is None or (began < self._judge_again_at and not snapshot.ended):
             return
-        self._judged = new
         from tunebook.analysis import diagnose
+        from tunebook.analysis.curves.standing import Standing, look
 
-        self.diagnosis = diagnose(snapshot)
-        took = time.perf_counter() - began
-        self._judge_again_at = began + _DIAGNOSIS_SHARE * took
+        before = self._standing or Standing()
+        self._standing = look(before, snapshot.results, partial(diagnose, snapshot), ended=snapshot.ended)
+        if self._standing is not before:
+            self.diagnosis = self._standing.diagnosis
+            self._judge_again_at = began + _DIAGNOSIS_SHARE * (time.perf_counter() - began)
 
     def _offer_checkpoints(self, snapshot: JobSnapshot) -> None:
         offered = tuple(

@@ -23,6 +23,7 @@ from tunebook.widgets.tables.board_feed import Entry, feed
 from tunebook.widgets.tables.pick_table import PickTable, overlay_html
 
 if TYPE_CHECKING:
+    from tunebook.analysis.curves.standing import Standing
     from tunebook.service import Workspace
 
 _DRAW_EVERY_S = 1.0  # a table of a hundred rows need not be redrawn faster than it is read
@@ -67,7 +68,7 @@ class Board(Panel):
         self.comparison: Any = None
         self._entries: dict[str, tuple[Workspace, Entry]] = {}
         self._rows: dict[str, tuple[Entry, board_view.Row]] = {}
-        self._diagnoses: dict[str, tuple[Any, Any]] = {}
+        self._standing: dict[str, Standing] = {}
         self._clock = clock
         self._drawn_at = 0.0
         self._unread = ""  # why there is no list of jobs at all
@@ -129,7 +130,7 @@ class Board(Panel):
             for key in gone:
                 del self._entries[key]
                 self._rows.pop(key, None)
-                self._diagnoses.pop(key, None)
+                self._standing.pop(key, None)
             for job_id, entry in entries.items():
                 self._entries[f"{mine}{job_id}"] = (workspace, entry)
                 self._make_row(f"{mine}{job_id}")
@@ -142,17 +143,19 @@ class Board(Panel):
         workspace, entry = self._entries[key]
         if key in self._rows and self._rows[key][0] is entry:
             return
-        results = entry.snapshot.results
-        size = len(results) if results is not None else 0
-        if size and self._diagnoses.get(key, (0, None))[0] != (size, entry.snapshot.ended):
+        snapshot = entry.snapshot
+        if snapshot.results is not None and len(snapshot.results):
             from tunebook.analysis import diagnose
+            from tunebook.analysis.curves.standing import Standing, look
 
-            self._diagnoses[key] = ((size, entry.snapshot.ended), diagnose(entry.snapshot))
+            before = self._standing.get(key) or Standing()
+            ended = snapshot.ended
+            self._standing[key] = look(before, snapshot.results, partial(diagnose, snapshot), ended=ended)
         row = board_view.row_of(
             entry.snapshot,
             resource=workspace.name,
             catalogue=self.catalogue,
-            diagnosis=self._diagnoses.get(key, (0, None))[1],
+            diagnosis=self._standing[key].diagnosis if key in self._standing else None,
             problem=entry.problem,
             free=getattr(workspace, "embedded", False),
         )
