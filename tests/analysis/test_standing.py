@@ -6,7 +6,9 @@ import pytest
 from tunebook.analysis import Results, diagnose
 from tunebook.analysis.curves.standing import Standing, look
 
-FALLING = diagnose(pd.DataFrame({"step": range(1, 21), "train_loss": 3.0, "valid_loss": [3 * 0.9**k for k in range(20)]}))
+FALLING = diagnose(
+    pd.DataFrame({"step": range(1, 21), "train_loss": 3.0, "valid_loss": [3 * 0.9**k for k in range(20)]})
+)
 HEALTHY = diagnose(
     pd.DataFrame({"step": range(1, 31), "train_loss": 1.0, "valid_loss": [1 + 2 * 0.5**k for k in range(30)]})
 )

@@ -164,8 +164,9 @@ def _fit(
 def draw_few(signal: Signal, noise: float, rng: np.random.Generator, *, draws: int) -> Curve:
     """The curve through two or more measurements of the whole validation file, each known to within its noise.
 
-    That is `noise`, but at least `_WOBBLE`, before looking, then also what the measurements themselves scatter by around straight lines. What
-    lasts of a rise is judged by the last one, two or three after the lowest, whichever shows it best.
+    That is `noise`, but at least `_WOBBLE`, before looking, then also what the measurements themselves scatter by
+    around straight lines. What lasts of a rise is judged by the last one, two or three after the lowest, whichever
+    shows it best.
     """
     t, fit = signal.step, signal.y
     bends = np.diff(fit, 2) ** 2 / 6

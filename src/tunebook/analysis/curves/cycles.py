@@ -56,9 +56,7 @@ def without_batches(
     return (np.log(np.maximum(level, 0.1 * cycle)) if logarithmic else level), found
 
 
-def whole_cycles(
-    signal: Signal, y: np.ndarray, index: np.ndarray, period: int | None
-) -> tuple[Signal, float] | None:
+def whole_cycles(signal: Signal, y: np.ndarray, index: np.ndarray, period: int | None) -> tuple[Signal, float] | None:
     """Means over whole cycles, which are losses on the whole validation file, and the noise of one.
 
     They tell more than `y`, the signal without its batches, where the difference between batches grows or shrinks while

@@ -40,7 +40,7 @@ def look(
 ) -> Standing:
     """What stands after another look at a job; `before` itself when there is too little new for one.
 
-    `judge` diagnoses the `results` known now. What nothing could be said of, and the same verdict, are replaced at once.
+    `judge` diagnoses the `results` known now. The same verdict, and none at all, are replaced at once.
     """
     measured = 0 if results is None else _measured(results)
     new = measured >= max(before.measured * (1 + fresh), before.measured + 1)
