@@ -35,10 +35,9 @@ NAMELESS = """() => [...document.querySelectorAll('.jp-OutputArea :is(input, sel
     .filter(e => e.offsetParent && !(e.labels?.length || e.textContent.trim() || e.title || e.ariaLabel))
     .map(e => e.outerHTML)"""
 
-
-NAMELESS = """() => [...document.querySelectorAll('.jp-OutputArea :is(input, select, textarea, button)')]
-    .filter(e => e.offsetParent && !(e.labels?.length || e.textContent.trim() || e.title || e.ariaLabel))
-    .map(e => e.outerHTML)"""
+SCROLLING = """() => [...document.querySelectorAll('.tb-form *')]
+    .filter(e => e.offsetParent && /auto|scroll/.test(getComputedStyle(e).overflow) && e.tagName != 'TEXTAREA'
+        && (e.scrollWidth > e.clientWidth + 1 || e.scrollHeight > e.clientHeight + 1)).map(e => e.className)"""
 
 
 def test_a_job_is_filled_in_created_watched_to_the_end_and_kept_in_the_saved_notebook(lab, page, slow) -> None:
@@ -56,13 +55,14 @@ def test_a_job_is_filled_in_created_watched_to_the_end_and_kept_in_the_saved_not
     assert page.evaluate(NAMELESS) == [], "fields without a label that a screen reader can say"
     page.get_by_label("n_epochs").focus()
     page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.placeholder") == "auto"  # batch_size: the order of reading
-    assert page.evaluate(NAMELESS) == [], "fields without a label that a screen reader can say"
-    page.get_by_label("n_epochs").focus()
-    page.keyboard.press("Tab")
     page.keyboard.type("2")  # into the next field in the order of reading
     page.wait_for_selector("pre:has-text('batch_size=2')")
     page.get_by_label("batch_size").fill("")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.click(".tb-code button:has-text('Copy'):visible")
+    page.wait_for_selector("button:has-text('Copied')")
+    assert page.evaluate("navigator.clipboard.readText()").startswith("training = ws.files.upload(train)\n")
+    assert page.evaluate(SCROLLING) == [], "scrollbars within the cell"
     notebook.shoot("form_light")
     notebook.theme("JupyterLab Dark")
     notebook.shoot("form_dark")

@@ -262,9 +262,44 @@ def test_what_keeps_create_from_being_pressed_is_named_beside_it(workspace) -> N
     form = form_of(workspace, training=None)
     form.fields["metadata"].value, form.fields["n_epochs"].value = "x", "lots"
 
-    assert "To be mended first: training file, n_epochs, metadata." in form._waits.value
+    assert "Still to be filled in or mended: training file, n_epochs, metadata." in form._waits.value
     assert "lots" in form._notes["n_epochs"].value  # though metadata alone keeps the request from being written
     assert "stands here once" in form._code["Python"].value
+
+
+def test_an_untouched_form_says_what_it_needs_without_calling_it_wrong(workspace) -> None:
+    form = form_of(workspace, training=None)
+
+    assert "Choose an uploaded file" in form._notes["training"].value
+    assert not [name for name, shown in form._notes.items() if "tb-bad" in shown.value]
+    assert "tb-warning" not in form._waits.value
+    assert form.create_button.disabled
+
+
+def test_every_model_is_in_the_list_and_any_other_can_be_named(workspace) -> None:
+    form = form_of(workspace)
+    listed = form._model.known
+
+    assert listed.value == "gpt-4.1-mini-2025-04-14"  # by its other name
+    listed.value = "gpt-4.1-2025-04-14"
+    assert form.values["model"] == "gpt-4.1-2025-04-14"
+    listed.value = "another model …"
+    form.fields["model"].value = "gpt-9"
+
+    assert len(listed.options) == len(form.catalogue.models) + 1
+    assert form.request.model == "gpt-9"
+    assert form.fields["model"].layout.display == ""
+
+
+def test_an_empty_form_empties_what_was_filled_in(workspace) -> None:
+    form = form_of(workspace, n_epochs="3", suffix="mine")
+    form.start_from.widget.options = [("again", "again x"), *form.start_from.widget.options]
+    form.start_from.records["x"] = {"model": "gpt-4.1", "training_file": "file-2"}
+    form.start_from.widget.value = "again x"
+
+    form.start_from.widget.value = ""
+
+    assert (form.values["n_epochs"], form.values["suffix"], form.values.training.given) == ("", "", False)
 
 
 def test_a_question_about_another_estimate_is_taken_back_and_a_higher_one_is_asked_again(workspace) -> None:

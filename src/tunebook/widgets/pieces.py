@@ -9,7 +9,14 @@ from typing import Any
 import ipywidgets
 
 from tunebook.palette import TONES
-from tunebook.show import Part, escape
+from tunebook.show import Code, Part, escape
+
+# By the page itself, so that it works without a kernel as well.
+_COPY = (
+    "const told=this,text=told.nextElementSibling,select=()=>getSelection().selectAllChildren(text);"
+    "navigator.clipboard?navigator.clipboard.writeText(text.textContent)"
+    ".then(()=>told.textContent='Copied',select):select()"
+)
 
 
 class Offering:
@@ -48,6 +55,11 @@ def notice(text: str, tone: str = "warning") -> str:
 def note(text: str, tone: str = "") -> str:
     """A small line under a field; `tone` as in `notice`, empty for plain advice."""
     return f'<p class="tb-note tb-{tone or "plain"}">{_sign(tone)}{escape(text)}</p>'
+
+
+def code(source: str) -> str:
+    """Text in which every space counts, with a button that copies it; where it may not, it is selected instead."""
+    return f'<div class="tb-code"><button type="button" onclick="{_COPY}">Copy</button>{Code(source).html()}</div>'
 
 
 def _sign(tone: str) -> str:

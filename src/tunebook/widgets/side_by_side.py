@@ -17,12 +17,12 @@ from openai import OpenAIError
 from tunebook import words
 from tunebook.errors import RequestError, TunebookError
 from tunebook.service.completions import complete
-from tunebook.show import Card, Code, Text, escape
+from tunebook.show import Card, Text, escape
 from tunebook.widgets import trials
 from tunebook.widgets.clicks import Clicks, in_thread, sentence_of
 from tunebook.widgets.outputs import free_from_cell
 from tunebook.widgets.panel import Panel
-from tunebook.widgets.pieces import button, described, note, place, put, rendered
+from tunebook.widgets.pieces import button, code, described, note, place, put, rendered
 from tunebook.widgets.trials import Reply, Settings, Turn
 
 if TYPE_CHECKING:
@@ -332,7 +332,7 @@ class Playground(Panel):
             text = trials.code(self.models, self.prompt.value, self.system.value, self.settings)
         except RequestError as error:
             text = f"# {error}"
-        put(self._code, rendered(Code(text)))
+        put(self._code, code(text))
 
     def _show_log(self) -> None:
         put(self._log_table, rendered(trials.log_table(self.turns)))

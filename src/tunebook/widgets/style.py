@@ -39,6 +39,11 @@ border:1px solid var(--tb-line);overflow:hidden;margin:6px 0 2px}
 .tb .tb-notice{border-left:3px solid var(--tone);background:var(--tb-soft);padding:4px 10px;margin:6px 0}
 .tb .tb-code-to-type{font-family:var(--jp-code-font-family,ui-monospace,monospace);font-size:20px;font-weight:600;
 letter-spacing:.12em;margin:4px 0;user-select:all}
+.tb .tb-code{position:relative}
+.tb .tb-code pre{white-space:pre-wrap!important;overflow:visible!important;overflow-wrap:anywhere}
+.tb .tb-code button{position:absolute;top:4px;right:4px;font:inherit;font-size:12px;color:inherit;cursor:pointer;
+background:var(--jp-layout-color1,var(--vscode-editor-background,transparent));border:1px solid var(--tb-line);
+border-radius:3px;padding:1px 8px}
 .tb .tb-notice a{color:inherit;text-decoration:underline}
 .tb h4{margin:0 0 2px;font-size:12px;font-weight:600;color:var(--tb-muted)}
 .tb h4.tb-group{margin:10px 0 2px;color:inherit;border-bottom:1px solid var(--tb-line)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import ipywidgets
@@ -18,16 +18,16 @@ PRICE_UNITS = {"reinforcement": "$ an hour"}
 PRICE_UNIT = "$ a million tokens"
 
 
-def make_fields(models: Sequence[str]) -> dict[str, Any]:
-    """One input for each field that is typed or chosen, by name; `models` are offered, others can be typed."""
+def make_fields() -> dict[str, Any]:
+    """One input for each field that is typed or chosen, by name."""
     price = ipywidgets.Text(description=PRICE_UNIT, placeholder="price of the catalogue", continuous_update=False)
-    return {name: price if name == PRICE else _input(settings()[name], models) for name in TYPED}
+    return {name: price if name == PRICE else _input(settings()[name]) for name in TYPED}
 
 
-def _input(setting: Setting, models: Sequence[str]) -> Any:
+def _input(setting: Setting) -> Any:
     kind = setting.kind
     if isinstance(kind, BaseModel):
-        return ipywidgets.Combobox(description=setting.label, options=models, continuous_update=False)
+        return ipywidgets.Text(description=setting.label, continuous_update=False)
     if isinstance(kind, MethodName | Tier):  # the form offers those of the model
         return ipywidgets.Dropdown(description=setting.label)
     if isinstance(kind, Choice):

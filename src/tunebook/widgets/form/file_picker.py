@@ -46,8 +46,12 @@ class FilePicker:
         self._given: Any = None  # a Dataset, or a path, handed over in code
         # widgets
         self.uploaded = ipywidgets.Dropdown(description=f"{name} file")
-        self.find = ipywidgets.Text(description="find", placeholder="part of a name or id", continuous_update=False)
-        self.path = ipywidgets.Combobox(description="path", placeholder="data/train.jsonl", continuous_update=False)
+        self.find = ipywidgets.Text(
+            description=f"find {name} file", placeholder="part of a name or id", continuous_update=False
+        )
+        self.path = ipywidgets.Combobox(
+            description=f"path of {name} file", placeholder="data/train.jsonl", continuous_update=False
+        )
         self.progress = ipywidgets.IntProgress(description="uploading", min=0, max=100)
         # layout
         for part in (self.uploaded, self.find, self.path, self.progress):
@@ -110,6 +114,9 @@ class FilePicker:
     def set(self, given: Any) -> None:
         """Pick in code: a file id, a path, a Dataset, or None."""
         if given is None:
+            self._given = None
+            self.uploaded.value, self.path.value = _NONE, ""
+            self._become(FileChoice())
             return
         if isinstance(given, str) and given.startswith("file-"):
             self._become(FileChoice(file_id=given, label=given))

@@ -17,6 +17,7 @@ from tunebook.widgets.form.deploy_field import DeployField
 from tunebook.widgets.form.fields import DESCRIBED, METHOD_ROWS, PRICE_UNIT, PRICE_UNITS, grouped, make_fields, row
 from tunebook.widgets.form.file_picker import FilePicker, local_files
 from tunebook.widgets.form.grader_field import GraderField
+from tunebook.widgets.form.model_field import ModelField
 from tunebook.widgets.form.notes import moved
 from tunebook.widgets.form.start import StartFrom
 from tunebook.widgets.form.state import FormState, price_typed, resolve
@@ -25,7 +26,7 @@ from tunebook.widgets.live.cell import LiveCell
 from tunebook.widgets.live.watcher import Follow, replace_watchers
 from tunebook.widgets.outputs import cell_and_count, free_from_cell
 from tunebook.widgets.panel import Panel
-from tunebook.widgets.pieces import button, described, note, place, put, rendered, wrap
+from tunebook.widgets.pieces import button, code, described, note, place, put, rendered, wrap
 
 if TYPE_CHECKING:
     from tunebook.service import Job, JobRequest, Workspace
@@ -113,7 +114,7 @@ class JobForm(Panel):
     # ---- widgets
 
     def _make_widgets(self, values: FormValues) -> None:
-        self.fields = make_fields([m.id for m in self.catalogue.models])
+        self.fields = make_fields()
         self._region, self._moved = values.region, dict[str, Note | None]()
         self._fill(values)
         self._message = ipywidgets.HTML()
@@ -132,6 +133,7 @@ class JobForm(Panel):
         self._title = ipywidgets.HTML()
         self._notes = {name: ipywidgets.HTML() for name in (*self.fields, *self._pickers)}
         self.start_from = StartFrom(self._start, self._clicks.guard)
+        self._model = ModelField(self.fields["model"], self.catalogue, self._clicks.guard)
         self._grader = GraderField(self.fields["grader"], self._item_names, self._clicks.guard)
         self.deploying = DeployField(self._clicks.guard, self.update)
         self._estimate, self._question, self._waits = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
@@ -144,13 +146,13 @@ class JobForm(Panel):
     # ---- layout
 
     def _make_layout(self) -> None:
-        for widget in (*self.fields.values(), self.start_from.widget, self._grader.starters):
+        for widget in (*self.fields.values(), self.start_from.widget, self._model.known, self._grader.starters):
             described(widget, DESCRIBED)
             place(widget, width="100%", margin="1px 0")
         for html in (self._title, self._estimate, self._message, self._question, self._waits, *self._code.values()):
             place(html, margin="0", width="auto")
         place(self._estimate, margin="8px 0 0", width="auto")
-        controls = self.fields | {"grader": self._grader.widget}
+        controls = self.fields | {"model": self._model.widget, "grader": self._grader.widget}
         self._rows = {name: row(control, self._notes[name]) for name, control in controls.items()}
         for name, picker in self._pickers.items():
             self._rows[name] = row(picker.widget, self._notes[name])
@@ -296,7 +298,7 @@ class JobForm(Panel):
         self._show_code(state)
         self.deploying.show(self.fields["model"].value, free=getattr(self.workspace, "embedded", False))
         put(self._estimate, note(state.estimate.words))
-        put(self._waits, note(self._waiting_for(state), "warning") if state.missing else "")
+        put(self._waits, self._waiting_for(state) if state.missing else "")
         if self._open_question and state.ask != self._open_question:
             self._ask(None)  # it was about another estimate
         if not self._clicks.active:
@@ -316,16 +318,17 @@ class JobForm(Panel):
 
     def _show_code(self, state: FormState) -> None:
         none = note("The request stands here once the fields marked ✕\ufe0e can be read.")
-        for name, code in (
+        for name, source in (
             ("Python", state.python and state.python + self.deploying.code),
             ("curl", state.curl),
             ("JSON", state.body),
         ):
-            put(self._code[name], rendered(Code(code)) if code else none)
+            put(self._code[name], code(source) if source else none)
 
     def _waiting_for(self, state: FormState) -> str:
-        names = [self.fields[n].description if n in self.fields else f"{n} file" for n in state.missing]
-        return f"To be mended first: {', '.join(names)}."
+        labels = {name: widget.description for name, widget in self.fields.items()} | {"model": "base model"}
+        names = [labels.get(name, f"{name} file") for name in state.missing]
+        return note(f"Still to be filled in or mended: {', '.join(names)}.", "warning" if state.refused else "")
 
     def _busy(self, active: bool) -> None:
         created = self.job is not None

@@ -119,7 +119,7 @@ def note_files(values: FormValues, facts: Catalogue, notes: dict[str, list[Note]
 def _reading(choice: FileChoice, method: str) -> Iterator[Note]:
     """What reading and checking a file has shown."""
     if choice.checking:
-        yield Note("Being read and checked …", "bad")
+        yield Note("Being read and checked …", "needed")
     if choice.method and choice.method != method and not choice.errors:
         yield Note(f"Its examples are made for {choice.method}; the method is {method}.", "bad")
     yield from (Note(text, "bad") for text in choice.errors[:3])
@@ -132,7 +132,7 @@ def _reading(choice: FileChoice, method: str) -> Iterator[Note]:
 def _training(train: FileChoice, facts: Catalogue) -> Iterator[Note]:
     least, advised = facts.limit("min_examples"), facts.limit("recommended_examples")
     if not train.given:
-        yield Note("Choose an uploaded file, or a local one: it is checked and uploaded.", "bad")
+        yield Note("Choose an uploaded file, or a local one: it is checked and uploaded.", "needed")
     elif train.examples is not None and train.examples < least and not train.errors:
         yield Note(f"{train.examples} examples; the service needs at least {least}.", "bad")
     elif train.examples is not None and train.examples < advised:
@@ -143,7 +143,7 @@ def _validation(valid: FileChoice, train: FileChoice, method: str) -> Iterator[N
     if not valid.given:
         needed = method in settings()["validation_file"].needed_by
         text = "Reinforcement needs one." if needed else "Without one, overfitting cannot be seen."
-        yield Note(text, "bad" if needed else "warning")
+        yield Note(text, "needed" if needed else "warning")
     elif valid.file_id and valid.file_id == train.file_id:
         yield Note("This is the training file: it would show no overfitting.", "warning")
 

@@ -45,6 +45,10 @@ class StartFrom:
 
     def _picked(self, change: Any) -> None:
         choice = change["new"]
-        if choice and not self._offering:
+        if self._offering:
+            return
+        if not choice:
+            self._chosen(FormValues())
+        else:
             record = self.records[choice.removeprefix(_AGAIN).removeprefix(_GO_ON)]
             self._chosen(values_of_job(record, go_on=choice.startswith(_GO_ON)))

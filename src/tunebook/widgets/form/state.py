@@ -62,8 +62,13 @@ class FormState:
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """The fields that keep "Create" from being pressed."""
-        return tuple(name for name, notes in self.notes.items() if any(note.tone == "bad" for note in notes))
+        """The fields that keep "Create" from being pressed: what would be refused, and what is not there yet."""
+        return tuple(name for name, notes in self.notes.items() if {"bad", "needed"} & {note.tone for note in notes})
+
+    @property
+    def refused(self) -> tuple[str, ...]:
+        """Those of them that hold what would be refused."""
+        return tuple(name for name, notes in self.notes.items() if "bad" in {note.tone for note in notes})
 
 
 def resolve(

@@ -28,7 +28,8 @@ BYTES_PER_TOKEN = 5.0
 
 @dataclass(frozen=True)
 class Note:
-    """One line beside a field. tone: bad (would be refused), wait (worth a second look), empty (advice)."""
+    """One line beside a field. tone: bad (would be refused), needed (not there yet), warning (worth a second look),
+    empty (advice)."""
 
     text: str
     tone: str = ""
