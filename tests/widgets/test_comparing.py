@@ -72,8 +72,7 @@ def test_ranked_jobs_stand_first_and_the_one_left_out_says_why(table) -> None:
     ("sort", "turn", "expected"),
     [
         ("rank", True, "bcad"),
-        ("expected", False, "acbd"),
-        ("own value", True, "bcad"),
+        ("loss", False, "acbd"),
         ("job", True, "dcba"),
         ("cost", False, "cbad"),
         ("n_epochs", False, "adcb"),
