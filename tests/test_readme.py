@@ -18,7 +18,8 @@ README = (ROOT / "README.md").read_text("utf-8")
 PROSE = re.sub(r"```.*?```", "", README, flags=re.DOTALL)
 COMMANDS = "\n".join(re.findall(r"`[^`\n]+`|^    .+$", PROSE, flags=re.MULTILINE))
 BLOCKS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
-LINKS = re.findall(r"\]\(([^)\s]+)\)", README)
+PICTURES = re.findall(r'(?:src|srcset)="([^"]+)"', README)
+LINKS = [*re.findall(r"\]\(([^)\s]+)\)", README), *PICTURES]
 
 
 def anchors(text):
@@ -41,7 +42,13 @@ def test_links_out_are_encrypted():
 
 
 def test_every_picture_says_what_it_shows():
-    assert all(len(text) > 20 for text in re.findall(r"!\[([^\]]*)\]", README))
+    told = re.findall(r'<img alt="([^"]+)"', README)
+    assert [len(text) > 20 for text in told] == [True, True, True]
+
+
+def test_every_picture_is_there_in_light_and_in_dark():
+    assert sorted(PICTURES) == sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("notebooks/images/*.png"))
+    assert {path.replace("-dark", "-light") for path in PICTURES} == {path for path in PICTURES if "-light" in path}
 
 
 @pytest.mark.parametrize("path", sorted(set(re.findall(r"`[^`]*?((?:tests|notebooks|data|src)/[\w./-]*\w)", README))))
