@@ -50,7 +50,8 @@ def side_by_side(chromium: Browser, form: bytes, live: bytes, theme: str) -> Non
     """The form and the live cell it turns into, in one picture."""
     shown = "".join(
         f'<img src="data:image/png;base64,{base64.b64encode(picture).decode()}" style="flex:{wide};min-width:0;'
-        f'height:560px;object-fit:cover;object-position:top left;padding:10px;box-sizing:border-box;border:1px solid #8886;border-radius:6px">'
+        f"height:560px;object-fit:cover;object-position:top left;padding:10px;box-sizing:border-box;"
+        'border:1px solid #8886;border-radius:6px">'
         for picture, wide in ((form, 44), (live, 56))
     )
     page = chromium.new_page(viewport={"width": 1520, "height": 600}, device_scale_factor=1)

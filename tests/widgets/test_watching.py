@@ -97,4 +97,4 @@ def test_a_job_that_is_not_there_is_told_with_those_that_are(ws, tuned, asked, s
         watch(asked, ws)
 
     assert str(raised.value).startswith(said)
-    assert tuned[0] in " ".join(job.id for job in ws.jobs.list())
+    assert raised.value.args[0].count("ftjob-") >= min(3, len(ws.jobs.list()))
