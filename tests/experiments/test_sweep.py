@@ -56,10 +56,18 @@ def test_the_card_is_the_plan_and_escapes_what_it_holds(tmp_path):
 
     card = sweep._card()
 
-    sentence = f"Sweep of 30 jobs in {tmp_path}/<script>, 465,000 tokens in all, no price in the catalogue"
+    sentence = f"Sweep of 30 jobs in {tmp_path}/<script>, 465,000 tokens in all, $0.84"
     assert card.text().splitlines()[0] == sentence
-    assert card.parts[1].head[3:] == ("n_epochs", "batch_size", "learning_rate_multiplier", "seed", "tokens", "state")
-    assert card.parts[1].rows[1][3:] == ("2", "auto", "auto", "0", "2,000", "planned")
+    assert card.parts[1].head[3:] == (
+        "n_epochs",
+        "batch_size",
+        "learning_rate_multiplier",
+        "seed",
+        "tokens",
+        "usd",
+        "state",
+    )
+    assert card.parts[1].rows[1][3:] == ("2", "auto", "auto", "0", "2,000", "under $0.01", "planned")
     assert [row[0] for row in card.parts[1].rows[11:14]] == ["11", "…", "18"]
     assert card.parts[1].rows[0][1].role == "code"  # a name to copy, not broken in two
     assert "<script>" not in sweep._repr_html_()

@@ -10,7 +10,8 @@ SOURCE = Path(__file__).parents[2] / "src"
 SERVICE = SOURCE / "tunebook_local"
 
 MAY_IMPORT = {"http": {"http", "desk"}, "desk": {"desk", "model"}, "model": {"model"}}
-OTHER_PROGRAM = {"tunebook.errors", "tunebook.catalogue", "tunebook.data.rules.gate"}
+GRADERS = {"tunebook.graders", "tunebook.graders.rules", "tunebook.graders.templates"}
+OTHER_PROGRAM = {"tunebook.errors", "tunebook.catalogue", "tunebook.data.rules.gate", *GRADERS}
 
 
 def imported(file):
@@ -62,7 +63,7 @@ def test_no_file_imports_itself_by_way_of_others():
     TopologicalSorter({module: names & FILES.keys() for module, names in FILES.items()}).prepare()
 
 
-def test_of_the_kit_it_takes_the_errors_the_catalogue_and_the_file_rules():
+def test_of_the_kit_it_takes_the_errors_the_catalogue_and_the_rules_of_files_and_graders():
     taken = {name for names in FILES.values() for name in names if name.split(".")[0] == "tunebook"}
 
     assert taken == OTHER_PROGRAM

@@ -26,7 +26,8 @@ def test_its_record_is_for_its_user_only_and_goes_when_it_stops(start):
     told = json.loads(record.read_text())
 
     assert stat.S_IMODE(record.stat().st_mode) == 0o600
-    assert told == {"endpoint": service.endpoint, "api_key": "sesame", "pid": service.process.pid}
+    pid = service.process.pid
+    assert told == {"endpoint": service.endpoint, "api_key": "sesame", "pid": pid, "run_graders": False}
     service.stop()
     assert not record.exists()
     assert service.process.returncode == 0

@@ -92,7 +92,8 @@ def test_a_workspace_is_named_in_what_is_shown() -> None:
 @pytest.mark.parametrize(
     ("asked", "said"), [("ftjob-none", "There is no job 'ftjob-none'"), ("", "Which job?"), (None, "Which job?")]
 )
-def test_a_job_that_is_not_there_is_told_with_those_that_are(ws, tuned, asked, said):
+@pytest.mark.usefixtures("tuned")
+def test_a_job_that_is_not_there_is_told_with_those_that_are(ws, asked, said):
     with pytest.raises(RequestError, match="The newest there: ftjob-") as raised:
         watch(asked, ws)
 

@@ -1,5 +1,4 @@
 from .grading import GraderResult as GraderResult
-from .grading import GradingError as GradingError
 from .grading import Means as Means
 from .grading import grade as grade
 from .rules import KINDS as KINDS
@@ -8,6 +7,7 @@ from .rules import not_gradable as not_gradable
 from .rules import problems as problems
 from .rules import unfilled as unfilled
 from .starters import starter as starter
+from .templates import GradingError as GradingError
 from .templates import Item as Item
 from .templates import Sample as Sample
 from .templates import fill as fill

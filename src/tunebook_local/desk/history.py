@@ -36,7 +36,7 @@ def step_event(job_id: str, clock: Clock, step: int, row: Mapping[str, float | N
     name, words = ("train_loss", "training loss") if loss else ("train_mean_reward", "training mean reward")
     event = message_event(job_id, clock, f"Step {step}: {words}={as_dotnet(row.get(name))}", key=f"step:{step}")
     data = measured(row) if loss else nested(measured(row))
-    return replace(event, type="metrics", data={"step": step, **data})
+    return replace(event, type="metrics", data={**data, "step": step})
 
 
 _SCORES = {"train_mean_reward": "train_reward_mean", "full_valid_mean_reward": "valid_reward_mean"}

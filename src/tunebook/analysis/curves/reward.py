@@ -147,6 +147,7 @@ def _stays_behind(up: _Trend, beside: _Trend, follows: float, sure: float) -> bo
     return lower or beside.change + quantile * beside.error < 0
 
 
+@np.errstate(over="ignore", invalid="ignore")  # of values near the largest number there is no trend to be had
 def _trend(step: np.ndarray, value: np.ndarray, since: float) -> _Trend | None:
     """The straight line through what was measured from a step on; None for too few measurements."""
     late = step >= since
