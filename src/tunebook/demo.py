@@ -61,7 +61,7 @@ def run_demo(options: DemoOptions, say: Say = print) -> Path:
         _cancel(jobs)
         raise
     comparison = compare(read_runs(runs_folder))
-    report = write_report(comparison, options.out / "report.html", title=f"Fine-tuning on {train.name}")
+    report = write_report(comparison, options.out / "report.html", title=f"Fine-tuning on {options.train.name}")
     for line in summary(comparison, report, time.monotonic() - started):
         say(line)
     return report

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from tunebook.analysis.curves.curve import draw_curve, draw_few
+from tunebook.analysis.curves.drops import drops
 from tunebook.analysis.curves.signals import series
 from tunebook.analysis.curves.smoothing import resample, smooth
 from tunebook.analysis.curves.valley import fit_valley
@@ -93,3 +94,21 @@ def test_two_measurements_of_the_whole_file_are_a_curve():
 
     assert np.expm1(np.median(curve.rises)) == pytest.approx(0.47 / 0.42 - 1, abs=0.01)
     assert (curve.rises > np.log(1.05)).mean() > 0.9
+
+
+def test_a_curve_falls_in_steps_and_the_rise_after_them_is_whole():
+    rng = np.random.default_rng(0)
+    value = np.where(T <= 20, 1.8, np.where(T <= 30, 1.4, 1.28 + (T - 31) * 0.21 / 9)) * np.exp(rng.normal(0, 0.01, N))
+
+    curve = drawn(value)
+
+    assert curve.best == 31
+    assert np.expm1(np.median(curve.rises)) == pytest.approx(1.49 / 1.28 - 1, abs=0.03)
+
+
+def test_a_smooth_fall_and_noise_have_no_steps():
+    smooth_fall = np.log(0.5 + 2 * np.exp(-T / 5))
+    noise = np.random.default_rng(0).normal(0, 0.1, N)
+
+    assert not drops(T, smooth_fall).any()
+    assert not drops(T, noise).any()

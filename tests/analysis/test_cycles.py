@@ -1,9 +1,11 @@
 """Validation batches come round in a fixed order: the period is found and taken out without bending the curve."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from tunebook.analysis.curves.cycles import find_period, without_batches
+from tunebook.analysis.curves.cycles import find_period, whole_cycles, without_batches
+from tunebook.analysis.curves.signals import series
 
 
 def cyclic(length, n, noise=0.02, seed=0):
@@ -12,7 +14,7 @@ def cyclic(length, n, noise=0.02, seed=0):
     return np.resize(batches, n) + rng.normal(0, noise, n) + 1.5 * np.exp(-np.arange(n) / (n / 5))
 
 
-@pytest.mark.parametrize(("length", "n"), [(3, 40), (7, 60), (19, 90), (40, 200), (100, 400)])
+@pytest.mark.parametrize(("length", "n"), [(3, 40), (7, 60), (19, 90), (40, 200), (100, 400), (250, 1000)])
 def test_the_period_is_found(length, n):
     assert find_period(cyclic(length, n), np.arange(n)) == length
 
@@ -62,3 +64,16 @@ def test_the_mean_of_a_whole_cycle_stays_the_loss_on_the_whole_file():
     assert period == 4
     assert np.exp(y[-20:]).mean() == pytest.approx(level[-20:].mean(), rel=0.05)
     assert np.exp(y[-20:]).mean() > 1.5 * np.exp(y[:20]).mean()
+
+
+def test_where_batches_grow_apart_the_means_of_whole_cycles_are_the_curve():
+    n, period = 120, 12
+    growing = np.resize(np.random.default_rng(0).normal(0, 0.3, period), n) * np.linspace(0, 3, n)
+    signal = series(pd.DataFrame({"step": np.arange(n), "valid_loss": 2 + growing}), "valid_loss", "loss")
+    y, found = without_batches(signal.y, np.arange(n), logarithmic=True, period=period)
+
+    means, noise = whole_cycles(signal, y, np.arange(n), found)
+
+    assert (len(means), found) == (10, 12)
+    assert means.value == pytest.approx(signal.value.reshape(10, 12).mean(axis=1))
+    assert noise < 0.05

@@ -1,6 +1,7 @@
 """What must hold for any table at all."""
 
 import json
+import re
 
 import adversarial
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from tunebook.analysis import Results, diagnose
 from tunebook.palette import VERDICTS
+from tunebook.words import probability
 
 COLUMNS = (
     "train_loss",
@@ -89,19 +91,44 @@ def test_scaling_all_losses_changes_nothing(frame, factor):
     assert before.rise == pytest.approx(after.rise, abs=1e-6)
 
 
-@settings(max_examples=40, deadline=None)
-@given(curves())
+@st.composite
+def histories(draw):
+    """A run of any length and spacing that falls, drops, rises late or not, alone or with measurements of the file."""
+    n, every = draw(st.integers(2, 60)), draw(st.sampled_from([1, 10, 1000]))
+    rng = np.random.default_rng(draw(st.integers(0, 10_000)))
+    t = np.arange(1, n + 1) / n
+    true = 0.5 + draw(st.sampled_from([0.0, 0.05, 1.0])) * np.exp(-t / draw(st.sampled_from([0.05, 0.5, 5.0])))
+    true = true * np.where(t > 0.6, draw(st.sampled_from([1.0, 0.8])), 1)
+    true = true + draw(st.floats(0, 0.6)) * np.clip(t - draw(st.sampled_from([0.3, 0.7])), 0, None)
+    valid = true * np.exp(rng.normal(0, draw(st.sampled_from([0.0, 0.02, 0.3])), n))
+    train = true if draw(st.booleans()) else np.exp(-t / 0.3) * np.exp(rng.normal(0, 0.1, n))
+    frame = pd.DataFrame({"step": np.arange(1, n + 1) * every, "train_loss": train, "valid_loss": valid})
+    if draw(st.booleans()):
+        frame["full_valid_loss"] = np.where(np.arange(n) % max(1, n // 5) == 0, true, np.nan)
+    return frame.drop(columns="valid_loss") if "full_valid_loss" in frame and draw(st.booleans()) else frame
+
+
+@settings(max_examples=150, deadline=None)
+@given(histories())
 def test_no_sentence_contradicts_the_numbers_beside_it(frame):
     d = diagnose(frame)
-    low, high = d.rise_interval
+    steps = [int(step.replace(",", "")) for step in re.findall(r"step ([\d,]*\d)", d.reason)]
 
-    assert low <= high
-    assert "too noisy to tell" not in d.reason or low <= 0.05
+    assert all(frame["step"].min() <= step <= frame["step"].max() for step in steps)
+    assert (d.train_again is None) == (not d.choice.startswith("Train again"))
+    if d.rise_interval is None:
+        return
+    low, high = d.rise_interval
+    assert low <= d.rise <= high
+    assert "too noisy to tell" not in d.reason or low <= 0.05 <= high
+    assert "too noisy to exclude" not in d.reason or high > 0.05
     assert d.verdict != "healthy" or high <= 0.15
     assert d.verdict != "overfitting" or d.onset_interval[0] <= d.onset_step <= d.onset_interval[1]
     assert frame["step"].min() <= d.best["step"] <= frame["step"].max()
-    assert d.onset_step is None or d.onset_step >= frame["step"].min()
-    assert (d.train_again is None) == (not d.choice.startswith("Train again"))
+    fit = d.curve["valid_smooth"].to_numpy()
+    assert "stayed there" not in d.reason or fit[-1] > 0.95 * np.interp(0.8, np.linspace(0, 1, len(fit)), fit)
+    said = re.search(r"probability of overfitting (.* %)", d.reason)
+    assert said is None or said[1] == probability(d.p_overfitting)
 
 
 @settings(max_examples=25, deadline=None)

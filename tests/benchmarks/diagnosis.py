@@ -45,6 +45,10 @@ class Outcome:
     excess_step: float
     last_excess: float
     ms: float
+    points: int = 0
+    whole: bool = False
+    rise_covered: float = np.nan
+    lowest_excess: float = np.nan
 
 
 def judge(case: simulator.Case, **settings) -> Outcome:
@@ -68,7 +72,14 @@ def judge(case: simulator.Case, **settings) -> Outcome:
     step = np.nan if d.recommended_step is None else case.true[d.recommended_step - 1] / case.true.min() - 1
     p = np.nan if d.p_overfitting is None else d.p_overfitting
     strong = case.rise >= STRONG
-    return Outcome(case.family, case.kind, strong, d.verdict, p, error, covered, width, excess, step, last, ms)
+    whole = "full_valid_loss" in case.frame or "epochs" in case.family
+    points = int(case.frame.filter(like="valid").notna().sum().max())
+    held = np.nan
+    if d.rise_interval is not None and "reward" not in case.family:  # of rewards the rise is on another scale
+        low, high = d.rise_interval
+        held = float(low - 0.002 <= case.rise <= high + 0.002)
+    found = (error, covered, width, excess, step, last, ms, points, whole, held)
+    return Outcome(case.family, case.kind, strong, d.verdict, p, *found)
 
 
 def by_rule(name: str, case: simulator.Case) -> Outcome:
@@ -101,9 +112,12 @@ def judge_trained(case: trained.TrainedCase, name: str) -> Outcome:
     smooth = _running_mean(case.test, max(1, n // 20))
     step = np.nan if d.recommended_step is None else smooth[d.recommended_step - 1] / smooth.min() - 1
     p = np.nan if d.p_overfitting is None else d.p_overfitting
-    return Outcome(
-        name, kind, rise >= STRONG, d.verdict, p, error, covered, width, excess, step, kept[-1] / kept.min() - 1, ms
-    )
+    last, lowest = kept[-1] / kept.min() - 1, np.nan
+    if "full_valid_loss" in case.frame:
+        full = case.frame["full_valid_loss"].dropna().to_numpy()[-len(kept) :]
+        lowest = kept[int(np.argmin(full))] / kept.min() - 1
+    found = (error, covered, width, excess, step, last, ms)
+    return Outcome(name, kind, rise >= STRONG, d.verdict, p, *found, lowest_excess=lowest)
 
 
 def _running_mean(values: np.ndarray, width: int) -> np.ndarray:
@@ -140,6 +154,7 @@ def summary(outcomes: Iterable[Outcome], name: str) -> dict[str, object]:
             "width": o.width.median(),
             "checkpoint excess": o.excess.mean(),
             "(last)": o.last_excess.mean(),
+            "(lowest)": o.lowest_excess.mean(),
             "step excess": o.excess_step.mean(),
             "ms": o.ms.median(),
         }
@@ -148,7 +163,7 @@ def summary(outcomes: Iterable[Outcome], name: str) -> dict[str, object]:
 def table(rows: list[dict[str, object]]) -> str:
     """Lines of Markdown."""
     frame = pd.DataFrame(rows)
-    small = {"checkpoint excess", "(last)", "step excess", "loss by false stops", "best model lost"}
+    small = {"checkpoint excess", "(last)", "(lowest)", "step excess", "loss by false stops", "best model lost"}
 
     def show(column: str, value: object) -> str:
         if isinstance(value, str | int | np.integer):
@@ -164,12 +179,11 @@ def table(rows: list[dict[str, object]]) -> str:
     return "\n".join([head, *body])
 
 
-def simulated(count: int, seed: int) -> list[dict[str, object]]:
+def simulated(runs: list[simulator.Case], found: list[Outcome]) -> list[dict[str, object]]:
     """Lines for each family, for all together, and for each rule of today over the same runs."""
-    runs = list(simulator.cases(count, first_seed=seed))
-    found = [judge(case) for case in runs]
     rows = [summary([o for o in found if o.family == f], f) for f in simulator.FAMILIES]
     rows.append(summary(found, "**all**"))
+    rows.append(summary([o for o in found if not o.whole], "batches only"))
     rows += [summary([by_rule(name, case) for case in runs], f"rule: {name}") for name in rules.RULES]
     return rows
 
@@ -208,14 +222,42 @@ def whole_files(count: int, seed: int) -> list[dict[str, object]]:
     ]
 
 
-def calibration(count: int, seed: int) -> str:
-    """Expected calibration error of p_overfitting, and how many of runs that learned nothing are found."""
-    found = [(judge(case).p, case.kind == "overfitting") for case in simulator.cases(count, first_seed=seed)]
-    p, true = np.array([pair for pair in found if np.isfinite(pair[0])], dtype=float).T
-    bins = np.digitize(p, (0.01, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.95, 0.99))
-    error = sum(abs(p[bins == b].sum() - true[bins == b].sum()) for b in np.unique(bins)) / len(p)
+def calibration(found: list[Outcome]) -> str:
+    """What p_overfitting says and how often it is true, with whole-file measurements and with batches only."""
+    lines = []
+    for whole in (True, False):
+        o = pd.DataFrame([o for o in found if o.whole == whole and np.isfinite(o.p)])
+        bins = pd.cut(o.p, (-1, 0.01, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.95, 0.99, 1))
+        by = o.assign(true=o.kind == "overfitting").groupby(bins, observed=True)
+        error = float(((by.p.mean() - by.true.mean()).abs() * by.size()).sum() / len(o))
+        told = zip(by.p.mean(), by.true.mean(), by.size(), strict=True)
+        cells = [f"{said:.2f} {true:.2f} ({n})" for said, true, n in told]
+        kind = "with the whole file" if whole else "batches only"
+        lines.append(f"p_overfitting, {kind}: expected calibration error {error:.3f}; said, true (runs): ")
+        lines[-1] += ", ".join(cells)
+    return "\n".join(lines)
+
+
+def coverage(found: list[Outcome], count: int, seed: int) -> str:
+    """How often the onset interval and the rise interval hold (label of both: 90 %), by the number of measurements."""
+    o = pd.DataFrame(found)
+    onset = o.dropna(subset="covered").groupby(pd.cut(o.points, (0, 59, 120, np.inf)), observed=True).covered
+    told = zip(onset.mean().index, onset.mean(), onset.size(), strict=True)
+    cells = [f"{length}: {share:.3f} of {n}" for length, share, n in told]
+    lines = ["onset interval by measurements, " + ", ".join(cells)]
+    for family in simulator.LENGTHS:
+        of = pd.DataFrame([judge(simulator.simulate(family, seed + i)) for i in range(count)]).dropna(
+            subset="rise_covered"
+        )
+        lines.append(f"rise interval, {family}: {of.rise_covered.mean():.3f} of {len(of)}")
+    return "\n".join(lines)
+
+
+def learning(found: list[Outcome], count: int, seed: int) -> str:
+    """How many of runs that learned nothing are found, and of how many others it is said."""
     still = np.mean([diagnose(simulator.flat(seed + i)).verdict == "not_learning" for i in range(count)])
-    return f"p_overfitting: calibration error {error:.3f} over {len(p)} runs; learned nothing: {still:.3f} found"
+    wrong = np.mean([o.said == "not_learning" for o in found])
+    return f"learned nothing: {still:.3f} of {count} found, wrongly said of {wrong:.4f} of {len(found)}"
 
 
 def guards(count: int, seed: int) -> list[dict[str, object]]:
@@ -262,13 +304,17 @@ def main() -> None:
     parser.add_argument("--guarded", type=int, default=15, help="runs of each family shown to a guard")
     asked = parser.parse_args()
     if asked.count:
-        print(table(simulated(asked.count, asked.seed)))
+        runs = list(simulator.cases(asked.count, first_seed=asked.seed))
+        found = [judge(case) for case in runs]
+        print(table(simulated(runs, found)))
+        print("\n" + calibration(found))
+        print("\n" + coverage(found, asked.count, asked.seed))
+        print("\n" + learning(found, asked.count, asked.seed))
     if asked.trained:
         print("\n" + table(really_trained(asked.trained, asked.seed)))
         print("\n" + table(whole_files(asked.trained, asked.seed)))
-    if asked.count:
-        print("\n" + calibration(asked.count, asked.seed))
     if asked.guarded:
+        print("\n" + guarding.flips(simulator.cases(asked.guarded, first_seed=asked.seed)))
         print("\n" + table(guards(asked.guarded, asked.seed)))
     print(f"\n{speed()}\n{loading()}")
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import simulator
 
-from tunebook.analysis import Results
+from tunebook.analysis import Results, diagnose
+from tunebook.analysis.curves.standing import Standing, look
 from tunebook.experiments.sweeps.guard import Guard
 
 _LOOKS = 25
@@ -55,3 +57,27 @@ def measure(cases: Iterable[simulator.Case], **settings) -> dict[str, object]:
         "best model lost": float(np.mean([g.lost for g in found if g.kind == "overfitting"])),
         "diverged stopped": stopped[kind == "diverged"].mean(),
     }
+
+
+def flips(cases: Iterable[simulator.Case]) -> str:
+    """How often the verdict shown of a running job changes: as each look finds it, and as `standing` lets it."""
+    found, shown = [], []
+    for case in cases:
+        standing, verdicts, stood = Standing(), [], []
+        for k in np.unique(np.linspace(1, len(case.frame), 2 * _LOOKS).astype(int)):
+            results = Results.from_frame(case.frame.iloc[:k])
+            now = diagnose(results)
+            standing = look(standing, results, lambda now=now: now)
+            verdicts.append(now.verdict)
+            stood.append(standing.diagnosis.verdict)
+        found.append(_changes(verdicts))
+        shown.append(_changes(stood))
+    often = [np.mean(np.array(changes) > 3) for changes in (found, shown)]
+    return (
+        f"changes of verdict in a run of {2 * _LOOKS} looks: {np.mean(found):.2f} as found, {np.mean(shown):.2f} as "
+        f"shown; more than three: {often[0]:.2f} of {len(found)} runs, {often[1]:.2f}"
+    )
+
+
+def _changes(verdicts: list[str]) -> int:
+    return sum(before != after for before, after in pairwise(verdicts))

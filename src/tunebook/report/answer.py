@@ -26,6 +26,9 @@ _EVALUATE = (
     "Before people rely on it, compare it with the base model on held-out examples that no job has seen, "
     "neither for training nor for validation: 300 of them show a gain of about 7 to 10 points."
 )
+_UNKNOWN = "Not measured: a lower loss alone does not say so. Put held-out examples to the base model and to this one:"
+_CALL = """found = tb.evaluate(ws, "held_out.jsonl", ["base-deployment", "tuned-deployment"])
+tb.write_report(comparison, "report.html", evaluation=found)"""
 _MEND = (
     "Look at the examples that got worse, mend the training data, and evaluate again; more held-out examples "
     "make a small gain visible."
@@ -57,7 +60,22 @@ def write_answer(comparison: Comparison, jobs: Sequence[ComparedJob], evaluation
         model=winner.checkpoint or "",
         caution=stand_in_note(comparison.runs),
         naming="Best model so far" if refused or missed else "Model to deploy",
+        helped=_UNKNOWN if evaluation is None else _helped(evaluation),
+        call=_CALL if evaluation is None else "",
     )
+
+
+def _helped(evaluation: Evaluation) -> str:
+    gain, interval = evaluation.gain, evaluation.interval
+    if gain is None:
+        return f"Not known: only one model was asked. {evaluation.sentence}"
+    if interval is None:
+        word = "It seems so." if gain > 0 else "It does not seem so."
+    elif interval[1] < 0:
+        word = "No."
+    else:
+        word = "Yes." if interval[0] > 0 else "Not shown."
+    return f"{word} {evaluation.sentence}"
 
 
 def stand_in_note(runs: Sequence[Run]) -> str:

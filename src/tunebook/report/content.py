@@ -18,7 +18,7 @@ from datetime import datetime
 from tunebook import show
 from tunebook.analysis.sweeps.rows import Column, ComparedJob
 from tunebook.experiments.evaluation.record import Evaluation
-from tunebook.show import Card, Items, Shown, Span, Text
+from tunebook.show import Card, Code, Items, Shown, Span, Text
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class Fact:
 class Answer:
     """`headline` is one sentence; `because` a short paragraph; `model` a name to copy, "" for none.
 
+    `helped` answers whether tuning helped, "" where there is no model; `call` is the code that finds out, or "".
     `naming` says what `model` is: the one to deploy, or the best one so far. `steps` are what to do next, in order;
     `caution` is what a reader must not overlook, or "".
     """
@@ -45,6 +46,8 @@ class Answer:
     model: str = ""
     caution: str = ""
     naming: str = "Model to deploy"
+    helped: str = ""
+    call: str = ""
 
 
 @dataclass(frozen=True, repr=False)
@@ -109,6 +112,8 @@ class Report(Shown):
         facts = [(fact.label, Span(fact.value, "strong"), fact.note) for fact in answer.facts]
         return Card(
             Text(answer.because),
+            Text((Span("Did tuning help? ", "strong"), answer.helped)) if answer.helped else None,
+            Code(answer.call) if answer.call else None,
             Text(answer.caution, "warning") if answer.caution else None,
             Text((f"{answer.naming}: ", Span(answer.model, "code"))) if answer.model else None,
             Table(("", "", ""), facts, labelled=True) if facts else None,

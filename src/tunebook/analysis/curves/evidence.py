@@ -100,7 +100,7 @@ def gather(frame: pd.DataFrame, *, rise: float, period: int | None, draws: int, 
     nan = math.nan
     onset, low, high = nan, nan, nan
     if curve is not None:
-        low, onset, high = (float(q) for q in np.quantile(curve.lowest, (0.02, 0.5, 0.98)))
+        low, onset, high = (float(q) for q in np.quantile(curve.lowest, (0.03, 0.5, 0.97)))
         onset = float(np.clip(onset, curve.t[0], curve.t[-1]))
     step = frame["step"].to_numpy(dtype=float)
     return Evidence(

@@ -324,9 +324,10 @@ def _undecided(f: Facts, where: str) -> str:
             f"one of up to {percent(high)} (probability of overfitting {probability(f.p)})."
         )
     if low > 0.05:
+        doubt = f"{f.train_measure} perhaps did as well" if f.evidence.p_train_up > 0.02 else "not all of it may last"
         return (
             f"{measure} got worse by {percent(rise)} ({percent(low)} to {percent(high)}) since {where}, but "
-            f"{f.train_measure} perhaps did as well (probability of overfitting {probability(f.p)})."
+            f"{doubt} (probability of overfitting {probability(f.p)})."
         )
     return (
         f"{measure} may have got worse by {percent(rise)} since {where}, but {f.measured} measurements are too noisy "

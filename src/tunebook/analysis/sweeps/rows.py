@@ -220,14 +220,22 @@ def compared_jobs(
     return tuple(jobs)
 
 
+_SHORT_ID = 14  # "ftjob-" and eight digits of it
+
+
 def job_labels(frame: pd.DataFrame) -> dict[str, str]:
-    """Job id -> what to call it: its suffix when no other job has the same, else its id."""
+    """Job id -> what to call it: its suffix when no other job has the same, else its id, cut where that is enough."""
     if frame.empty:
         return {}
+    begins = Counter(str(job_id)[:_SHORT_ID] for job_id in frame["id"])
     times = Counter(str(suffix) for suffix in frame["suffix"] if not words.missing(suffix))
     return {
-        str(job_id): str(suffix) if not words.missing(suffix) and times[str(suffix)] == 1 else str(job_id)
-        for job_id, suffix in zip(frame["id"], frame["suffix"], strict=True)
+        str(job_id): str(suffix)
+        if not words.missing(suffix) and times[str(suffix)] == 1
+        else f"{job_id[:_SHORT_ID]}…"
+        if len(job_id) > 2 * _SHORT_ID and begins[job_id[:_SHORT_ID]] == 1
+        else job_id
+        for job_id, suffix in zip(frame["id"].astype(str), frame["suffix"], strict=True)
     }
 
 

@@ -132,7 +132,7 @@ def score_of(given: str | Callable[..., Any] | Score | ModelGrader) -> Score | M
         return _against_reference(given, _BUILT_IN[given])
     if not callable(given):
         raise RequestError(f"score={given!r} is no score: give a name, a function, or a ModelGrader.")
-    name = getattr(given, "__name__", type(given).__name__)
+    name = getattr(given, "__name__", type(given).__name__).replace("<lambda>", "own score")
     return Score(name, _adapted(given, name))
 
 
