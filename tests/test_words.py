@@ -26,6 +26,8 @@ def test_what_is_empty_is_not_missing(there):
     ("said", "expected"),
     [
         (words.number(0.41234), "0.4123"),
+        (words.short_id("ftjob-9541ead58022463389b9381de2ed0862"), "ftjob-9541ead5…"),
+        (words.short_id("support-v1"), "support-v1"),
         (words.number(12345.6), "12,346"),
         (words.number(math.inf), "infinite"),
         (words.aligned(0.4441, 0.43, 0.4603), ("0.444", "0.430", "0.460")),

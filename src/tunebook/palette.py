@@ -15,6 +15,7 @@ FULL = "#009e73"
 ONSET = "#cc79a7"
 BEST = "#e69f00"
 NEUTRAL = "#797979"
+NEUTRAL_TOO = "#808080"  # beside it where a front end would take one grey alone for dark ink, and put white behind it
 SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 STYLES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))

@@ -166,6 +166,11 @@ def plural(number: int, word: str, words: str | None = None) -> str:
     return f"{number:,} {word if number == 1 else words or word + 's'}"
 
 
+def short_id(name: str) -> str:
+    """A job's id as people can say it, `ftjob-9541ead5…`; any other name, and a short one, whole."""
+    return f"{name[:14]}…" if name.startswith("ftjob-") and len(name) > 28 else name
+
+
 def listed(items: Sequence[str], most: int = 3) -> str:
     """a, b and c; or a, b, c and 4 more."""
     if len(items) > most:

@@ -202,6 +202,25 @@ def test_an_answer_without_an_evaluation_asks_for_one(comparison):
     answer = write_answer(comparison, comparison.jobs, None)
 
     assert any("held-out examples" in step for step in answer.steps)
+    assert answer.helped.startswith("Not measured")
+    assert answer.call.startswith("found = tb.evaluate(ws, ")
+
+
+@pytest.mark.parametrize(
+    ("low", "gain", "high", "said"),
+    [(0.04, 0.1, 0.16, "Yes. "), (-0.05, 0.02, 0.09, "Not shown. "), (-0.2, -0.1, -0.01, "No. ")],
+)
+def test_whether_tuning_helped_is_said_from_the_interval_of_the_gain(comparison, low, gain, high, said):
+    answer = built(comparison, evaluation={**GAIN, "gain": gain, "gain_low": low, "gain_high": high}).answer
+
+    assert answer.helped == said + GAIN["sentence"]
+    assert answer.call == ""
+
+
+def test_a_job_without_a_name_is_called_by_the_beginning_of_its_id(make_run):
+    runs = [make_run(k, id=f"ftjob-{k}541ead58022463389b9381de2ed0862", suffix=None) for k in (1, 2)]
+
+    assert sorted(job.label for job in compare(runs).jobs) == ["ftjob-1541ead5…", "ftjob-2541ead5…"]
 
 
 def test_software_versions_and_the_age_of_the_catalogue_are_told(comparison):

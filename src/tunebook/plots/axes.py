@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 # More labels of epochs than this collide.
 _MOST_LABELS = 8
 _FAINTER = 300  # measurements from which on each is drawn fainter
+CLEAR = {"facecolor": "none"}
 _SMALL = {".": 4, "x": 4, "o": 5, "s": 5}
 
 
@@ -22,7 +23,26 @@ def own_axes(ax: Axes | None) -> Axes:
         return ax
     from matplotlib import pyplot  # only when a figure of the session's is wanted
 
-    return pyplot.subplots(figsize=(7, 4.2), layout="constrained")[1]
+    return pyplot.subplots(figsize=(7, 4.2), layout="constrained", facecolor="none", subplot_kw=CLEAR)[1]
+
+
+def inked(ax: Axes) -> Axes:
+    """The Axes with its words and lines in a grey that is legible on light and on dark paper, and no paper of its own.
+
+    Jupyter puts white behind a clear figure whose labels are all dark: those of the two axes are a shade apart.
+    """
+    from matplotlib.text import Text
+
+    for text in ax.findobj(Text):
+        if text.get_color() in ("black", "k"):
+            text.set_color(palette.NEUTRAL)
+    ax.tick_params(which="both", colors=palette.NEUTRAL)
+    ax.tick_params(axis="y", labelcolor=palette.NEUTRAL_TOO)
+    for spine in ax.spines.values():
+        spine.set_edgecolor(palette.NEUTRAL)
+    if legend := ax.get_legend():
+        legend.get_frame().set(facecolor="none", edgecolor="none")
+    return ax
 
 
 def say_instead(ax: Axes, why: str) -> Axes:
@@ -30,7 +50,7 @@ def say_instead(ax: Axes, why: str) -> Axes:
     ax.text(0.5, 0.5, why, ha="center", va="center", transform=ax.transAxes, color=palette.NEUTRAL)
     ax.grid(visible=False)
     ax.set(xticks=[], yticks=[])
-    return ax
+    return inked(ax)
 
 
 def label(ax: Axes, across: str, up: str, title: str) -> None:
@@ -68,7 +88,7 @@ def draw(chart: Chart, ax: Axes | None = None) -> Axes:
         _line(ax, line)
     if any(line.label for line in (*chart.lines, *chart.legend)):
         ax.legend(title=plain(chart.key), loc="best", fontsize="small", title_fontsize="small", framealpha=0.6)
-    return ax
+    return inked(ax)
 
 
 def _line(ax: Axes, line: Line) -> None:

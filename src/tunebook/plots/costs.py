@@ -95,7 +95,7 @@ def plot_pareto(comparison: Comparison, *, cost: Cost | None = None, ax: Axes | 
     _knee(ax, chart)
     axes.label(ax, chart.cost, chart.measure, f"{len(chart.points)} jobs: what a lower loss costs")
     ax.legend(fontsize="small", framealpha=0.6)
-    return ax
+    return axes.inked(ax)
 
 
 def _knee(ax: Axes, chart: Front) -> None:

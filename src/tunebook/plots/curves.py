@@ -243,7 +243,7 @@ def plot_loss(results: Any, *, diagnosis: Diagnosis | None = None, ax: Axes | No
     ('step', 'loss (nats per token)')
     """
     results, diagnosis = _both(results, diagnosis)
-    title = f"{verdict_title(diagnosis.verdict)}: {results.name}"
+    title = f"{verdict_title(diagnosis.verdict)}: {words.short_id(results.name)}"
     return axes.draw(loss_chart(results.frame, diagnosis=diagnosis, title=title), ax)
 
 
@@ -255,7 +255,7 @@ def plot_accuracy(results: Any, *, diagnosis: Diagnosis | None = None, ax: Axes 
     'token accuracy (fraction)'
     """
     results, diagnosis = _both(results, diagnosis)
-    title = f"Token accuracy: {results.name}"
+    title = f"Token accuracy: {words.short_id(results.name)}"
     return axes.draw(run_chart(results.frame, ACCURACY, diagnosis=diagnosis, title=title), ax)
 
 
@@ -272,8 +272,8 @@ def plot_results(results: Any, *, diagnosis: Diagnosis | None = None, figure: Fi
     from matplotlib.figure import Figure
 
     results, diagnosis = _both(results, diagnosis)
-    figure = figure or Figure(figsize=(13, 3.8), layout="constrained")
-    loss, mean, third = figure.subplots(1, 3)
+    figure = figure or Figure(figsize=(13, 3.8), layout="constrained", facecolor="none")
+    loss, mean, third = figure.subplots(1, 3, subplot_kw=axes.CLEAR)
     plot_loss(results, diagnosis=diagnosis, ax=loss)
     by_batch = ACCURACY._replace(columns=(*ACCURACY.columns[:2], ""))
     whole = ACCURACY._replace(columns=("", "", ACCURACY.columns[2]))

@@ -50,13 +50,13 @@ def few(values: Sequence[Any], most: int) -> list[Any]:
 
 
 def pretty(name: str) -> str:
-    return name.replace("_", " ")
+    return name.removeprefix("n_").replace("_", " ")
 
 
 def name_of(row: pd.Series) -> str:
     """The job's suffix, or its id; `row` is one of a comparison's frame, named by id."""
     suffix = row["suffix"]
-    return suffix if isinstance(suffix, str) and suffix else str(row.name)
+    return suffix if isinstance(suffix, str) and suffix else words.short_id(str(row.name))
 
 
 def settings_of(comparison: Comparison, row: pd.Series) -> str:

@@ -58,7 +58,7 @@ def plot_importance(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
         ax, "share of the surface's variance (Sobol total index)", "", f"What mattered, from {importance.jobs} jobs"
     )
     ax.grid(visible=False, axis="y")
-    return ax
+    return axes.inked(ax)
 
 
 def plot_response(comparison: Comparison, name: str, *, ax: Axes | None = None) -> Axes:
@@ -69,7 +69,7 @@ def plot_response(comparison: Comparison, name: str, *, ax: Axes | None = None) 
 
     >>> comparison = tb.compare(tb.read_runs("runs"))
     >>> tb.plots.plot_response(comparison, "n_epochs").get_xlabel()
-    'n epochs'
+    'epochs'
     """
     ax = axes.own_axes(ax)
     group = comparison.group
@@ -97,7 +97,7 @@ def plot_response(comparison: Comparison, name: str, *, ax: Axes | None = None) 
     ax.plot(at, best["loss"], "*", color=palette.FULL, markersize=13, zorder=5, label="best guess")
     axes.label(ax, pretty(name), measured(comparison), _importance_of(comparison, name))
     ax.legend(fontsize="small", framealpha=0.6)
-    return ax
+    return axes.inked(ax)
 
 
 def plot_contour(
@@ -110,7 +110,7 @@ def plot_contour(
 
     >>> comparison = tb.compare(tb.read_runs("runs"))
     >>> tb.plots.plot_contour(comparison).get_xlabel()
-    'n epochs'
+    'epochs'
     """
     ax = axes.own_axes(ax)
     group = comparison.group
@@ -137,9 +137,10 @@ def plot_contour(
     _inside_only(losses_on_lines, ax)
     bar = ax.figure.colorbar(filled, ax=ax)
     bar.set_label(f"expected {measured(comparison)}")
+    axes.inked(bar.ax)
     axes.label(ax, pretty(pair[0]), pretty(pair[1]), _interaction(comparison, pair))
     ax.grid(visible=False)
-    return ax
+    return axes.inked(ax)
 
 
 @dataclass(frozen=True)
@@ -215,7 +216,7 @@ def plot_parallel(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
     >>> comparison = tb.compare(tb.read_runs("runs"))
     >>> ax = tb.plots.plot_parallel(comparison)
     >>> [label.get_text() for label in ax.get_xticklabels()]
-    ['n epochs', 'learning rate multiplier', 'validation loss']
+    ['epochs', 'learning rate multiplier', 'validation loss']
     """
     ax = axes.own_axes(ax)
     chart = parallel_chart(comparison)
@@ -231,18 +232,16 @@ def plot_parallel(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
     _uprights(ax, chart.uprights)
     ax.set_title(chart.title, loc="left", fontsize="medium")
     ax.legend(fontsize="small", ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.1), frameon=False)
-    return ax
+    return axes.inked(ax)
 
 
 def _uprights(ax: Axes, uprights: tuple[Upright, ...]) -> None:
     last = len(uprights) - 1
-    paper = {"facecolor": ax.get_facecolor(), "edgecolor": "none", "alpha": 0.75, "pad": 1.0}
     for place, upright in enumerate(uprights):
         ax.axvline(place, color=palette.NEUTRAL, linewidth=1, zorder=1)
         for height, text in upright.levels:
             side, shift = ("left", 0.04) if place == last else ("right", -0.03)
-            box = None if place == last else paper
-            ax.text(place + shift, height, plain(text), ha=side, va="center", fontsize="small", bbox=box, zorder=6)
+            ax.text(place + shift, height, plain(text), ha=side, va="center", fontsize="small", zorder=6)
     ax.set_xticks(range(len(uprights)), [plain(upright.name) for upright in uprights])
     ax.set_yticks([])
     ax.set_xlim(-0.25, last + 0.25)

@@ -37,10 +37,10 @@ def sweep_chart(comparison: Comparison, *, by: str | None = None, x: str = "epoc
     group = comparison.group
     if group is None:
         return Chart((), measured(comparison, column), note="no ranked jobs")
-    by = by or _leading(comparison)
+    x = x if x != "epoch" or _epochs_known(comparison, group.ids) else "share"
+    by = by or _leading(comparison, told="n_epochs" if x == "epoch" else "")
     frame = comparison.frame.set_index("id").loc[list(group.ids)]
     looks = looks_of(frame[by].tolist() if by else [])
-    x = x if x != "epoch" or _epochs_known(comparison, group.ids) else "share"
     curves = list(_job_curves(comparison, frame[::-1], looks, by=by, x=x, column=f"{column}_smooth"))
     if not curves:
         return Chart((), measured(comparison, column), note="no validation curves")
@@ -83,10 +83,11 @@ def plot_sweep(
 ) -> Axes:
     """The smoothed curves of all ranked jobs of the main group on one Axes.
 
-    `by` is the hyperparameter that gives colour, marker and line style (default: the one that mattered most, else
-    the first that was varied); `x` is "epoch", "step" or "share" (of the job's own steps; used for epochs where
-    they are not known); `column` is "valid" or "train". The winner is drawn strongest, what cannot be told from
-    it next. A marker stands on each curve at the step whose checkpoint is recommended.
+    `by` is the hyperparameter that gives colour, marker and line style (default: of those that the axis does not tell
+    already the one that mattered most, else the first that was varied); `x` is "epoch", "step" or "share" (of the
+    job's own steps; used for epochs where they are not known); `column` is "valid" or "train". The winner is drawn
+    strongest, what cannot be told from it next. A marker stands on each curve at the step whose checkpoint is
+    recommended.
 
     >>> comparison = tb.compare(tb.read_runs("runs"))
     >>> ax = tb.plots.plot_sweep(comparison, by="learning_rate_multiplier")
@@ -96,10 +97,14 @@ def plot_sweep(
     return axes.draw(sweep_chart(comparison, by=by, x=x, column=column), ax)
 
 
-def _leading(comparison: Comparison) -> str | None:
-    """The hyperparameter that mattered most; without a finding the first that was varied."""
+def _leading(comparison: Comparison, told: str) -> str | None:
+    """The hyperparameter that mattered most; without a finding the first that was varied.
+
+    The one that the axis tells already, by where a curve ends, only where there is no other.
+    """
     known = comparison.importance
-    varied = [scale.name for scale in comparison.groups[0].ranking.surface.scales]
+    names = [scale.name for scale in comparison.groups[0].ranking.surface.scales]
+    varied = [name for name in names if name != told] or names
     return next((name for name in (known.measured if known else ()) if name in varied), varied[0] if varied else None)
 
 
@@ -245,7 +250,7 @@ def plot_ranking(comparison: Comparison, *, most: int = 20, ax: Axes | None = No
     ax.invert_yaxis()
     axes.label(ax, chart.measure, "", chart.title)
     ax.legend(fontsize="small", framealpha=0.6)
-    return ax
+    return axes.inked(ax)
 
 
 def plot_seeds(comparison: Comparison, *, most: int = 16, ax: Axes | None = None) -> Axes:
@@ -278,4 +283,4 @@ def plot_seeds(comparison: Comparison, *, most: int = 16, ax: Axes | None = None
     ax.set_xticks(range(len(chart.configurations)), [plain(c.label) for c in chart.configurations], fontsize="small")
     axes.label(ax, chart.across, chart.measure, chart.title)
     ax.legend(fontsize="small", framealpha=0.6)
-    return ax
+    return axes.inked(ax)

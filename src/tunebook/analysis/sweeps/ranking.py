@@ -256,7 +256,8 @@ def noise_sentence(ranking: Ranking) -> str:
     if len(ranking.frame) == 1:
         return "One job alone says nothing of the luck of its seed."
     measured = f"; its loss is measured to within {percent(ranking.measured_sd, 1)}" if ranking.measured_sd else ""
-    told = f"{measured}. Differences below {percent(ranking.resolution, 1)} between settings that were run once"
+    hidden = f"ifferences below {percent(ranking.resolution, 1)} between settings that were run once"
+    told = f"{measured}. D{hidden}"
     share = percent(ranking.noise_sd, 1)
     if ranking.noise_source == "replicates":
         return (
@@ -271,5 +272,5 @@ def noise_sentence(ranking: Ranking) -> str:
         )
     return (
         f"No settings were run with enough seeds and the jobs are too few to guess the luck of a seed: it is unknown. "
-        f"Were it the usual {percent(NOISE_PRIOR[0], 0)}{told.replace('. D', ', d')} could not be judged; {repeat}."
+        f"Were it the usual {percent(NOISE_PRIOR[0], 0)}, d{hidden} could not be judged; {repeat}."
     )

@@ -220,23 +220,20 @@ def compared_jobs(
     return tuple(jobs)
 
 
-_SHORT_ID = 14  # "ftjob-" and eight digits of it
-
-
 def job_labels(frame: pd.DataFrame) -> dict[str, str]:
     """Job id -> what to call it: its suffix when no other job has the same, else its id, cut where that is enough."""
     if frame.empty:
         return {}
-    begins = Counter(str(job_id)[:_SHORT_ID] for job_id in frame["id"])
+    ids = frame["id"].astype(str)
+    short = Counter(map(words.short_id, ids))
     times = Counter(str(suffix) for suffix in frame["suffix"] if not words.missing(suffix))
-    return {
-        str(job_id): str(suffix)
+    named = {
+        job_id: str(suffix)
+        for job_id, suffix in zip(ids, frame["suffix"], strict=True)
         if not words.missing(suffix) and times[str(suffix)] == 1
-        else f"{job_id[:_SHORT_ID]}…"
-        if len(job_id) > 2 * _SHORT_ID and begins[job_id[:_SHORT_ID]] == 1
-        else job_id
-        for job_id, suffix in zip(frame["id"].astype(str), frame["suffix"], strict=True)
     }
+    told = {job_id: words.short_id(job_id) if short[words.short_id(job_id)] == 1 else job_id for job_id in ids}
+    return told | named
 
 
 def varied_settings(jobs: Sequence[ComparedJob]) -> tuple[str, ...]:
