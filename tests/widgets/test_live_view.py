@@ -8,9 +8,10 @@ from xml.etree import ElementTree
 
 import pytest
 
+from tunebook.service.states import STATES, state
 from tunebook.service.watching import STATES as SENTENCES
 from tunebook.widgets.live import view as live_view
-from tunebook.widgets.states import STATES, may, state
+from tunebook.widgets.states import may
 
 from .conftest import T0, events_of, picture
 
@@ -102,7 +103,7 @@ def test_progress_is_not_made_up_when_the_total_is_unknown() -> None:
     events = tuple({**e, "data": {"step": 4, "train_loss": 1.0}} for e in events_of(1, 30)[-1:])
     snapshot = picture(events=events)
 
-    assert live_view.progress(snapshot) is None
+    assert snapshot.progress is None
     assert "aria-valuenow" not in live_view.bar(snapshot)
 
 

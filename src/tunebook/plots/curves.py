@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,6 +16,8 @@ from tunebook.analysis.results import Results, load_results
 from tunebook.analysis.run import Run
 from tunebook.plots import axes
 from tunebook.plots.chart import Band, Chart, Line, Mark, Numbers, numbers, scale_of
+from tunebook.plots.svg import sparkline
+from tunebook.show import Picture
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -134,6 +137,24 @@ def measured(frame: pd.DataFrame | None, column: str) -> tuple[np.ndarray, np.nd
     value = frame[column].to_numpy(dtype=float)
     kept = np.isfinite(step) & np.isfinite(value)
     return step[kept], value[kept]
+
+
+# Where a job has no loss: validation before training, the whole file before its batches.
+REWARDS = ("full_valid_mean_reward", "valid_mean_reward", "train_mean_reward")
+
+
+def newest(frame: pd.DataFrame | None) -> float:
+    """The newest loss on the whole validation file, else on batches of it, else a reward; NaN where there is none."""
+    measurements = (measured(frame, column)[1] for column in ("full_valid_loss", "valid_loss", *REWARDS))
+    return next((float(values[-1]) for values in measurements if len(values)), math.nan)
+
+
+def spark(frame: pd.DataFrame | None) -> Picture | None:
+    """The small curve of training and validation: of the loss, else of the reward."""
+    train, valid = measured(frame, "train_loss")[1], measured(frame, "valid_loss")[1]
+    if len(train) or len(valid):
+        return sparkline(train, valid)
+    return sparkline(measured(frame, "train_mean_reward")[1], measured(frame, "full_valid_mean_reward")[1])
 
 
 def smooth(y: np.ndarray) -> np.ndarray:

@@ -262,7 +262,7 @@ def plot_seeds(comparison: Comparison, *, most: int = 16, ax: Axes | None = None
 
     >>> comparison = tb.compare(tb.read_runs("runs"))
     >>> tb.plots.plot_seeds(comparison).get_xlabel()
-    'n epochs / learning rate multiplier'
+    'epochs / learning rate multiplier'
     """
     ax = axes.own_axes(ax)
     chart = seeds_chart(comparison, most=most)

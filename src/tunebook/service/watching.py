@@ -112,6 +112,15 @@ class JobSnapshot(Run):
         return self.step / self.total_steps * self.n_epochs
 
     @property
+    def progress(self) -> float | None:
+        """How much of the training is done, 0 to 1; None while nobody knows."""
+        if self.status == "succeeded":
+            return 1.0
+        if self.step is None or not self.total_steps:
+            return None
+        return min(1.0, self.step / self.total_steps)
+
+    @property
     def error(self) -> str | None:
         """Why a job failed, in the service's words."""
         return (self.job.get("error") or {}).get("message") or None

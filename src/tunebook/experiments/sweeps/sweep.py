@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import openai
@@ -15,12 +16,12 @@ import pandas as pd
 
 from tunebook.analysis.run import Run
 from tunebook.catalogue import load_catalogue
-from tunebook.errors import RequestError
+from tunebook.errors import RequestError, TunebookError
 from tunebook.experiments.run_folders import archive, read_runs
 from tunebook.experiments.sweeps.doubts import Doubts
 from tunebook.experiments.sweeps.manifest import FILE, OPEN, Entry, Manifest, locked, read_manifest, told
 from tunebook.experiments.sweeps.plan import check_budget, draw, grid, plan_frame, trials
-from tunebook.experiments.sweeps.progress import SweepBar
+from tunebook.experiments.sweeps.progress import SweepBoard
 from tunebook.service.connection import Workspace
 from tunebook.service.once import in_doubt
 from tunebook.service.pacing import intervals, next_interval
@@ -42,6 +43,12 @@ _THIS_REQUEST = (400, 404, 409, 422)
 # The job has ended, or gone, since it was last looked at: there is nothing left to steer.
 _TOO_LATE = (openai.BadRequestError, openai.ConflictError, openai.NotFoundError, RequestError)
 _MOST_ROWS = 24  # of the plan in a notebook: the first and the last
+
+
+class _EndedError(Exception):
+    """Raised in the pause between two ticks to end a watching in the background."""
+
+
 _GONE = {"state": "gone", "note": "deleted at the service meanwhile"}
 
 
@@ -95,7 +102,7 @@ class Sweep(Shown):
                 f"{path}: a sweep is there already. Go on with Sweep.open({str(path)!r}), or choose another."
             )
         planned = trials(base, settings, identity=identity, seeds=seeds)
-        self.manifest = Manifest(path, tuple(map(Entry, planned)), file_tokens, file_examples)
+        self._remember(Manifest(path, tuple(map(Entry, planned)), file_tokens, file_examples))
         check_budget(self.plan, budget_tokens=budget_tokens, budget_usd=budget_usd)
 
     @classmethod
@@ -108,8 +115,14 @@ class Sweep(Shown):
         ['stopped', 'stopped']
         """
         sweep = cls.__new__(cls)
-        sweep.manifest = read_manifest(folder)
+        sweep._remember(read_manifest(folder))
         return sweep
+
+    def _remember(self, manifest: Manifest) -> None:
+        self.manifest = manifest
+        self._thread: Thread | None = None  # of what runs in the background
+        self._ending = Event()  # asks it to end
+        self._error: Exception | None = None  # what ended it
 
     @property
     def folder(self) -> Path:
@@ -141,18 +154,21 @@ class Sweep(Shown):
         *,
         at_once: int | None = None,
         guard: Decide | None = None,
+        background: bool = False,
         show: Show | None = None,
-        say: Callable[[str], object] = print,
+        say: Callable[[str], object] | None = None,
         sleep: Callable[[float], object] = time.sleep,
         clock: Callable[[], float] = time.time,
     ) -> Sweep:
         """Send what has not been sent, follow everything to its end, archive each job. Returns the sweep.
 
         at_once: jobs at the service at the same time; by default as many as may run and queue. guard: called with the
-        picture of each running job; what it answers ("pause", "cancel") is done. show: called once a tick, by default a
-        progress bar. say: gets a sentence when a request's answer was lost, and for a job that came to be twice.
+        picture of each running job; what it answers ("pause", "cancel") is done. background: return at once and go on
+        on a thread, so that other cells can run; `wait` waits for the end, and raises what went wrong. show: called
+        once a tick, by default a board of the trials (in a terminal one line). say: gets a sentence when a request's
+        answer was lost, and for a job that came to be twice; by default the board does.
         Ctrl-C stops the watching and no job; `run` again goes on. Jobs that are paused are not waited for.
-        Raises TunebookError when another process runs this sweep.
+        Raises TunebookError when another process, or the background, runs this sweep.
 
         >>> files = [ws.files.upload(name).id for name in ("train.jsonl", "valid.jsonl")]
         >>> request = tb.JobRequest(model="gpt-4.1-nano", training_file=files[0], validation_file=files[1])
@@ -160,12 +176,64 @@ class Sweep(Shown):
         >>> [run.status for run in sweep.runs()]
         ['succeeded', 'succeeded']
         """
-        doubts = Doubts(say)
-        with closing(SweepBar()) as bar, self._held():
-            self._follow(workspace, at_once or _quota(), guard, show or bar, doubts, sleep, clock)
-            with suppress(*_AWAY):
-                doubts.name_doubles(workspace, self.manifest, last=True)
+        if self._thread is not None and self._thread.is_alive():
+            raise TunebookError(f"{self.folder}: this sweep runs in the background. Call `wait()`, or `stop(ws)`.")
+        how: tuple[Any, ...] = (workspace, at_once or _quota(), guard, show, say)
+        if not background:
+            self._watch(*how, sleep=sleep, clock=clock)
+            return self
+        self._ending.clear()
+        begun = Event()
+        self._thread = Thread(target=self._in_background, args=(begun, how, clock), name="tunebook-sweep", daemon=True)
+        self._thread.start()
+        begun.wait()
         return self
+
+    def wait(self) -> Sweep:
+        """Wait for what runs in the background, if anything does; raises what ended it before its time."""
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
+        return self
+
+    def _in_background(self, begun: Event, how: tuple[Any, ...], clock: Callable[[], float]) -> None:
+        """Until all jobs have ended, or `stop` is called. The first picture is shown before the cell ends."""
+
+        def sleep(seconds: float) -> None:
+            begun.set()
+            if self._ending.wait(seconds):
+                raise _EndedError
+
+        try:
+            self._watch(*how, sleep=sleep, clock=clock)
+        except _EndedError:
+            pass
+        except Exception as error:
+            self._error = error
+        finally:
+            begun.set()
+
+    def _watch(
+        self,
+        workspace: Workspace,
+        limit: int,
+        guard: Decide | None,
+        show: Show | None,
+        say: Callable[[str], object] | None,
+        sleep: Callable[[float], object],
+        clock: Callable[[], float],
+    ) -> None:
+        with self._held():
+            before = self.runs() if self.manifest.count("ended") else []
+            board = SweepBoard(self.plan, before, practice=getattr(workspace, "embedded", False))
+            doubts = Doubts(say or board.say)
+            with closing(board):
+                self._follow(workspace, limit, _told(guard, board.acts), show or board, doubts, sleep, clock)
+                with suppress(*_AWAY):
+                    doubts.name_doubles(workspace, self.manifest, last=True)
 
     def _follow(
         self,
@@ -215,6 +283,8 @@ class Sweep(Shown):
 
     def stop(self, workspace: Workspace) -> None:
         """Cancel what is at the service and send no more. What was planned is remembered for `resume`."""
+        self._ending.set()
+        self.wait()
         with self._held():
             doubts, pauses = Doubts(print), intervals(*workspace.poll_interval_s)
             while self.manifest.count("sending"):
@@ -332,6 +402,20 @@ class Sweep(Shown):
         numeric = [at for at, name in enumerate(plan, 1) if name not in words]
         sentence = (f"Sweep of {plural(len(plan), 'job')} in ", Span(str(self.folder), "code"), f", {self.cost}")
         return Card(Text(sentence), Table(("trial", *plan), rows, numeric=numeric, labelled=True))
+
+
+def _told(guard: Decide | None, acts: dict[str, str]) -> Decide | None:
+    """The guard, with what it has done written down by job id."""
+    if guard is None:
+        return None
+
+    def decide(snapshot: JobSnapshot) -> str | None:
+        act = guard(snapshot)
+        if act is not None:
+            acts[snapshot.id] = f"{act} at step {snapshot.step}"
+        return act
+
+    return decide
 
 
 def _name(value: Any) -> Span:

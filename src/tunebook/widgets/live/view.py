@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 from tunebook import words
 from tunebook.palette import VERDICTS
 from tunebook.plots import curves, svg
+from tunebook.service.states import state
 from tunebook.show import Card, Fold, Inline, Part, Picture, Span, Table, Text, escape
 from tunebook.widgets.pieces import notice, rendered
-from tunebook.widgets.states import badge, chip, state
+from tunebook.widgets.states import badge, chip
 
 if TYPE_CHECKING:
     from tunebook.analysis import Diagnosis
@@ -127,15 +128,6 @@ def title(snapshot: JobSnapshot) -> str:
     return str(job.get("suffix") or job.get("user_provided_suffix") or job.get("model") or snapshot.job_id)
 
 
-def progress(snapshot: JobSnapshot) -> float | None:
-    """How much of the training is done, 0 to 1; None while nobody knows."""
-    if snapshot.status == "succeeded":
-        return 1.0
-    if snapshot.step is None or not snapshot.total_steps:
-        return None
-    return min(1.0, snapshot.step / snapshot.total_steps)
-
-
 def times(snapshot: JobSnapshot, now: float) -> list[str]:
     """What can be said about time, never negative: how long it has run, when it may end, if the clocks disagree."""
     created, finished = snapshot.created_at, snapshot.finished_at
@@ -203,7 +195,7 @@ def status_html(snapshot: JobSnapshot, *, resource: str, now: float, notes: Iter
 def steps_said(snapshot: JobSnapshot) -> list[str]:
     """Progress in words: percent, step of steps, epoch of epochs; tokens once they are known."""
     lines = []
-    done = progress(snapshot)
+    done = snapshot.progress
     if done is not None:
         lines.append(words.percent(done, 0))
     if snapshot.step is not None:
@@ -235,7 +227,7 @@ def troubles(snapshot: JobSnapshot, now: float) -> list[tuple[str, str]]:
 
 def bar(snapshot: JobSnapshot) -> str:
     """The progress bar, with a hair line at the end of each epoch; empty while progress is unknown."""
-    done = progress(snapshot)
+    done = snapshot.progress
     share = 100 * (done or 0.0)
     kind = {"succeeded": "good", "failed": "rest", "cancelled": "rest"}.get(snapshot.status, "go")
     epochs = snapshot.n_epochs or 1

@@ -88,7 +88,7 @@ def watch(
 
 def milestone(snapshot: JobSnapshot) -> tuple[Any, ...]:
     """What has to change for another line to be printed: state, a tenth of the way, checkpoints, trouble."""
-    done = live_view.progress(snapshot)
+    done = snapshot.progress
     tenth = int(done * 10) if done is not None else (snapshot.step or 0) // 100
     return snapshot.status, tenth, len(snapshot.checkpoints), snapshot.error, snapshot.problem
 

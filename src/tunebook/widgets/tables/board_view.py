@@ -14,16 +14,12 @@ from tunebook.analysis.sweeps.rows import Column, jobs_table
 from tunebook.fields import short_names
 from tunebook.money import paid, per_million, tier_of
 from tunebook.palette import TONES
-from tunebook.plots.curves import measured
-from tunebook.plots.svg import sparkline
+from tunebook.plots.curves import REWARDS, measured, newest, spark
+from tunebook.service.states import state, state_span
 from tunebook.show import Inline, Picture, Share, Span, Table, Text
-from tunebook.widgets.live.view import progress
-from tunebook.widgets.states import state
 from tunebook.widgets.tables.pick_table import in_order
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from tunebook.analysis import Diagnosis
     from tunebook.catalogue import Catalogue
     from tunebook.service import JobSnapshot
@@ -69,7 +65,7 @@ def row_of(
 ) -> Row:
     """The row of one picture. free: the embedded service's jobs cost nothing."""
     frame = snapshot.results.frame if snapshot.results is not None else None
-    done = progress(snapshot)
+    done = snapshot.progress
     return Row(
         key=f"{resource} {snapshot.job_id}",
         job_id=snapshot.job_id,
@@ -79,14 +75,14 @@ def row_of(
         status=snapshot.status,
         created_at=float(snapshot.created_at or 0),
         progress=math.nan if done is None else done,
-        loss=_newest_loss(frame),
+        loss=newest(frame),
         verdict=diagnosis.verdict if diagnosis else "",
         reason=_reason(diagnosis) if diagnosis else "",
-        rewarded=any(len(measured(frame, column)[1]) for column in _REWARDS),
+        rewarded=any(len(measured(frame, column)[1]) for column in REWARDS),
         warned=", ".join(finding.title for finding in diagnosis.findings) if diagnosis else "",
         cost_usd=0.0 if free else _cost(snapshot, catalogue),
         tokens=snapshot.trained_tokens,
-        spark=_spark(frame),
+        spark=spark(frame),
         settings=_settings(snapshot),
         problem=problem or snapshot.problem or snapshot.error or "",
     )
@@ -94,26 +90,6 @@ def row_of(
 
 def _reason(diagnosis: Diagnosis) -> str:
     return f"{diagnosis.told} {diagnosis.choice}" if diagnosis.train_again else diagnosis.told
-
-
-# Where a job has no loss: validation before training, the whole file before its batches.
-_REWARDS = ("full_valid_mean_reward", "valid_mean_reward", "train_mean_reward")
-
-
-def _spark(frame: pd.DataFrame | None) -> Picture | None:
-    """The small curve of training and validation: of the loss, else of the reward."""
-    train, valid = measured(frame, "train_loss")[1], measured(frame, "valid_loss")[1]
-    if len(train) or len(valid):
-        return sparkline(train, valid)
-    return sparkline(measured(frame, "train_mean_reward")[1], measured(frame, "full_valid_mean_reward")[1])
-
-
-def _newest_loss(frame: pd.DataFrame | None) -> float:
-    for column in ("full_valid_loss", "valid_loss", *_REWARDS):
-        _, values = measured(frame, column)
-        if len(values):
-            return float(values[-1])
-    return math.nan
 
 
 def _cost(snapshot: JobSnapshot, catalogue: Catalogue) -> float:
@@ -133,7 +109,14 @@ def columns(now: float | None = None, *, several: bool = False) -> tuple[Column[
     """The board's columns. now: to tell times of today; several: name the resource in each row."""
     return (
         Column("name", "job", partial(_job, several=several), False, "name", value=lambda row: row.name.lower()),
-        Column("status", "state", _state, False, "state", value=lambda row: state(row.status).word),
+        Column(
+            "status",
+            "state",
+            lambda row: state_span(row.status),
+            False,
+            "state",
+            value=lambda row: state(row.status).word,
+        ),
         Column("progress", "progress", _progress, False, "progress", highest_first=True),
         Column("spark", "loss curve", lambda row: row.spark or "", False),
         Column("loss", "validation loss", _measured, sort="validation loss"),
@@ -164,9 +147,7 @@ def _verdict(row: Row) -> Inline:
 
 
 def _state(row: Row) -> Inline:
-    shown = state(row.status)
-    tone = {"wait": "warning"}.get(shown.tone, shown.tone)
-    return Span(f"{shown.symbol} {shown.word}", "short", tone if tone in TONES else "")
+    return state_span(row.status)
 
 
 def _progress(row: Row) -> Inline:

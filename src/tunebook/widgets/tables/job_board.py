@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 
 from tunebook.catalogue import load_catalogue
+from tunebook.service.states import STATES
 from tunebook.show import Card, Span, Table, Text
 from tunebook.widgets.clicks import Clicks, in_thread, sentence_of
 from tunebook.widgets.live.watcher import Watcher, replace_watchers
 from tunebook.widgets.outputs import cell_and_count, free_from_cell
 from tunebook.widgets.panel import Panel
 from tunebook.widgets.pieces import button, note, place, put, rendered, wrap
-from tunebook.widgets.states import STATES
 from tunebook.widgets.tables import board_view
 from tunebook.widgets.tables.board_feed import Entry, feed
 from tunebook.widgets.tables.pick_table import PickTable, overlay_html
