@@ -223,6 +223,7 @@ class Sweep(Shown):
         guard: Decide | None,
         show: Show | None,
         say: Callable[[str], object] | None,
+        *,
         sleep: Callable[[float], object],
         clock: Callable[[], float],
     ) -> None:
