@@ -264,7 +264,8 @@ def _verdict(e: Evidence, confidence: float, healthy_rise: float) -> tuple[str, 
     if math.isnan(e.p_rise):
         return "inconclusive", math.nan
     p = e.p_overfitting
-    if p >= (confidence - _SURER if e.main is e.full else confidence):
+    risen = e.curve is not None and float(np.quantile(e.curve.rises, 0.05)) > 0
+    if risen and p >= (confidence - _SURER if e.main is e.full else confidence):
         return "overfitting", p
     if e.learned is False and e.p_rise < 0.5 and e.p_improving < confidence:
         return "not_learning", p
