@@ -28,8 +28,8 @@ _KEPT = 3
 # A kept checkpoint that is this much worse than the end of another epoch came too late: more than the loss of a
 # healthy run may rise (`healthy_rise`).
 TOO_FAR = 0.15
-# So much less is asked of a rise of the whole validation file: at .90 none of 600 simulated and trained runs without one
-# was called overfitting, where batches at .95 gave 4 of 1,000.
+# So much less is asked of a rise of the whole validation file: at .90 none of 600 simulated and trained runs without
+# one was called overfitting, where batches at .95 gave 4 of 1,000.
 _SURER = 0.05
 # With more than this share of impossible values (negative losses) the rest is not believed either.
 _IMPOSSIBLE = 0.05
@@ -190,9 +190,10 @@ def diagnose(
     a `Run` when not given. With `n_valid`, the rows of the validation file, the period of its batches is known.
 
     `min_rise` is the rise that counts, as a fraction (smaller ones vary from seed to seed); `confidence` is the
-    probability a verdict must reach (chosen by `tests/benchmarks/diagnosis.py` for at most 1 % false alarms; overfitting
-    by the whole validation file .05 less); a run is healthy only when its rise is below `healthy_rise` at the upper end of its interval. The same input always gives
-    the same answer: `seed` draws the bootstrap.
+    probability a verdict must reach (chosen by `tests/benchmarks/diagnosis.py` for at most 1 % false alarms; for
+    overfitting by measurements of the whole validation file .05 less); a run is healthy only when its rise is below
+    `healthy_rise` at the upper end of its interval. The same input always gives the same answer: `seed` draws the
+    bootstrap.
 
     >>> d = tb.diagnose("results.csv", n_epochs=6)
     >>> d.verdict, round(d.onset_epoch)

@@ -138,12 +138,14 @@ def _tamed(schema: Any) -> Any:
         if key in _VALUES:
             if key != "required" or isinstance(value, list):
                 new[key] = value
-        elif key in _NAMED and isinstance(value, dict):
-            new[key] = {name: _tamed(one) for name, one in value.items()}
+        elif key in _NAMED:
+            if isinstance(value, dict):
+                new[key] = {name: _tamed(one) for name, one in value.items()}
         elif key == "items" and isinstance(value, list):
             new["prefixItems"] = [_tamed(one) for one in value]
-        elif isinstance(value, list) and key in (*_COMPOSED, "prefixItems"):
-            new[key] = [_tamed(one) for one in value]
+        elif key in (*_COMPOSED, "prefixItems"):
+            if isinstance(value, list):
+                new[key] = [_tamed(one) for one in value]
         elif not _left_out(key, value):
             new[key] = _tamed(value)
     if any(_RISKY.search(pattern) for pattern in new.get("patternProperties", ())):

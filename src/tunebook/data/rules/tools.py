@@ -58,6 +58,9 @@ def _check_list(tools: Sequence[object], key: str, path: str) -> Iterator[Proble
             if name in names:
                 yield problem_of("tool-twice", f"{at}.name", name)
             names.add(name)
+        description = function.get("description")
+        if description is not None and not isinstance(description, str):
+            yield problem_of("tool-description", f"{at}.description", description)
         parameters = function.get("parameters")
         if parameters is not None and not isinstance(parameters, dict):
             yield problem_of("tool-parameters", f"{at}.parameters", parameters)
