@@ -291,6 +291,13 @@ def test_every_model_is_in_the_list_and_any_other_can_be_named(workspace) -> Non
     assert form.fields["model"].layout.display == ""
 
 
+def test_an_empty_form_offers_a_model_that_lasts_the_year(workspace) -> None:
+    form = JobForm(workspace, today=lambda: date(2026, 11, 26), spawn=at_once)
+
+    assert form.values["model"] == "gpt-oss-20b"  # every model before it in the catalogue retires within the year
+    assert "tb-warning" not in form._notes["model"].value
+
+
 def test_an_empty_form_empties_what_was_filled_in(workspace) -> None:
     form = form_of(workspace, n_epochs="3", suffix="mine")
     form.start_from.widget.options = [("again", "again x"), *form.start_from.widget.options]

@@ -20,7 +20,7 @@ from tunebook.widgets.form.grader_field import GraderField
 from tunebook.widgets.form.model_field import ModelField
 from tunebook.widgets.form.notes import moved
 from tunebook.widgets.form.start import StartFrom
-from tunebook.widgets.form.state import FormState, price_typed, resolve
+from tunebook.widgets.form.state import FormState, empty, price_typed, resolve
 from tunebook.widgets.form.values import PRICE, FormValues, Note, number_or_text, typed, values_of_job
 from tunebook.widgets.live.cell import LiveCell
 from tunebook.widgets.live.watcher import Follow, replace_watchers
@@ -64,7 +64,7 @@ def job_form(
         n_epochs=3,
     )
     """
-    start = FormValues()
+    start = empty(load_catalogue(), date.today())
     source = again or continue_from
     if source is not None:
         start = values_of_job(source.job.to_dict(mode="json"), go_on=continue_from is not None)
@@ -101,7 +101,7 @@ class JobForm(Panel):
         self._agreed: str | None = None  # the question that was answered with yes
         self._settling = True  # no reaction to fields while they are being filled in code
         self._cell: tuple[str | None, int | None] = (None, None)
-        self._make_widgets(values or FormValues())
+        self._make_widgets(values or empty(self.catalogue, self._today()))
         self._make_layout()
         self._connect()
         for name, given in (files or {}).items():
@@ -132,7 +132,8 @@ class JobForm(Panel):
         }
         self._title = ipywidgets.HTML()
         self._notes = {name: ipywidgets.HTML() for name in (*self.fields, *self._pickers)}
-        self.start_from = StartFrom(self._start, self._clicks.guard)
+        nothing = empty(self.catalogue, self._today())
+        self.start_from = StartFrom(self._start, nothing, self._clicks.guard)
         self._model = ModelField(self.fields["model"], self.catalogue, self._clicks.guard)
         self._grader = GraderField(self.fields["grader"], self._item_names, self._clicks.guard)
         self.deploying = DeployField(self._clicks.guard, self.update)

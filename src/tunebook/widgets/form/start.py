@@ -18,16 +18,17 @@ _AGAIN, _GO_ON = "again ", "go on "
 
 
 class StartFrom:
-    """The list of recent jobs; `chosen` is called with the values of the one that is picked."""
+    """The list of recent jobs; `chosen` is called with the values of the one that is picked, or with `empty`."""
 
     def __init__(
         self,
         chosen: Callable[[FormValues], None],
+        empty: FormValues,
         guard: Callable[[Callable[..., Any]], Callable[..., None]],
     ) -> None:
         self.widget = ipywidgets.Dropdown(description="start from", options=[_EMPTY])
         self.records: dict[str, Mapping[str, Any]] = {}
-        self._chosen, self._offering = chosen, Offering()
+        self._chosen, self._empty, self._offering = chosen, empty, Offering()
         self.widget.observe(guard(self._picked), "value")
 
     def offer(self, jobs: Iterable[Job]) -> None:
@@ -48,7 +49,7 @@ class StartFrom:
         if self._offering:
             return
         if not choice:
-            self._chosen(FormValues())
+            self._chosen(self._empty)
         else:
             record = self.records[choice.removeprefix(_AGAIN).removeprefix(_GO_ON)]
             self._chosen(values_of_job(record, go_on=choice.startswith(_GO_ON)))

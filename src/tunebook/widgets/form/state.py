@@ -17,6 +17,7 @@ from tunebook.fields import METHODS, settings
 from tunebook.money import Cost, bill, grading
 from tunebook.service.request import JobRequest
 from tunebook.widgets.form.notes import (
+    RETIRES_SOON_DAYS,
     note_advice,
     note_files,
     note_items,
@@ -108,6 +109,19 @@ def resolve(
         body=json.dumps(request.to_json(), indent=2, ensure_ascii=False) if request else "",
         ask=f"This job is estimated at {money(usd)}. Create it?" if usd is not None and usd > ask_above_usd else None,
     )
+
+
+def empty(catalogue: Catalogue, today: date) -> FormValues:
+    """What an empty form holds: the first model that is generally available, made for text, and lasts another year."""
+
+    def lasts(model: Model) -> bool:
+        ends = model.retires
+        dates = (ends.base, ends.training, ends.deployment) if ends is not None else ()
+        return all((day - today).days > RETIRES_SOON_DAYS for day in dates if day is not None)
+
+    offered = [m for m in catalogue.models if "supervised" in m.methods and m.state == "generally available"]
+    model = next((m for m in offered if m.modality.startswith("text") and lasts(m)), catalogue.models[0])
+    return FormValues(model=model.id)
 
 
 def _training_types(model: Model | None, region: str, catalogue: Catalogue) -> tuple[str, ...]:
