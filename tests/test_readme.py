@@ -109,3 +109,13 @@ def test_the_commands_of_its_first_block_are_those_of_the_package():
     assert "bin/tunebook demo" in first
     assert "tunebook" in project["scripts"]
     assert subprocess.run([sys.executable, "-m", "tunebook.cli", "--help"], capture_output=True).returncode == 0
+
+
+def test_the_page_of_mistakes_names_tests_that_are_there():
+    page, missing, source = (ROOT / "tests/analysis/README.md").read_text("utf-8"), [], ""
+    for file, name in re.findall(r"`((?:\.\./plots/)?test_\w+\.py)?(?:::(\w+))?`", page):
+        source = (ROOT / "tests/analysis" / file).read_text("utf-8") if file else source
+        if name and f"def {name}(" not in source:
+            missing.append(name)
+
+    assert missing == []

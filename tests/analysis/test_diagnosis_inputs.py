@@ -27,7 +27,7 @@ def test_one_row():
     d = diagnose(load_results(b"step,train_loss,valid_loss\n1,2.0,2.1\n"))
 
     assert d.verdict == "inconclusive"
-    assert d.reason.startswith("Only 1 validation measurements: too few to judge")
+    assert d.reason.startswith("Only 1 validation measurement: too few to judge")
 
 
 def test_all_blank():

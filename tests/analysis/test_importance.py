@@ -73,7 +73,7 @@ def test_under_twelve_jobs_there_is_an_effect_but_no_importance():
     assert found.measured == ()
     assert found.frame["effect"].notna().all()
     assert set(found.frame["note"]) == {"too few jobs (11 < 12)"}
-    assert "too few" in found.notes[0]
+    assert "about 12 jobs are needed; with 11" in found.notes[0]
 
 
 def test_what_was_not_varied_is_called_that():

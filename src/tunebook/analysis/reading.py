@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 from tunebook.errors import ResultsError
-from tunebook.words import is_number
+from tunebook.words import is_number, plural
 
 Columns = dict[str, Any]
 
@@ -239,7 +239,7 @@ def _from_json(data: bytes, name: str, notes: list[str]) -> bytes:
             f"{name} is JSON without a loss, an accuracy or a reward, not a result file. Is it a training file? "
             "Give the job's results.csv, a trainer_state.json or a metrics.jsonl."
         )
-    notes.append(f"Read from JSON: {len(steps)} steps.")
+    notes.append(f"Read from JSON: {plural(len(steps), 'step')}.")
     return pd.DataFrame(list(steps.values())).to_csv(index=False, na_rep="").encode(errors="replace")
 
 

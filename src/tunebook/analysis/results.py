@@ -25,7 +25,7 @@ from tunebook.analysis.reading import (
 )
 from tunebook.errors import ResultsError
 from tunebook.show import Card, Items, Shown, Table
-from tunebook.words import is_number, number
+from tunebook.words import is_number, number, plural
 
 _FIRST = ("step", "part", *CANONICAL[1:])
 # "Step 300/300: training loss=0.15, validation loss=0.27, full validation loss=0.40"; numbers may be 3.8E-06.
@@ -78,7 +78,7 @@ class Results(Shown):
         columns: Columns = {"step": np.array(steps, dtype=float)}
         for column in sorted({key for values in rows.values() for key in values}):
             columns[column] = np.array([rows[step].get(column, np.nan) for step in steps])
-        return _tidy(columns, [f"Built from events: {len(steps)} steps, each as it was announced."], name)
+        return _tidy(columns, [f"Built from events: {plural(len(steps), 'step')}, each as it was announced."], name)
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -185,7 +185,7 @@ def _tidy(columns: Columns, notes: list[str], name: str) -> Results:
     step = columns["step"]
     known = np.isfinite(step)
     if not known.all():
-        notes.append(f"Left out {int((~known).sum())} rows without a step.")
+        notes.append(f"Left out {plural(int((~known).sum()), 'row')} without a step.")
         columns = {column: values[known] for column, values in columns.items()}
         step = columns["step"]
     if len(step) > 1 and (np.diff(step) <= 0).any():
@@ -258,7 +258,7 @@ def _span(frame: pd.DataFrame) -> str:
     if not len(frame):
         return "no rows yet"
     step = frame["step"]
-    return f"{len(frame):,} rows, steps {step.iloc[0]:,} to {step.iloc[-1]:,}"
+    return f"{plural(len(frame), 'row')}, steps {step.iloc[0]:,} to {step.iloc[-1]:,}"
 
 
 def _measurements(event: Any) -> list[tuple[float, dict[str, float]]]:

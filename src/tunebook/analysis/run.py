@@ -8,7 +8,7 @@ from typing import Any
 
 from tunebook.analysis.results import Results
 from tunebook.show import Card, Shown, facts
-from tunebook.words import count, is_number, setting
+from tunebook.words import count, is_number, plural, setting
 
 # Status is an open vocabulary: what is not one of these is still going.
 TERMINAL = frozenset({"succeeded", "failed", "cancelled"})
@@ -116,7 +116,7 @@ class Run(Shown):
         return None
 
     def __repr__(self) -> str:
-        steps = f"{len(self.results)} steps" if self.results is not None else "no results"
+        steps = f"{plural(len(self.results), 'step')}" if self.results is not None else "no results"
         return f"Run({self.id!r}, {self.model!r}, {self.status or 'status unknown'}, {steps})"
 
     def _card(self) -> Card:

@@ -17,6 +17,7 @@ from tunebook.data.rules.methods import METHODS
 from tunebook.data.rules.secrets import mask
 from tunebook.errors import DataError
 from tunebook.show import Card, Shown, Span, Table, Text
+from tunebook.words import plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -267,7 +268,7 @@ class Dataset(Examples, Shown):
         return from_examples(converted, name=f"{self.name}, converted")
 
     def __repr__(self) -> str:
-        return f"<Dataset {self.name}: {len(self):,} {self.method} examples>"
+        return f"<Dataset {self.name}: {plural(len(self), f'{self.method} example')}>"
 
     def _card(self) -> Card:
         """The first examples: what is asked, what is answered."""
@@ -280,7 +281,7 @@ class Dataset(Examples, Shown):
             Text(self.file_sentence) if self.file_sentence else None,
             Table(("line", "asked", "answered"), rows, caption, numeric=(0,)),
             title=self.name,
-            aside=f"{len(self):,} {self.method} examples",
+            aside=plural(len(self), f"{self.method} example"),
         )
 
 

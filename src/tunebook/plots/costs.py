@@ -10,6 +10,7 @@ from tunebook.analysis.sweeps.pareto import Cost, cost_known, pareto
 from tunebook.plots import axes
 from tunebook.plots.axes import plain
 from tunebook.plots.marks import measured, settings_of
+from tunebook.words import plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -93,7 +94,7 @@ def plot_pareto(comparison: Comparison, *, cost: Cost | None = None, ax: Axes | 
         look: dict[str, Any] = {"fmt": marker, "color": colour, "mfc": face, "markersize": 6.5, "elinewidth": 1}
         ax.errorbar(at, loss, yerr=[below, above], label=label, alpha=0.9, zorder=3, **look)
     _knee(ax, chart)
-    axes.label(ax, chart.cost, chart.measure, f"{len(chart.points)} jobs: what a lower loss costs")
+    axes.label(ax, chart.cost, chart.measure, f"{plural(len(chart.points), 'job')}: what a lower loss costs")
     ax.legend(fontsize="small", framealpha=0.6)
     return axes.inked(ax)
 

@@ -55,7 +55,10 @@ def plot_importance(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
     ax.set_xticks(np.linspace(0, 1, 6))
     ax.set_ylim(len(importance.frame) - 0.4, -0.6)
     axes.label(
-        ax, "share of the surface's variance (Sobol total index)", "", f"What mattered, from {importance.jobs} jobs"
+        ax,
+        "share of the surface's variance (Sobol total index)",
+        "",
+        f"What mattered, from {words.plural(importance.jobs, 'job')}",
     )
     ax.grid(visible=False, axis="y")
     return axes.inked(ax)
@@ -191,7 +194,7 @@ def parallel_chart(comparison: Comparison) -> Parallel | None:
     uprights = [Upright(pretty(scale.name), tuple(_levels(scale))) for scale in scales]
     ends = tuple((float(height[place]), words.number(losses[place], 3)) for place in (span.argmin(), span.argmax()))
     uprights.append(Upright(measured(comparison).split(" (")[0], ends))
-    return Parallel(tuple(ways), tuple(uprights), f"{len(jobs)} jobs: settings to {comparison.measure}")
+    return Parallel(tuple(ways), tuple(uprights), f"{words.plural(len(jobs), 'job')}: settings to {comparison.measure}")
 
 
 def _levels(scale: Scale) -> Iterable[tuple[float, str]]:

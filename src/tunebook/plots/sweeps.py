@@ -49,7 +49,7 @@ def sweep_chart(comparison: Comparison, *, by: str | None = None, x: str = "epoc
         lines,
         measured(comparison, column),
         x_label=_ACROSS[x],
-        title=f"{len(lines)} jobs, smoothed; ★ is the best guess",
+        title=f"{words.plural(len(lines), 'job')}, smoothed; ★ is the best guess",
         x_range=(0.0, max(line.x[-1] for line in lines)),
         y_range=_scale_of_losses([line.y for line in lines]),
         marks=marks,

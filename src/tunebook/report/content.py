@@ -19,6 +19,7 @@ from tunebook import show
 from tunebook.analysis.sweeps.rows import Column, ComparedJob
 from tunebook.experiments.evaluation.record import Evaluation
 from tunebook.show import Card, Code, Items, Shown, Span, Text
+from tunebook.words import plural
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Table(show.Table, Shown):
     """A table that shows itself in a notebook."""
 
     def __repr__(self) -> str:
-        return f"Table({self.caption!r}: {len(self.rows)} rows)"
+        return f"Table({self.caption!r}: {plural(len(self.rows), 'row')})"
 
     def _card(self) -> Card:
         return Card(self)

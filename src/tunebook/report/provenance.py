@@ -16,7 +16,7 @@ from tunebook.catalogue import load_catalogue
 from tunebook.errors import RequestError
 from tunebook.report.content import Table
 from tunebook.show import Span
-from tunebook.words import count, duration, listed, moment, setting
+from tunebook.words import count, duration, listed, moment, plural, setting
 
 PACKAGES = ("tunebook", "numpy", "pandas", "scipy", "scikit-learn", "matplotlib")
 _NUMBERS = ("Tokens", "Took", "Bytes")
@@ -58,7 +58,9 @@ def _facts(job_id: str, run: Run) -> dict[str, str]:
         "Tokens": count(run.trained_tokens),
         "Created": moment(run.job.get("created_at")),
         "Took": duration(seconds_of(run)),
-        "Measurements (SHA-256)": "" if run.results is None else f"{len(run.results):,} steps, {fingerprint(run)}",
+        "Measurements (SHA-256)": ""
+        if run.results is None
+        else f"{plural(len(run.results), 'step')}, {fingerprint(run)}",
     }
 
 

@@ -14,7 +14,7 @@ from tunebook.analysis.curves.evidence import ENOUGH, Evidence
 from tunebook.analysis.curves.signals import Signal
 from tunebook.palette import VERDICTS
 from tunebook.show import Span
-from tunebook.words import count, money, number, percent, probability
+from tunebook.words import count, money, number, percent, plural, probability
 
 _TITLES = {
     "overfitting": "Overfitting",
@@ -337,7 +337,7 @@ def _undecided(f: Facts, where: str) -> str:
 
 def _unmeasured(f: Facts) -> str:
     if f.measured:
-        text = f"Only {f.measured} validation measurements: too few to judge ({ENOUGH} are needed)."
+        text = f"Only {plural(f.measured, 'validation measurement')}: too few to judge ({ENOUGH} are needed)."
     else:
         text = "No validation measurements, so overfitting cannot be seen."
     first, last = f.train_ends

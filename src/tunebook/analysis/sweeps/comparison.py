@@ -167,7 +167,7 @@ class Comparison(Shown):
         )
 
     def __repr__(self) -> str:
-        return f"Comparison({len(self.runs)} runs: {self.sentence})"
+        return f"Comparison({plural(len(self.runs), 'run')}: {self.sentence})"
 
     def _card(self) -> Card:
         ranked = [job for job in self.jobs if job.ranked]
@@ -342,7 +342,7 @@ def _not_ranked(run: Run) -> str:
     if run.results is None or not len(run.results):
         return "no results"
     if len(run.results.parts) > 1:
-        return f"its result file holds {len(run.results.parts)} jobs: give each as a run of its own"
+        return f"its result file holds {plural(len(run.results.parts), 'job')}: give each as a run of its own"
     return ""
 
 

@@ -81,7 +81,7 @@ class Importance(Shown):
             f"{name} {row.importance:.2f}" if pd.notna(row.importance) else f"{name} {row.note}"
             for name, row in self.frame.iterrows()
         ]
-        return f"Importance({self.jobs} jobs: {'; '.join(parts) or 'no hyperparameters'})"
+        return f"Importance({plural(self.jobs, 'job')}: {'; '.join(parts) or 'no hyperparameters'})"
 
     def _card(self) -> Card:
         return Card(*self.parts())
@@ -155,11 +155,11 @@ def importance(
 def _cautions(jobs: int, surface: Surface, fewest_jobs: int) -> tuple[str, ...]:
     if jobs < fewest_jobs:
         return (
-            f"{jobs} jobs are too few to say what mattered (about {fewest_jobs} are needed): "
+            f"To say what mattered, about {fewest_jobs} jobs are needed; with {plural(jobs, 'job')} "
             "the effects are what the surface suggests, not a finding.",
         )
     if len(surface.values) < fewest_jobs:
-        different = f"{len(surface.values)} different configurations"
+        different = plural(len(surface.values), "configuration")
         return (f"{jobs} jobs, but only {different}: mind how wide the intervals are.",)
     return ()
 

@@ -21,7 +21,7 @@ import pandas as pd
 from tunebook.analysis.sweeps.scales import Array, Scale, scale_for
 from tunebook.analysis.sweeps.score import WHOLE_ERROR
 from tunebook.analysis.sweeps.surface import NOISE_PRIOR, Surface, fit_surface
-from tunebook.words import percent
+from tunebook.words import percent, plural
 
 NoiseSource = Literal["replicates", "surface", "assumed"]
 
@@ -101,7 +101,7 @@ class Ranking:
         return tuple(self.frame.index[self.frame["indistinguishable"]])
 
     def __repr__(self) -> str:
-        return f"Ranking({len(self.frame)} jobs, winner={self.winner!r}, noise={self.noise_source})"
+        return f"Ranking({plural(len(self.frame), 'job')}, winner={self.winner!r}, noise={self.noise_source})"
 
 
 def rank_jobs(

@@ -12,7 +12,7 @@ import numpy as np
 from tunebook.experiments.evaluation.held_out import HeldOut
 from tunebook.experiments.evaluation.paired import PairedResult, bootstrap_t, compare_scores, holm, prompts_needed
 from tunebook.experiments.evaluation.record import Evaluation, ModelScore, points_text, score_text
-from tunebook.words import p_value, percent
+from tunebook.words import p_value, percent, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,7 +44,7 @@ def summarise(
     n = int(frame.notna().all(axis=1).sum())
     gains = _gains(frame, clusters, seed) if n >= 2 else {}
     if n < 2 and len(models) > 1:
-        notes = (*notes, f"{n} examples have answers of all models: too few to compare them.")
+        notes = (*notes, f"{plural(n, 'example')} with answers of all models: too few to compare them.")
     # How many examples would show a gain is told in the sentence, where none is shown.
     of_gains = dict.fromkeys(note for gain in gains.values() for note in gain.notes if "would show" not in note)
     values = frame.to_numpy()[~np.isnan(frame.to_numpy())]
@@ -112,7 +112,7 @@ class _Wording:
         """What was found, one sentence for each model after the first."""
         if not gains:
             return tuple(
-                f"{m.model} scores {score_text(m.mean, unit=self.unit)} by {self.score} on {m.n} examples."
+                f"{m.model} scores {score_text(m.mean, unit=self.unit)} by {self.score} on {plural(m.n, 'example')}."
                 for m in models
             )
         by_name = {m.model: m for m in models}

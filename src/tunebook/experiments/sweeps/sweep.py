@@ -388,7 +388,7 @@ class Sweep(Shown):
     def __repr__(self) -> str:
         states = self.plan["state"].value_counts()
         numbers = ", ".join(f"{count} {state}" for state, count in states.items())
-        return f"<Sweep of {len(self.manifest.entries)} jobs in {self.folder}: {numbers}; {self.cost}>"
+        return f"<Sweep of {plural(len(self.manifest.entries), 'job')} in {self.folder}: {numbers}; {self.cost}>"
 
     def _card(self) -> Card:
         plan = self.plan.dropna(axis="columns", how="all")

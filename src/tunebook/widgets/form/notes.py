@@ -12,6 +12,7 @@ from tunebook.graders import unfilled
 from tunebook.money import DEFAULT_TIER
 from tunebook.service.request import RequestProblem
 from tunebook.widgets.form.values import FILES, FileChoice, FormValues, Note
+from tunebook.words import plural
 
 # Say so when a model retires within this many days.
 RETIRES_SOON_DAYS = 365
@@ -134,7 +135,7 @@ def _training(train: FileChoice, facts: Catalogue) -> Iterator[Note]:
     if not train.given:
         yield Note("Choose an uploaded file, or a local one: it is checked and uploaded.", "needed")
     elif train.examples is not None and train.examples < least and not train.errors:
-        yield Note(f"{train.examples} examples; the service needs at least {least}.", "bad")
+        yield Note(f"{plural(train.examples, 'example')}; the service needs at least {least}.", "bad")
     elif train.examples is not None and train.examples < advised:
         yield Note(f"{train.examples} examples; {advised} or more are advised.", "warning")
 

@@ -18,6 +18,7 @@ from tunebook.widgets.panel import Panel
 from tunebook.widgets.pieces import note, place, put, rendered
 from tunebook.widgets.tables.comparison_view import arrange, choices, columns, id_of, shows, sorts, table
 from tunebook.widgets.tables.pick_table import PickTable, overlay_html
+from tunebook.words import plural
 
 if TYPE_CHECKING:
     from tunebook.analysis import Comparison, Run
@@ -134,4 +135,4 @@ class ComparisonTable(Panel):
         return Card(*card.parts, Text(Span(again, "muted"))), card.text()
 
     def __repr__(self) -> str:
-        return f"<ComparisonTable of {len(self.comparison.frame)} jobs>"
+        return f"<ComparisonTable of {plural(len(self.comparison.frame), 'job')}>"

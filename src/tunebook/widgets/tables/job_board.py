@@ -21,6 +21,7 @@ from tunebook.widgets.pieces import button, note, place, put, rendered, wrap
 from tunebook.widgets.tables import board_view
 from tunebook.widgets.tables.board_feed import Entry, feed
 from tunebook.widgets.tables.pick_table import PickTable, overlay_html
+from tunebook.words import plural
 
 if TYPE_CHECKING:
     from tunebook.analysis.curves.standing import Standing
@@ -316,4 +317,4 @@ class Board(Panel):
         return Card(table, again, title="Jobs", aside=self._where), table.text()
 
     def __repr__(self) -> str:
-        return f"<Board of {len(self._rows)} jobs at {', '.join(w.name for w in self.workspaces)}>"
+        return f"<Board of {plural(len(self._rows), 'job')} at {', '.join(w.name for w in self.workspaces)}>"
