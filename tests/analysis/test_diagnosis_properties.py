@@ -27,7 +27,7 @@ cells = st.one_of(
     st.none(),
     st.floats(0, 5),
     st.floats(allow_nan=True, allow_infinity=True),
-    st.sampled_from([0.0, -1.0, 1e-300, 1e300]),
+    st.sampled_from([0.0, -1.0, 1e-300, 1e300, 1.7e308]),
 )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import traceback
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from tunebook.analysis import diagnose
 _LENGTHS = (0, 1, 2, 3, 4, 5, 6, 7, 8, 12, 20, 50, 120, 300)
 
 
+@np.errstate(all="ignore")
 def series(seed: int) -> pd.DataFrame:
     """One table of a hostile run; the same seed gives the same table."""
     rng = np.random.default_rng([seed, 13])
@@ -26,14 +28,13 @@ def series(seed: int) -> pd.DataFrame:
         lambda: rng.uniform(0.1, 2) + rng.uniform(0.1, 3) * np.exp(-i / 10 ** rng.uniform(-1, 1.5)),
         lambda: 10 ** rng.uniform(-320, 308, n),
         lambda: np.full(n, 10 ** rng.uniform(-300, 300)),
-        lambda: rng.choice([0, 1e-5, 1.0, 1e300, np.inf, -np.inf, np.nan, -1], n),
+        lambda: rng.choice([0, 1e-5, 1.0, 1e300, 1.7e308, np.inf, -np.inf, np.nan, -1], n),
         lambda: np.exp(rng.normal(0, 3, n).cumsum()),
         lambda: np.where(i % 2, 1.0, 1 + noise),
         lambda: np.where(i > n * rng.random(), 1.0, 10 ** rng.uniform(-8, 8)),
         lambda: rng.normal(0, 10 ** rng.uniform(-5, 5), n),
     )
-    with np.errstate(all="ignore"):
-        values = shapes[rng.integers(len(shapes))]() * np.exp(rng.normal(0, noise, n) * (rng.random() < 0.7))
+    values = shapes[rng.integers(len(shapes))]() * np.exp(rng.normal(0, noise, n) * (rng.random() < 0.7))
     values = np.round(values, 5) if rng.random() < 0.3 else values
     train = values if rng.random() < 0.5 else values[::-1] * rng.uniform(0.1, 1)
     steps = (i + 1, np.sort(rng.integers(0, max(1, n * 3), n)), np.cumsum(10 ** rng.uniform(-3, 6, n)))
@@ -46,13 +47,15 @@ def series(seed: int) -> pd.DataFrame:
 
 
 def raising(seeds: range) -> dict[int, str]:
-    """Seed -> traceback of every series that raised."""
+    """Seed -> traceback of every series that raised, or that numpy warned of."""
     failed = {}
-    for seed in seeds:
-        try:
-            diagnose(series(seed), draws=50)
-        except Exception:
-            failed[seed] = traceback.format_exc()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for seed in seeds:
+            try:
+                diagnose(series(seed), draws=50)
+            except Exception:
+                failed[seed] = traceback.format_exc()
     return failed
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import numpy as np
@@ -145,7 +146,7 @@ def pictures(run_folders: Path, folder: Path) -> dict[str, str]:
         "job form": tb.widgets.JobForm(Place()),
         **{
             f"watched {name}": watch(
-                picture.job_id, Place(), background=False, say=str,
+                SimpleNamespace(id=picture.job_id, workspace=Place()), background=False, say=str,
                 follow=lambda *_, picture=picture, **__: iter([{picture.job_id: picture}]),
             )
             for name, picture in seen.items()

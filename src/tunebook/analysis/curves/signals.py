@@ -20,6 +20,7 @@ _OFFSET = 0.2
 _FURTHEST = 16.0
 # The longest result file known has 5,195 rows; of a longer series neighbours are averaged.
 _MOST = 20_000
+_HUGE = 1e150  # larger ones are as lost, and their sums are no numbers
 # Neighbours that a single measurement is compared with, itself among them.
 _REACH = 7
 
@@ -127,7 +128,7 @@ def series(frame: pd.DataFrame, column: str, kind: str) -> Signal:
         possible = (value >= 0) & (value <= (1 if kind == "accuracy" else np.inf))
         impossible = int(np.count_nonzero(keep & ~possible))
         keep &= possible
-    value, step = value[keep], step[keep]
+    value, step = np.clip(value[keep], -_HUGE, _HUGE), step[keep]
     if len(value) > _MOST:
         edges = np.linspace(0, len(value), _MOST + 1).astype(int)[:-1]
         count = np.diff(np.append(edges, len(value)))
