@@ -34,7 +34,7 @@ from tunebook.widgets.form.values import FormValues, values_of_job
 base = dict(model="gpt-4.1-nano", training_file="file-1")
 request = tb.JobRequest(**base, warmup_share=0.3)
 shown = resolve(FormValues(warmup_share="0.3"), load_catalogue(), today=date(2026, 11, 1))
-widgets = make_fields([])
+widgets = make_fields()
 rows = {name: name for name in (*widgets, "training", "validation")}
 print(json.dumps({
     "sent": request.to_json()["method"]["supervised"],

@@ -8,6 +8,7 @@ shape, named by `TUNEBOOK_CATALOGUE`, and the prices typed into a form, which ar
 from __future__ import annotations
 
 import os
+import threading
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -242,7 +243,11 @@ def load_catalogue(path: str | os.PathLike[str] | None = None) -> Catalogue:
     over = path or os.environ.get("TUNEBOOK_CATALOGUE")
     typed = typed_prices()
     own = (Path(over),) if over else ()
-    return _load((*own, typed) if typed.is_file() else own, _stamp(typed))
+    with _BUILDING:
+        return _load((*own, typed) if typed.is_file() else own, _stamp(typed))
+
+
+_BUILDING = threading.Lock()  # two threads that convert to one type for the first time end the process
 
 
 @lru_cache(maxsize=4)

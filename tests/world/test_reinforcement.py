@@ -10,6 +10,7 @@ from tunebook.experiments.run_folders import archive, read_runs
 from tunebook.service.watching import look
 from tunebook.widgets.live.cell import LiveCell
 from tunebook.widgets.tables.job_board import Board
+from tunebook.words import short_id
 
 JOB = "ftjob-" + "ab" * 16
 STEPS = range(1, 61)
@@ -157,6 +158,6 @@ def test_the_report_warns_of_it(there, job, tmp_path):
     tb.write_report(tb.compare(read_runs(tmp_path / "runs")), tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text("utf-8")
 
-    assert f"Do not deploy {JOB} yet: reward hacking is seen." in page
+    assert f"Do not deploy {short_id(JOB)} yet: reward hacking is seen." in page
     assert "Reward hacking: Since step" in page
     assert EVIL not in page

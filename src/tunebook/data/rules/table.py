@@ -7,6 +7,7 @@ row of the table and the line that calls `problem_of`. Needs msgspec only.
 from __future__ import annotations
 
 import re
+import threading
 import tomllib
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
@@ -54,6 +55,9 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return "\n    ".join([f"{self.severity}: {self.what}", *below])
 
 
+_CONVERTING = threading.Lock()  # two threads that convert to one type for the first time end the process
+
+
 @cache
 def rules() -> Mapping[str, Rule]:
     """Address -> rule, in the table's order."""
@@ -70,7 +74,9 @@ def _read(address: str, table: Mapping[str, Any], passed_on: Mapping[str, str]) 
     own = {key: table[key] for key in Rule.__struct_fields__ if key in table}
     row = {**passed_on, **own}
     if own:
-        yield msgspec.convert({**row, "address": address}, Rule)
+        with _CONVERTING:
+            rule = msgspec.convert({**row, "address": address}, Rule)
+        yield rule
     passed_on = {key: row[key] for key in ("part", *_PASSED_ON) if key in row}
     for case in [key for key in table if key not in own]:
         yield from _read(f"{address}.{case}", table[case], passed_on)
