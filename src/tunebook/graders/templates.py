@@ -104,6 +104,8 @@ def _look_up(path: str, item: Item, sample: Sample) -> Any:
     if source == "output_json" and "output_json" not in sample:
         text = str(sample.get("output_text", ""))
         raise GradingError("sample_parse_error", f"the answer is not JSON: {text[:80]!r}")
+    if source not in sample:
+        raise GradingError("invalid_variable_error", f"{{{{{path}}}}} has no value here: there is no answer")
     return _walk(sample[source], rest, path)
 
 

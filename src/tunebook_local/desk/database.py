@@ -17,6 +17,9 @@ from tunebook_local.desk.records import (
     CheckpointRow,
     CopyRow,
     DeploymentRow,
+    EvalItemRow,
+    EvalRow,
+    EvalRunRow,
     EventRow,
     FileRow,
     JobRow,
@@ -36,6 +39,9 @@ TABLES: dict[type, tuple[str, tuple[str, ...]]] = {
     CheckpointRow: ("checkpoints", ("job", "step")),
     DeploymentRow: ("deployments", ("account", "name")),
     CopyRow: ("copies", ("job", "checkpoint", "destination")),
+    EvalRow: ("evals", ("id",)),
+    EvalRunRow: ("eval_runs", ("id",)),
+    EvalItemRow: ("eval_items", ("run", "place")),
 }
 _COLUMNS = {record: tuple(f.name for f in fields(record)) for record in TABLES}
 SELECTED = {record: ", ".join(columns) for record, columns in _COLUMNS.items()}  # a store may have older ones
@@ -57,6 +63,10 @@ _LOOKED_UP = (
     ("uploads", "status"),
     ("parts", "upload"),
     ("copies", "checkpoint"),
+    ("eval_runs", "eval"),
+    ("eval_runs", "status"),
+    ("eval_items", "run, status"),
+    ("eval_items", "id"),
 )
 
 _VERSION = 1

@@ -12,6 +12,9 @@ _PREFIX = {
     "checkpoint": "ftchkpt-",
     "upload": "upload_",
     "part": "uplprt-",
+    "eval": "eval_",
+    "run": "evalrun_",
+    "output item": "outputitem_",
 }
 
 

@@ -160,3 +160,32 @@ class CopyRow:
     destination: str
     region: str
     created_at: float
+
+
+@dataclass(frozen=True)
+class EvalRow:
+    """An evaluation, as it is told."""
+
+    id: str
+    told: JSON
+
+
+@dataclass(frozen=True)
+class EvalRunRow:
+    """A run of an evaluation, as it is told but for its status and the counts of its items."""
+
+    id: str
+    eval: str
+    status: str
+    told: JSON
+
+
+@dataclass(frozen=True)
+class EvalItemRow:
+    """An item of a run, answered and graded: pass, fail, or error where there is no grade."""
+
+    id: str
+    run: str
+    place: int
+    status: str
+    told: JSON

@@ -18,10 +18,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from tunebook_local.desk import Desk
+from tunebook_local.desk.evals import GOING_ON, end_run, work_off
 from tunebook_local.desk.files import fetch_file, give_up, remove_expired, scan_file
 from tunebook_local.desk.history import message_event
 from tunebook_local.desk.log import complain
-from tunebook_local.desk.records import FileRow, JobRow
+from tunebook_local.desk.records import EvalRunRow, FileRow, JobRow
 from tunebook_local.desk.refusals import Refusal
 from tunebook_local.desk.states import WANTS_WORKER
 from tunebook_local.desk.uploads import expire_uploads
@@ -55,6 +56,7 @@ class Supervisor:
         self._running: dict[str, _Running] = {}
         self._scans: dict[str, threading.Thread] = {}
         self._imports: dict[str, threading.Thread] = {}
+        self._evaluating: threading.Thread | None = None
         self._failures: Counter[str] = Counter()  # file -> how often its scan or import has failed
         self._not_before: dict[str, float] = {}  # job -> when a job whose worker has crashed may have another
         self._wake = threading.Event()
@@ -80,6 +82,8 @@ class Supervisor:
             if running.process.stdin is not None:
                 running.process.stdin.close()  # the worker saves and ends
         deadline = time.monotonic() + _PATIENCE_S
+        if self._evaluating is not None:
+            self._evaluating.join(_PATIENCE_S)  # to the end of the item it is at
         for running in self._running.values():
             try:
                 running.process.wait(max(0.0, deadline - time.monotonic()))
@@ -102,7 +106,7 @@ class Supervisor:
                 buried = self._bury()
                 if woken or buried or time.monotonic() - looked > _TICK_S:
                     looked = time.monotonic()
-                    waiting = self._settle_files() + self._start_workers()
+                    waiting = self._settle_files() + self._start_workers() + self._evaluate()
                     remove_expired(self.desk)
                     expire_uploads(self.desk)
             except Exception as error:  # a full disk, say: the next round may do better, and the service must go on
@@ -147,6 +151,25 @@ class Supervisor:
             if self._failures[file.id] >= _CRASHES_ALLOWED:
                 with suppress(Exception):  # then not even that can be written down now
                     give_up(self.desk, file, f"The file could not be read: {error}.")
+        finally:
+            self.store.close()
+
+    def _evaluate(self) -> int:
+        """Begin the evaluation run that is next, when no other goes on; how many there are."""
+        runs = self.store.all(EvalRunRow, status=GOING_ON)
+        if runs and not (self._evaluating and self._evaluating.is_alive()):
+            self._evaluating = threading.Thread(target=self._work_off, args=[runs[0]], daemon=True)
+            self._evaluating.start()
+        return len(runs)
+
+    def _work_off(self, run: EvalRunRow) -> None:
+        try:
+            work_off(self.desk, run, self._stop.is_set)
+        except Exception as error:
+            complain(error)
+            with suppress(Exception):  # a full disk, say: then the next round tries again
+                reason = {"code": "internalFailure", "message": f"The run could not go on: {error}."}
+                end_run(self.desk, run, "failed", error=reason)
         finally:
             self.store.close()
 

@@ -7,7 +7,7 @@ import re
 from tunebook_local.desk.refusals import Refusal, no_path
 
 _ABSENT = re.compile(
-    r"/(?:deployments/[^/]+/)?(assistants|threads|vector_stores|batches|evals|images|audio|completions|moderations|"
+    r"/(?:deployments/[^/]+/)?(assistants|threads|vector_stores|batches|images|audio|completions|moderations|"
     r"realtime|conversations|containers|videos|responses|chat/completions|fine_tuning/checkpoints|fine_tuning/sessions|"
     r"fine_tuning/alpha)(?=/|$)"
 )

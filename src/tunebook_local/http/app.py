@@ -19,6 +19,7 @@ from tunebook_local.desk.log import complain
 from tunebook_local.desk.models import OWNER
 from tunebook_local.desk.refusals import Refusal, damaged, disk_full
 from tunebook_local.http.absent import not_allowed, nothing_at, offered_elsewhere
+from tunebook_local.http.eval_routes import EvalRoutes
 from tunebook_local.http.file_routes import FileRoutes
 from tunebook_local.http.gate import error_response
 from tunebook_local.http.job_routes import JobRoutes
@@ -53,7 +54,7 @@ def create_app(service: Service) -> Starlette:
 def _routes(service: Service) -> list[Route]:
     """Every operation of the API. `all` is v1 and dated; the bare addresses of OpenAI's dialect have everything."""
     files, jobs = FileRoutes(service), JobRoutes(service)
-    models, management = ModelRoutes(service), ManagementRoutes(service)
+    models, management, evals = ModelRoutes(service), ManagementRoutes(service), EvalRoutes(service)
 
     async def about(_: Request) -> Response:
         desk = service.desk
@@ -62,6 +63,7 @@ def _routes(service: Service) -> list[Route]:
 
     job = "/fine_tuning/jobs/{id}"
     copy = f"{job}/checkpoints/{{checkpoint}}/copy"
+    run = "/evals/{eval}/runs/{run}"
     since_2025 = "v1 and dated since 2025"
     table: list[Operation] = [
         ("/files", "POST", "all", files.create),
@@ -94,6 +96,19 @@ def _routes(service: Service) -> list[Route]:
         ("/chat/completions", "POST", "v1", models.chat),
         ("/deployments/{deployment}/chat/completions", "POST", "dated", models.chat),
         ("/responses", "POST", "v1", models.respond),
+        ("/evals", "POST", "v1", evals.create),
+        ("/evals", "GET", "v1", evals.listing),
+        ("/evals/{eval}", "GET", "v1", evals.retrieve),
+        ("/evals/{eval}", "DELETE", "v1", evals.delete),
+        ("/evals/{eval}/runs", "POST", "v1", evals.start),
+        ("/evals/{eval}/runs", "GET", "v1", evals.runs),
+        (run, "GET", "v1", evals.run),
+        # The reference shows the bare path, the SDK asks with /cancel.
+        (run, "POST", "v1", evals.cancel),
+        (f"{run}/cancel", "POST", "v1", evals.cancel),
+        (run, "DELETE", "v1", evals.delete_run),
+        (f"{run}/output_items", "GET", "v1", evals.items),
+        (f"{run}/output_items/{{item}}", "GET", "v1", evals.item),
         (DEPLOYMENTS, "GET", "arm", management.listing),
         (f"{DEPLOYMENTS}/{{name}}", "GET", "arm", management.get),
         # The source document shows POST, the management plane itself takes PUT.

@@ -78,15 +78,15 @@ def page_of(request: Request, items: Sequence[Any], default: int, what: str) -> 
 
 
 def stored_page(
-    request: Request, desk: Desk, record: Any, default: int, what: str, **where: Any
+    request: Request, desk: Desk, record: Any, default: int, what: str, *, order: str = "desc", **where: Any
 ) -> tuple[list[Any], bool]:
-    """A page straight from the store, newest first unless asked otherwise: these lists can be long."""
+    """A page straight from the store, newest first unless the API or the request says otherwise: these can be long."""
     limit = limit_of(request, default)
     after = request.query_params.get("after")
     last = None if after is None else desk.store.get(record, id=after, **where)
     if after is not None and last is None:
         raise not_found(what, after)
-    newest_first = request.query_params.get("order") != "asc"
+    newest_first = request.query_params.get("order", order) != "asc"
     rows = desk.store.all(record, newest_first=newest_first, after=last, limit=limit + 1, **where)
     return rows[:limit], len(rows) > limit
 
