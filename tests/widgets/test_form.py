@@ -296,6 +296,8 @@ def test_an_empty_form_offers_a_model_that_lasts_the_year(workspace) -> None:
 
     assert form.values["model"] == "gpt-oss-20b"  # every model before it in the catalogue retires within the year
     assert "tb-warning" not in form._notes["model"].value
+    assert form.values["training_type"] == "GlobalStandard"  # it is not trained as Standard, so nothing was moved
+    assert "Moved" not in form._notes["training_type"].value
 
 
 def test_an_empty_form_empties_what_was_filled_in(workspace) -> None:

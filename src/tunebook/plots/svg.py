@@ -157,11 +157,13 @@ def _nothing(said: str, width: int, height: int) -> str:
 
 
 def _drawing(chart: Chart, width: int, height: int, legend: bool) -> str:
-    samples = _legend(chart, 48.0, width - 12.0) if legend else ""
-    rows = samples.count("<g ")
-    box = Box(48, width - 12, 8 + 18 * rows, height - 34)
     first, last = chart.x_range
     low, high, log, _ = chart.y_range
+    up = [(tick, f"{tick:g}") for tick in (log_ticks(low, high) if log else ticks(low, high))]
+    left = max(48.0, 24 + _LETTER * max((len(label) for _, label in up), default=0))  # room for what is measured
+    samples = _legend(chart, left, width - 12.0) if legend else ""
+    rows = samples.count("<g ")
+    box = Box(left, width - 12, 8 + 18 * rows, height - 34)
     bend: Place = np.log10 if log else np.asarray
     bent_low, bent_high = float(bend(low)), float(bend(high))
 
@@ -173,7 +175,7 @@ def _drawing(chart: Chart, width: int, height: int, legend: bool) -> str:
         return box.bottom - share * (box.bottom - box.top)
 
     most = int((box.right - box.left) / _PIXELS_A_POINT)
-    parts = [_grid(chart, px, py, box)]
+    parts = [_grid(chart, px, [(float(py(tick)), label) for tick, label in up], box)]
     if not legend:  # with one, the names of the marks stand there
         parts += _epoch_numbers([float(px(step)) for step in chart.epochs], box)
     if chart.onset is not None:
@@ -188,14 +190,12 @@ def _drawing(chart: Chart, width: int, height: int, legend: bool) -> str:
     return "".join(parts) + samples
 
 
-def _grid(chart: Chart, px: Place, py: Place, box: Box) -> str:
-    """Axes, ticks, the lines of epochs, and what is measured."""
-    low, high, log, _ = chart.y_range
+def _grid(chart: Chart, px: Place, upward: Sequence[tuple[float, str]], box: Box) -> str:
+    """Axes, ticks (upward: where, and its number), the lines of epochs, and what is measured."""
     parts = []
-    for tick in log_ticks(low, high) if log else ticks(low, high):
-        y = float(py(tick))
+    for y, label in upward:
         parts.append(f'<path d="M{box.left} {y:.1f}H{box.right}" stroke="{_INK}" stroke-opacity=".14"/>')
-        parts.append(_words(f"{tick:g}", box.left - 6, y + 4, "end", opacity=1))
+        parts.append(_words(label, box.left - 6, y + 4, "end", opacity=1))
     across = [(tick, float(px(tick))) for tick in ticks(*chart.x_range, about=6)]
     parts += [_words(f"{tick:g}", x, box.bottom + 15, "middle", opacity=1) for tick, x in across]
     for step in chart.epochs:
@@ -205,7 +205,7 @@ def _grid(chart: Chart, px: Place, py: Place, box: Box) -> str:
     parts.append(f'<path d="M{box.left} {box.bottom}H{box.right}" stroke="{_INK}" stroke-opacity=".5"/>')
     below = chart.x_label + (" (dotted: end of an epoch)" if chart.epochs else "")
     parts.append(_words(below, (box.left + box.right) / 2, box.bottom + 30, "middle"))
-    up = chart.y_label + (", log scale" if log else "")
+    up = chart.y_label + (", log scale" if chart.y_range[2] else "")
     turned = f'<g transform="translate(11 {(box.top + box.bottom) / 2:.0f}) rotate(-90)">'
     parts.append(f"{turned}{_words(up, 0, 0, 'middle')}</g>")
     return "".join(parts)

@@ -14,7 +14,7 @@ from typing import Any
 
 from tunebook.catalogue import Catalogue, Model
 from tunebook.fields import METHODS, settings
-from tunebook.money import Cost, bill, grading
+from tunebook.money import DEFAULT_TIER, Cost, bill, grading
 from tunebook.service.request import JobRequest
 from tunebook.widgets.form.notes import (
     RETIRES_SOON_DAYS,
@@ -112,7 +112,8 @@ def resolve(
 
 
 def empty(catalogue: Catalogue, today: date) -> FormValues:
-    """What an empty form holds: the first model that is generally available, made for text, and lasts another year."""
+    """What an empty form holds: the first model that is generally available, made for text, and lasts another year;
+    and, where the service's own tier is not its, the first that is."""
 
     def lasts(model: Model) -> bool:
         ends = model.retires
@@ -121,7 +122,8 @@ def empty(catalogue: Catalogue, today: date) -> FormValues:
 
     offered = [m for m in catalogue.models if "supervised" in m.methods and m.state == "generally available"]
     model = next((m for m in offered if m.modality.startswith("text") and lasts(m)), catalogue.models[0])
-    return FormValues(model=model.id)
+    tier = "" if DEFAULT_TIER in model.training_types else model.training_types[0]
+    return FormValues(model=model.id, training_type=tier)
 
 
 def _training_types(model: Model | None, region: str, catalogue: Catalogue) -> tuple[str, ...]:
