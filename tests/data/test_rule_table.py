@@ -34,26 +34,36 @@ def lowered(limits, path):
     return str(path)
 
 
-@pytest.mark.parametrize("address", [address for address in rules() if address != "line-too-long"])
-def test_every_rule_is_broken_by_its_own_example(address, tmp_path, monkeypatch):
-    rule = rules()[address]
+def findings(rule, tmp_path, monkeypatch, *, mended=False):
+    """What the rule says of its file, by itself or as fix() mends it."""
     if rule.limits:
-        monkeypatch.setenv("TUNEBOOK_CATALOGUE", lowered(rule.limits.items(), tmp_path / f"{address}.toml"))
+        monkeypatch.setenv("TUNEBOOK_CATALOGUE", lowered(rule.limits.items(), tmp_path / f"{rule.limits}.toml"))
     dataset = written(rule.example, rule, tmp_path / "a.jsonl")
     validation = written(rule.validation, rule, tmp_path / "b.jsonl") if rule.validation else None
+    report = (dataset.fix()[0] if mended else dataset).check(validation=validation, **rule.check)
+    return [problem for problem in report.problems if (problem.rule, problem.severity) == (rule.id, rule.severity)]
 
-    report = dataset.check(validation=validation, **rule.check)
+
+TRIED = [address for address in rules() if address != "line-too-long"]
+
+
+@pytest.mark.parametrize("address", TRIED)
+def test_every_rule_is_broken_by_its_own_example(address, tmp_path, monkeypatch):
+    rule = rules()[address]
 
     def says(text, words):
         return re.fullmatch(re.sub("‹.+?›", "(.+)", re.escape(words)), text, re.S)
 
-    assert [
-        problem
-        for problem in report.problems
-        if (problem.rule, problem.severity) == (rule.id, rule.severity)
-        and says(problem.message, rule.what)
-        and says(problem.fix, rule.fix)
-    ]
+    found = findings(rule, tmp_path, monkeypatch)
+
+    assert [problem for problem in found if says(problem.message, rule.what) and says(problem.fix, rule.fix)]
+
+
+@pytest.mark.parametrize("address", TRIED)
+def test_what_comes_nearest_to_the_example_does_not_break_the_rule(address, tmp_path, monkeypatch):
+    rule = rules()[address]
+
+    assert findings(rule.kept() or rule, tmp_path, monkeypatch, mended=not rule.nearest) == []
 
 
 def test_every_rule_that_refuses_a_file_names_the_page_that_says_so():
@@ -85,6 +95,7 @@ def test_a_rule_is_explained_with_its_cases_and_an_example(capsys):
         "error: `weight` is 0 (not learned from) or 1.\n"
         "    -> Write 0 or 1.\n"
         '    {"messages": [{"role": "assistant", "content": "Hello", "weight": 0.5}]}\n'
+        '    passes: {"messages": [{"role": "assistant", "content": "Hello", "weight": 1}]}\n'
         "    https://learn.microsoft.com/azure/ai-foundry/openai/how-to/fine-tuning\n"
     )
 

@@ -6,6 +6,7 @@ row of the table and the line that calls `problem_of`. Needs msgspec only.
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 import tomllib
@@ -17,6 +18,7 @@ from itertools import groupby
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from tunebook.data.rules.problem import Problem, Severity, json_type, place_of, shown
 from tunebook.errors import DataError
@@ -33,6 +35,7 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     what: str
     fix: str
     example: str
+    nearest: tuple[str, str] | None = None
     severity: Severity = "error"
     source: str = ""
     times: int = 1
@@ -46,11 +49,30 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def id(self) -> str:
         return self.address.split(".")[0]
 
+    def kept(self) -> Rule | None:
+        """The rule with what comes nearest to its example and does not break it; None where fix() makes that of it."""
+        if self.nearest is None:
+            return None
+        for name in ("example", "validation"):
+            if self.nearest[0] in (text := getattr(self, name)):
+                return replace(self, **{name: text.replace(*self.nearest, 1)})
+        settings = {name: getattr(self, name) for name in ("times", "method", "check", "limits")}
+        return replace(self, **json.loads(json.dumps(settings).replace(*self.nearest, 1)))
+
+    def _unlike(self, other: Rule) -> str:
+        """What is unlike between what passes and what breaks the rule, for a person."""
+        for name in ("example", "validation"):
+            if getattr(self, name) != getattr(other, name):
+                return ": " + getattr(self, name).replace("\n", "\n    ")
+        return " with " + self.nearest[1].replace('"', "") if self.nearest else ""
+
     def __str__(self) -> str:
         more = f"{self.times} times: " if self.times > 1 else ""
         below = ["-> " + self.fix, *(more + self.example).split("\n")]
         below += ["with the validation file", *self.validation.split("\n")] if self.validation else []
         below += [f"read as {self.method}"] if self.method else []
+        kept = self.kept()
+        below += ["passes" + kept._unlike(self)] if kept else ["fix() mends it"]
         below += [self.source] if self.source else []
         return "\n    ".join([f"{self.severity}: {self.what}", *below])
 
