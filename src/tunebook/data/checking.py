@@ -99,12 +99,12 @@ def check_dataset(
     limit = known.max_tokens_per_example if known else max(m.max_tokens_per_example for m in catalogue.models)
     checker = LineChecker(dataset.method, max_tokens=limit, encoding=encoding)
     sample = Sample(dataset.lines.size if tokens == "auto" else 0)
-    look_through(dataset, checker, findings, seen, sample, progress)
+    lines = look_through(dataset, checker, findings, seen, sample, progress)
     dataset.remember(seen.columns()[0])
     for found, count in seen.findings(dataset.lines.line, keep=keep):
         findings.add(found, count)
     minimum = catalogue.limit("min_examples") if min_examples is None else min_examples
-    findings.extend(_whole(dataset, seen, minimum, model, alone=validation is None))
+    findings.extend(_whole(dataset, seen, minimum, lines, model, alone=validation is None))
     summary = _tokens(dataset, sample, len(seen), encoding) if tokens != "none" else None
     if summary and (too_large := job_size_problem(summary.total, epochs_of(n_epochs, len(seen)))):
         findings.add(too_large)
@@ -129,10 +129,12 @@ def check_dataset(
     )
 
 
-def _whole(dataset: Examples, seen: Seen, minimum: int, model: str | None, *, alone: bool) -> Iterator[Problem]:
-    """Findings about the file as a whole. alone: no validation file goes with it."""
+def _whole(
+    dataset: Examples, seen: Seen, minimum: int, lines: int, model: str | None, *, alone: bool
+) -> Iterator[Problem]:
+    """Findings about the file as a whole. lines: that hold something; alone: no validation file goes with it."""
     if dataset.shape.kind != "binary":
-        yield from too_few(len(seen), minimum)
+        yield from too_few(len(seen), lines, minimum)
     size = dataset.facts.size if dataset.facts else 0
     yield from check_whole(seen, dataset.method, size, minimum, model, alone=alone)
 
@@ -154,8 +156,8 @@ def _beside(dataset: Examples, validation: Examples, keep: int) -> Iterator[tupl
 
 def look_through(
     dataset: Examples, checker: LineChecker, findings: Findings, seen: Seen, sample: Sample, progress: Progress | None
-) -> None:
-    """Streams every line through the rules; gives up on a file whose first 100,000 lines are all bad."""
+) -> int:
+    """Streams every line through the rules; how many held something. Gives up when the first 100,000 are all bad."""
     done, size = 0, dataset.lines.size
     blanks = Blanks()
     unread = {part.number for part in dataset.unread}  # said already
@@ -177,6 +179,7 @@ def look_through(
             break
     for problem in blanks.problems():
         findings.add(problem, blanks.inside, line=blanks.first)
+    return good + bad
 
 
 def _lines(

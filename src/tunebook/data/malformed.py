@@ -91,8 +91,9 @@ def _bom_inside(text: bytes) -> Problem | None:
 
 
 def _trailing_comma(text: bytes) -> Problem | None:
-    joined = text.endswith(b",") and decodes(text[:-1])
-    return problem_of("comma-joined", "$", text[-24:]) if joined else None
+    joined = text.endswith((b",", b";")) and decodes(text[:-1])
+    name = "comma" if text.endswith(b",") else "semicolon"
+    return problem_of("comma-joined", "$", text[-24:], name=name) if joined else None
 
 
 def _control(text: bytes) -> Problem | None:
@@ -255,7 +256,7 @@ def _message_list(line: bytes) -> bool:
 
 def _spread(text: bytes, first: bytes) -> bool:
     """Whether the first value goes on past the first line: the line is an open start, and a later end closes it."""
-    if first.rstrip(b",") != first and decodes(first.rstrip(b",")):
+    if first.endswith((b",", b";")) and decodes(first[:-1]):
         return False
     if any(line.startswith(b'{"') and decodes(line) for line in text.split(b"\n")[1:20]):
         return False  # whole examples follow: the first line is only damaged

@@ -124,8 +124,8 @@ def mend_line(line: bytes, number: int, changes: list[Change]) -> list[bytes]:
         text = text.removeprefix(BOM).strip()
     if decodes(text):
         return [text] if text[:1] == b"{" else _from_other(text, number, changes)
-    if text.endswith(b",") and decodes(text[:-1]):
-        changes.append(Change(number, "comma at the end removed"))
+    if text.endswith((b",", b";")) and decodes(text[:-1]):
+        changes.append(Change(number, f"{'comma' if text.endswith(b',') else 'semicolon'} at the end removed"))
         return [text[:-1].rstrip()]
     if text in (b"[", b"]"):
         changes.append(Change(number, "bracket left out"))

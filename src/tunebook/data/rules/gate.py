@@ -104,23 +104,23 @@ def check_lines(
     min_examples: None takes the catalogue's; 0 for a validation file, which has no minimum.
     """
     checker = LineChecker(method, max_tokens=max_tokens, encoding=encoding)
-    examples = with_images = 0
+    examples = told = with_images = 0
     for number, raw in enumerate(lines, 1):
         line = raw.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw
         if not line.strip():
             continue
         holds, images, problems = checker.check(line)
         examples += holds
+        told += 1
         with_images += images
         for problem in problems:
             yield replace(problem, line=number)
-    yield from too_few(examples, load_catalogue().limit("min_examples") if min_examples is None else min_examples)
+    least = load_catalogue().limit("min_examples") if min_examples is None else min_examples
+    yield from too_few(examples, told, least)
     yield from too_many_with_images(with_images)
 
 
-def too_few(examples: int, min_examples: int) -> Iterator[Problem]:
-    """The findings about the number of examples."""
-    if examples < min_examples:
+def too_few(examples: int, lines: int, min_examples: int) -> Iterator[Problem]:
+    """The findings about the number of examples; none where lines that were refused would make it up."""
+    if lines < min_examples:
         yield problem_of("too-few-examples", "", examples, minimum=min_examples)
-    elif examples == 0:
-        yield problem_of("too-few-examples.none", "", 0)
