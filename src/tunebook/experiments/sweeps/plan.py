@@ -88,7 +88,7 @@ def plan_frame(
     file_examples: int | None = None,
     catalogue: Catalogue | None = None,
 ) -> pd.DataFrame:
-    """One row a trial: what it varies, `tokens` (billed: file tokens x epochs) and `usd`, both NaN when not known.
+    """One row a trial: what it varies, `tokens` (billed: file tokens x epochs) and `usd`, both missing when not known.
 
     file_tokens: tokens of the training file for one epoch, as `sum(dataset.count_tokens(model=…))` counts them. Where
     n_epochs is left to the service, it is assumed as `money.epochs_of` says, from `file_examples` where they are given.
@@ -125,7 +125,7 @@ def plan_frame(
             }
         )
     frame = pd.DataFrame(rows).set_index("trial")
-    return frame.astype({"tokens": "float64", "usd": "float64"})
+    return frame.astype({"tokens": "Int64", "usd": "float64"})
 
 
 def check_budget(plan: pd.DataFrame, *, budget_tokens: float | None, budget_usd: float | None) -> None:
