@@ -34,7 +34,7 @@ _TAIL = 0.1
 FULL_NOISE = 0.02
 # The same for few of them, and what it is worth before looking, in pairs of measurements; simulated and trained runs
 # (`tests/benchmarks/diagnosis.py`) are found best with about these.
-_WOBBLE = 0.014
+_WOBBLE = 0.009
 _BELIEF = 8.0
 _LEAST = 0.05
 # Of what a calm measurement lies off the curve this share is the checkpoint's own and shows on other examples as well.
