@@ -63,7 +63,7 @@ def test_any_table_has_a_verdict_and_a_reason(frame):
         assert d.verdict in VERDICTS
         assert d.reason
         assert d.p_overfitting is None or 0 <= d.p_overfitting <= 1
-        assert d.verdict != "overfitting" or d.p_overfitting >= 0.8
+        assert d.verdict != "overfitting" or d.p_overfitting >= 0.85
         assert "nan" not in d.reason
         json.dumps(d.to_json(), allow_nan=False)
 

@@ -209,8 +209,8 @@ class Notebook:
         before = path.stat().st_mtime_ns
         self.command("docmanager:save")
         until = time.monotonic() + 20
-        while path.stat().st_mtime_ns == before and time.monotonic() < until:
-            self.page.wait_for_timeout(50)
+        while (path.stat().st_mtime_ns == before or not path.stat().st_size) and time.monotonic() < until:
+            self.page.wait_for_timeout(50)  # a file that is empty is being written
         return path.read_text("utf-8")
 
     def theme(self, name: str) -> None:

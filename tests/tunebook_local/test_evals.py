@@ -94,6 +94,7 @@ def test_items_come_from_an_uploaded_file(service, ended):
     service.sdk.files.wait_for_processing(file.id, poll_interval=0.05)
 
     run = ended(service, evaluation(service), {"type": "jsonl", "source": {"type": "file_id", "id": file.id}})
+    service.sdk.files.delete(file.id)
 
     assert run.result_counts.passed == 1
 

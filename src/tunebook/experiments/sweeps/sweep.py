@@ -67,12 +67,12 @@ class Sweep(Shown):
     >>> request = tb.JobRequest(model="gpt-4.1-nano", training_file="file-1", validation_file="file-2")
     >>> sweep = tb.Sweep(request, {"n_epochs": [2, 4], "learning_rate_multiplier": [0.1, 0.2]}, file_tokens=50_000)
     >>> sweep.plan[["n_epochs", "learning_rate_multiplier", "tokens"]]
-           n_epochs  learning_rate_multiplier    tokens
+           n_epochs  learning_rate_multiplier  tokens
     trial
-    0             2                       0.1  100000.0
-    1             4                       0.1  200000.0
-    2             2                       0.2  100000.0
-    3             4                       0.2  200000.0
+    0             2                       0.1  100000
+    1             4                       0.1  200000
+    2             2                       0.2  100000
+    3             4                       0.2  200000
     """
 
     def __init__(

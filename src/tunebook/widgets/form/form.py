@@ -64,7 +64,7 @@ def job_form(
         n_epochs=3,
     )
     """
-    start = empty(load_catalogue(), date.today())
+    start = FormValues() if "model" in values else empty(load_catalogue(), date.today())
     source = again or continue_from
     if source is not None:
         start = values_of_job(source.job.to_dict(mode="json"), go_on=continue_from is not None)
