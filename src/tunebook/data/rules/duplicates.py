@@ -17,7 +17,7 @@ def keys_written(text: bytes | str) -> int:
     """Names of keys in compact JSON; another number where a blank stands before a colon."""
     if isinstance(text, str):
         return text.count('":') - text.count('\\":')
-    return text.count(b'":') - text.count(b'\\":')
+    return text.count(b'":') - (text.count(b'\\":') if b"\\" in text else 0)
 
 
 def count_keys(value: object) -> int:

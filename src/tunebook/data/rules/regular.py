@@ -202,7 +202,9 @@ class _Talk:
 
 def _says(text: str) -> bool:
     """Whether a text surely says something."""
-    return not blank(text) and (len(text) > 20 or not null_word(text))
+    if len(text) > 20 and "!" <= text[0] <= "~":  # nearly all
+        return True
+    return not blank(text) and not null_word(text)
 
 
 _READ: Mapping[type, Callable[[_Talk, Any], bool]] = {
