@@ -153,6 +153,7 @@ def test_what_cannot_be_graded_here_is_refused_before_anything_runs(service, cha
         ({"type": "responses"}, openai.BadRequestError, "jsonl or completions"),
         (content([]), openai.BadRequestError, "holds 0 items"),
         (content([{"answer": 1}]), openai.BadRequestError, "Row 1 of the data source must be an object"),
+        (content([{"item": {}, "sample": "yes"}]), openai.BadRequestError, "The sample of row 1 must be an object"),
         ({"type": "jsonl", "source": {"type": "file_id", "id": "file-x"}}, openai.NotFoundError, "file-x"),
         ({**content(ITEMS), "type": "completions", "model": "gone",
           "input_messages": {"type": "template", "template": [{"role": "user", "content": "x"}]}},

@@ -45,7 +45,7 @@ def create_eval(desk: Desk, body: Body) -> EvalRow:
             raise must_be(f"{where}.type", f"one of {', '.join(_CRITERIA)}", kind, where)
         check_grader(desk, criterion, where)
         text_in(criterion, "name")
-        if not isinstance(criterion.get("pass_threshold", 0), int | float):
+        if not isinstance(criterion.get("pass_threshold") or 0, int | float):
             raise must_be(f"{where}.pass_threshold", "a number", criterion["pass_threshold"], where)
     if len({criterion["name"] for criterion in criteria}) < len(criteria):
         raise invalid("Two of the testing_criteria have one name.", "testing_criteria")
@@ -184,6 +184,8 @@ def _row(given: Any, number: int) -> dict[str, Any]:
         raise invalid(f"Row {number} of the data source is not valid JSON: {error}.", "data_source") from error
     if not isinstance(row, dict) or not isinstance(row.get("item"), dict):
         raise must_be(f"Row {number} of the data source", 'an object {"item": {…}}', row, "data_source")
+    if not isinstance(row.get("sample") or {}, dict):
+        raise must_be(f"The sample of row {number}", "an object", row["sample"], "data_source")
     return row
 
 
