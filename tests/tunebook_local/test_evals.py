@@ -63,6 +63,7 @@ def test_answers_of_ones_own_are_graded_item_by_item(service, ended):
     assert one.to_dict() == items[1].to_dict()
 
 
+@pytest.mark.parametrize("spelled", ["max_completion_tokens", "max_completions_tokens"])
 @pytest.mark.parametrize(
     "asked",
     [
@@ -72,9 +73,9 @@ def test_answers_of_ones_own_are_graded_item_by_item(service, ended):
         {"type": "item_reference", "item_reference": "item.messages"},
     ],
 )  # fmt: skip
-def test_a_deployment_is_asked_what_the_template_or_the_item_says(service, model, asked, ended):
+def test_a_deployment_is_asked_what_the_template_or_the_item_says(service, model, asked, ended, spelled):
     rows = [{"item": {"question": "Hello", "messages": [{"role": "user", "content": "Hello"}], "answer": "?"}}]
-    sampling = {"temperature": 0, "max_completions_tokens": 20}
+    sampling = {"temperature": 0, spelled: 20}
     source = {**content(rows), "type": "completions", "model": model, "input_messages": asked}
     eval_id = evaluation(service)
     run = ended(service, eval_id, {**source, "sampling_params": sampling})
@@ -133,6 +134,7 @@ def test_an_item_that_cannot_be_graded_is_an_error_and_says_why(service, ended):
         ({"testing_criteria": [{**SAME, "operation": "is"}]}, "use eq, ne, like, ilike"),
         ({"testing_criteria": [SAME, SAME]}, "one name"),
         ({"testing_criteria": [{**SAME, "pass_threshold": "high"}]}, "a number"),
+        ({"testing_criteria": [{**SAME, "pass_threshold": ""}]}, "a number"),
         ({"testing_criteria": [{"type": "python", "name": "p", "source": "def grade(sample, item):\n  return 1"}]},
          "without --run-graders"),
         ({"testing_criteria": [{"type": "score_model", "name": "m", "model": "gone",
@@ -161,6 +163,9 @@ def test_what_cannot_be_graded_here_is_refused_before_anything_runs(service, cha
         ({**content(ITEMS), "type": "completions", "model": "gone",
           "input_messages": {"type": "template", "template": [{"role": "user", "content": "{{item.question}}"}]}},
          openai.BadRequestError, "item.question"),
+        ({**content(ITEMS), "type": "completions", "model": "gone", "sampling_params": {"n": 2},
+          "input_messages": {"type": "template", "template": [{"role": "user", "content": "x"}]}},
+         openai.BadRequestError, "each item gets one answer"),
         ({**content(ITEMS), "type": "completions", "model": "gone",
           "input_messages": {"type": "item_reference", "item_reference": "item.messages"}},
          openai.BadRequestError, "a reference to a key of each item"),

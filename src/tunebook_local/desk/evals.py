@@ -15,7 +15,7 @@ import msgspec
 
 from tunebook.graders import GraderResult, GradingError, Means, fill_messages, grade, sample_of
 from tunebook_local.desk import Desk
-from tunebook_local.desk.body import Body, must_be, object_in, text_in
+from tunebook_local.desk.body import Body, is_number, must_be, object_in, text_in
 from tunebook_local.desk.chat import Call, Chat, Piece, open_chat
 from tunebook_local.desk.chat_request import read_chat_request
 from tunebook_local.desk.files import content_of, visible_file
@@ -45,7 +45,7 @@ def create_eval(desk: Desk, body: Body) -> EvalRow:
             raise must_be(f"{where}.type", f"one of {', '.join(_CRITERIA)}", kind, where)
         check_grader(desk, criterion, where)
         text_in(criterion, "name")
-        if not isinstance(criterion.get("pass_threshold") or 0, int | float):
+        if criterion.get("pass_threshold") is not None and not is_number(criterion["pass_threshold"]):
             raise must_be(f"{where}.pass_threshold", "a number", criterion["pass_threshold"], where)
     if len({criterion["name"] for criterion in criteria}) < len(criteria):
         raise invalid("Two of the testing_criteria have one name.", "testing_criteria")
@@ -205,8 +205,11 @@ def _messages(data_source: Mapping[str, Any], item: Mapping[str, Any]) -> Any:
 
 def _chat(desk: Desk, data_source: Mapping[str, Any], messages: Any) -> Chat:
     asked = object_in(data_source, "sampling_params", "data_source.sampling_params")
-    asked["max_completion_tokens"] = asked.pop("max_completions_tokens", None)  # the API's name here
-    request = read_chat_request({"messages": messages, **asked, "stream": False})
+    if own := {"messages", "n", "stream"} & asked.keys():
+        raise invalid(f"data_source.sampling_params has {', '.join(sorted(own))}: each item gets one answer.", "n")
+    if "max_completions_tokens" in asked:  # the reference's name here; the SDK's is that of chats
+        asked["max_completion_tokens"] = asked.pop("max_completions_tokens")
+    request = read_chat_request({"messages": messages, **asked})
     return open_chat(desk, request, data_source.get("model"))
 
 
