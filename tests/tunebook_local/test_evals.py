@@ -193,14 +193,14 @@ def test_a_run_that_is_deleted_is_gone_with_its_items_and_so_is_an_evaluation(se
 def test_a_run_goes_on_where_it_was_after_the_service_was_killed(start_for_module, tmp_path, until):
     service = start_for_module(state=tmp_path)
     eval_id = evaluation(service)
-    run = service.sdk.evals.runs.create(eval_id, data_source=content(ITEMS * 1000))
+    run = service.sdk.evals.runs.create(eval_id, data_source=content(ITEMS * 300))
     service.kill()
 
     again = start_for_module(state=tmp_path)
     until(lambda: again.sdk.evals.runs.retrieve(run.id, eval_id=eval_id).status == "completed")
     done = again.sdk.evals.runs.retrieve(run.id, eval_id=eval_id)
 
-    assert done.result_counts.to_dict() == {"total": 3000, "passed": 2000, "failed": 1000, "errored": 0}
+    assert done.result_counts.to_dict() == {"total": 900, "passed": 600, "failed": 300, "errored": 0}
 
 
 def test_code_and_a_deployment_grade_where_they_may(start_for_module, ended, tmp_path):
