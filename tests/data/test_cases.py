@@ -60,6 +60,9 @@ CASES = {
         2, ["pretty-printed", "unread"], 2, []
     ),
     "semicolons after the lines": (f"{one};\n{two};\n", 0, ["comma-joined"], 2, []),
+    "lines quoted for a table": (
+        "\n".join('"' + each.replace('"', '""') + '"' for each in (one, two)), 0, ["not-json"], 0, ["not-json"]
+    ),
     "one array a line": (f"[{one}]\n[{two}]", 2, ["json-array"], 2, []),
     "an array cut off": (f'[{one},{two},{{"messages": [{{"role"', 2, UNREAD, 2, ["truncated"]),
     "a list of messages a line": (

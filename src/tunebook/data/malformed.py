@@ -111,7 +111,8 @@ def _bracket(text: bytes) -> Problem | None:
 
 
 def _several(text: bytes) -> Problem | None:
-    count = len(values(text) or ()) if re.search(rb"\}[\s,]*\{", text) else 0
+    found = (values(text) or ()) if re.search(rb"\}[\s,]*\{", text) else ()
+    count = len(found) if all(value[:1] in (b"{", b"[") for value in found) else 0  # texts: a line quoted for a table
     return problem_of("several-on-a-line", "$", f"{count} values", count=count) if count > 1 else None
 
 

@@ -131,7 +131,7 @@ def mend_line(line: bytes, number: int, changes: list[Change]) -> list[bytes]:
         changes.append(Change(number, "bracket left out"))
         return []
     several = values(text) or ()
-    if len(several) > 1 and all(decodes(value) for value in several):
+    if len(several) > 1 and all(value[:1] in (b"{", b"[") and decodes(value) for value in several):
         changes.append(Change(number, "several examples put on lines of their own"))
         return list(several)
     words = json_words(text)
