@@ -7,6 +7,7 @@ from scipy.stats import loguniform
 from sweeps import simulated_run
 
 from tunebook.analysis import Results, Run, compare
+from tunebook.analysis.sweeps.space import values_of
 from tunebook.analysis.sweeps.suggestions import suggest, suggest_from
 from tunebook.errors import RequestError
 
@@ -110,3 +111,66 @@ def test_where_every_run_diverged_only_what_lies_far_away_is_suggested():
     suggestions = suggest_from(pd.DataFrame(columns=["observed"]), {"learning_rate_multiplier": RATES}, 9, lost=lost)
 
     assert max(row["learning_rate_multiplier"] for row in suggestions) == 0.1
+
+
+def a_sweep(name, losses, epochs=3, file="file-train"):
+    """A comparison of runs that differ in their learning rate."""
+    return [
+        simulated_run(
+            f"{name} {rate}",
+            {"n_epochs": epochs, "batch_size": 8, "learning_rate_multiplier": rate},
+            final=loss,
+            steps=24,
+            training_file=file,
+        )
+        for rate, loss in losses.items()
+    ]
+
+
+def test_without_a_space_what_was_varied_is_searched_within_what_is_advised():
+    comparison = compare(a_sweep("j", {0.05: 0.6, 0.1: 0.5, 0.2: 0.6}))
+
+    suggestions = suggest(comparison, n=4)
+
+    assert {tuple(row) for row in suggestions} == {("learning_rate_multiplier",)}
+    assert all(0.02 <= row["learning_rate_multiplier"] <= 0.2 for row in suggestions)
+
+
+def test_without_a_space_and_a_ranked_job_epochs_and_rate_are_searched():
+    assert suggest(compare([]), n=1)[0] == {"n_epochs": 3, "learning_rate_multiplier": 0.063}
+
+
+def test_values_go_a_step_past_the_edge_the_winner_stands_at_but_not_past_what_the_service_takes():
+    assert values_of("n_epochs", [4, 2])[-1] == 8
+    assert values_of("n_epochs", [50, 2])[-1] == 50
+    assert values_of("n_epochs", [1, 2])[0] == 1
+    assert values_of("kind", ["b", "a"]) == ["a", "b"]
+
+
+def test_an_earlier_sweep_says_where_the_best_was():
+    """Two jobs at the ends say nothing of the middle; two earlier sweeps had their best at 0.02."""
+    here = compare(a_sweep("now", {0.01: 0.55, 2.0: 0.9}, file="file-other"))
+    losses = {0.01: 0.6, 0.02: 0.4, 0.05: 0.6, 0.2: 0.8, 0.5: 0.85, 2.0: 0.95}
+    archive = [*a_sweep("a", losses), compare(a_sweep("b", losses, epochs=2))]
+    space = {"learning_rate_multiplier": [0.02, 0.05, 0.1, 0.2, 0.5]}
+
+    assert suggest(here, space, 1)[0] != {"learning_rate_multiplier": 0.02}
+    found = suggest(here, space, 1, archive=archive)
+    assert found[0] == {"learning_rate_multiplier": 0.02}
+    assert found.notes == ("2 earlier sweeps of the archive taken into account.",)
+
+
+def test_foreign_runs_of_an_archive_are_left_out_and_named():
+    here = compare(a_sweep("now", {0.01: 0.55, 2.0: 0.9}))
+
+    found = suggest(here, n=1, archive=[*a_sweep("a", {0.1: 0.5}), *a_sweep("now", {0.01: 0.55, 2.0: 0.9})])
+
+    assert found.notes == (
+        "1 group of the archive left out: another method or measure, fewer than 4 jobs, or none of these settings "
+        "varied.",
+    )
+
+
+def test_an_archive_of_anything_else_is_refused():
+    with pytest.raises(RequestError, match="give runs"):
+        suggest(compare([]), archive=["runs"])

@@ -6,24 +6,24 @@ at once: each is believed to come out as expected before the next is chosen).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import islice, product
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from scipy.special import ndtr
 
+from tunebook.analysis.run import Run
+from tunebook.analysis.sweeps.comparison import Comparison
+from tunebook.analysis.sweeps.landscape import Landscape, earlier_sweeps, expected_shape, landscape, places
 from tunebook.analysis.sweeps.ranking import Measure
 from tunebook.analysis.sweeps.scales import Array, Scale, scale_for, squares
-from tunebook.analysis.sweeps.surface import Surface, condition, fit_surface
+from tunebook.analysis.sweeps.space import space_of, varied
 from tunebook.errors import RequestError
 from tunebook.show import Card, Share, Shown, Table, Text
 from tunebook.words import aligned, between, probability, setting
-
-if TYPE_CHECKING:
-    from tunebook.analysis.sweeps.comparison import Comparison
 
 # More combinations than this are sampled: the surface is smooth, so neighbours say the same.
 MOST_CANDIDATES = 2000
@@ -37,12 +37,15 @@ class Suggestions(Shown):
 
     `frame` has one row a suggestion: the hyperparameters, `expected` (loss, or reward), `low`, `high` (90 % interval
     of what the configuration would give), `improvement` (expected gain over the best so far, fraction of its loss)
-    and `chance` (probability of beating it).
+    and `chance` (probability of beating it). `means` and `spreads` (draws x suggestions, on the modelled scale) are
+    what the surface holds of each under each draw of its own settings; empty where no job was ranked.
     """
 
     settings: tuple[dict[str, Any], ...]
     frame: pd.DataFrame
     notes: tuple[str, ...] = ()
+    means: Array = field(default_factory=lambda: np.zeros((1, 0)), repr=False)
+    spreads: Array = field(default_factory=lambda: np.zeros((1, 0)), repr=False)
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         return iter(self.settings)
@@ -70,26 +73,43 @@ class Suggestions(Shown):
         return Card(table, *(Text(note) for note in self.notes))
 
 
-def suggest(comparison: Comparison, space: Mapping[str, Any], n: int = 3, *, seed: int = 0) -> Suggestions:
+def suggest(
+    comparison: Comparison,
+    space: Mapping[str, Any] | None = None,
+    n: int = 3,
+    *,
+    archive: Iterable[Run | Comparison] = (),
+    seed: int = 0,
+) -> Suggestions:
     """The next `n` settings worth a job, from `space` (`{name: [values]}` or scipy.stats distributions).
 
-    Learns from the ranked jobs of the comparison's largest group; what those varied and `space` does not name stays
-    at the winner's value. Nothing is suggested nearer to a run that diverged than to one that held. With no ranked job
-    it spreads the first jobs over the space. Settings that were run already are not suggested again. Raises
-    RequestError for an empty space.
+    Without a space it is what the jobs varied, between and around their values, with the ranges that the documentation
+    advises. Learns from the ranked jobs of the comparison's largest group; what those varied and `space` does not name
+    stays at the winner's value. `archive` are earlier runs or comparisons: their sweeps say what to expect, each as far
+    as it ranks the jobs as they came out; without one the best is expected inside the ranges. Nothing is suggested
+    nearer to a run that diverged than to one that held. With no ranked job it spreads the first jobs over the space.
+    Settings that were run already are not suggested again. Raises RequestError for an empty space and for an archive
+    that holds anything else.
 
     >>> comparison = tb.compare(tb.read_runs("runs"))
     >>> tb.suggest(comparison, {"n_epochs": [2, 3, 4], "learning_rate_multiplier": [0.05, 0.1, 0.2]}, n=2)
     Suggestions(2: n_epochs ..., learning_rate_multiplier ...; n_epochs ..., learning_rate_multiplier ...)
+    >>> len(tb.suggest(comparison))
+    3
     """
     group, frame = comparison.group, comparison.frame
+    space = space_of(comparison) if space is None else space
     lost = frame[frame["verdict"] == "diverged"] if len(frame) else None
+    earlier, notes = earlier_sweeps(archive, comparison, tuple(space))
     if group is None:
-        return suggest_from(pd.DataFrame(columns=["observed"]), space, n, lost=lost, seed=seed)
-    jobs = frame[frame["group"] == group.label]
-    varied = [scale.name for scale in group.ranking.surface.scales if scale.name not in space]
-    kept = {name: jobs[name].iloc[0] for name in varied}
-    return suggest_from(jobs, space, n, kept=kept, lost=lost, measure=comparison.measure, seed=seed)
+        nothing = pd.DataFrame(columns=["observed"])
+        found = suggest_from(nothing, space, n, lost=lost, archive=earlier, seed=seed)
+    else:
+        jobs = frame[frame["group"] == group.label]
+        kept = {name: jobs[name].iloc[0] for name in varied(group) if name not in space}
+        measure = comparison.measure
+        found = suggest_from(jobs, space, n, kept=kept, lost=lost, measure=measure, archive=earlier, seed=seed)
+    return replace(found, notes=(*found.notes, *notes))
 
 
 def suggest_from(
@@ -100,6 +120,7 @@ def suggest_from(
     kept: Mapping[str, Any] | None = None,
     lost: pd.DataFrame | None = None,
     measure: Literal["loss", "reward"] = "loss",
+    archive: Sequence[Landscape] = (),
     seed: int = 0,
 ) -> Suggestions:
     """`suggest` from a frame: one row a job, `observed` (and `observed_sd`), a column a hyperparameter.
@@ -116,51 +137,49 @@ def suggest_from(
         scale_for(name, [*known.get(name, ()), *lost.get(name, ()), *(row[name] for row in candidates)])
         for name in names
     ]
-    points = _places(candidates, scales)
+    points = places(candidates, scales)
     if known.empty and len(lost):
-        safe = _away(points, _places(lost.to_dict("records"), scales), scales) > NEAR_LOST**2
+        safe = _away(points, places(lost.to_dict("records"), scales), scales) > NEAR_LOST**2
         candidates = [row for row, fine in zip(candidates, safe, strict=True) if fine]
         points = points[safe]
     if known.empty and not candidates:
         return Suggestions((), pd.DataFrame(columns=names), ("Every run diverged, and the space lies near them.",))
     if known.empty:
-        chosen = _spread(points, n, _at_center(scales))
+        expected = expected_shape(scales, points[:0], np.zeros(0), archive)(points)
+        chosen = _spread(points, n, int(expected.argmin()) if archive else _nearest(points, _at_center(scales)))
         frame = pd.DataFrame([candidates[place] for place in chosen], columns=names)
         unknown = frame.assign(expected=np.nan, low=np.nan, high=np.nan, improvement=np.nan, chance=np.nan)
         return Suggestions(
             tuple(candidates[p] for p in chosen), unknown, ("No job has been ranked: these spread out.",)
         )
-    tried = _places(known.to_dict("records"), scales)
+    tried = places(known.to_dict("records"), scales)
     open_to = _away(points, tried, scales) > 1e-18
     if not open_to.any():
         return Suggestions((), pd.DataFrame(columns=names), ("Every setting of the space has been run.",))
     if len(lost):
-        open_to &= _away(points, tried, scales) < _away(points, _places(lost.to_dict("records"), scales), scales)
+        open_to &= _away(points, tried, scales) < _away(points, places(lost.to_dict("records"), scales), scales)
     if not open_to.any():
         return Suggestions((), pd.DataFrame(columns=names), ("What has not been run lies where runs diverged.",))
     candidates = [row for row, fresh in zip(candidates, open_to, strict=True) if fresh]
     yardstick = Measure.of(measure, known["observed"].to_numpy(float))
-    frame = _most_promising(candidates, points[open_to], n, yardstick, *_fit(known, tried, scales, yardstick, seed))
-    return Suggestions(tuple(candidates[place] for place in frame.index), frame.reset_index(drop=True))
+    over = landscape(known, tried, scales, yardstick, archive, seed)
+    frame = _most_promising(candidates, points[open_to], n, yardstick, over)
+    means, spreads = over.predict(points[open_to][list(frame.index)])
+    settings = tuple(candidates[place] for place in frame.index)
+    return Suggestions(settings, frame.reset_index(drop=True), means=means, spreads=spreads)
 
 
 def _most_promising(
-    candidates: Sequence[Mapping[str, Any]],
-    points: Array,
-    n: int,
-    yardstick: Measure,
-    surface: Surface,
-    counts: Array,
-    error: Array,
+    candidates: Sequence[Mapping[str, Any]], points: Array, n: int, yardstick: Measure, over: Landscape
 ) -> pd.DataFrame:
     """The `n` candidates with the highest expected improvement and what to expect of them; index: their places."""
     rows: dict[int, dict[str, Any]] = {}
     for _ in range(min(n, len(candidates))):
-        gain, row = _improvement(surface, points, yardstick)
+        gain, row = _improvement(over, points, yardstick)
         gain[list(rows)] = -1.0
         best = int(np.argmax(gain))
         rows[best] = {**candidates[best], **{key: values[best] for key, values in row.items()}}
-        surface, counts, error = _believe(surface, points[best], counts, error)
+        over = over.believing(points[best])
     return pd.DataFrame(list(rows.values()), index=list(rows))
 
 
@@ -192,10 +211,6 @@ def _drawn(values: Any, allowed: list[Any] | None, rng: np.random.Generator) -> 
     return [allowed[place] for place in rng.integers(0, len(allowed), MOST_CANDIDATES)]
 
 
-def _places(rows: Sequence[Mapping[Any, Any]], scales: Sequence[Scale]) -> Array:
-    return np.column_stack([scale.unit([row[scale.name] for row in rows]) for scale in scales])
-
-
 def _told(jobs: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     """The jobs of which every one of the settings is known."""
     return jobs[jobs[list(names)].notna().all(axis=1)] if set(names) <= set(jobs.columns) else jobs.iloc[:0]
@@ -210,36 +225,23 @@ def _at_center(scales: Sequence[Scale]) -> Array:
     return np.array([0.0 if scale.kind == "category" else 0.5 for scale in scales])
 
 
-def _spread(points: Array, n: int, start: Array) -> list[int]:
-    """`n` points far from each other, the first nearest to `start` (a greedy maximin design)."""
-    chosen = [int(((points - start) ** 2).sum(1).argmin())]
+def _nearest(points: Array, center: Array) -> int:
+    return int(((points - center) ** 2).sum(1).argmin())
+
+
+def _spread(points: Array, n: int, start: int) -> list[int]:
+    """`n` points far from each other, from the place `start` on (a greedy maximin design)."""
+    chosen = [start]
     while len(chosen) < min(n, len(points)):
         distance = ((points[:, None, :] - points[chosen][None]) ** 2).sum(2).min(1)
         chosen.append(int(distance.argmax()))
     return chosen
 
 
-def _fit(
-    known: pd.DataFrame, tried: Array, scales: Sequence[Scale], measure: Measure, seed: int
-) -> tuple[Surface, Array, Array]:
-    """The surface over the space's own box, with the jobs behind each point and their evaluation variance."""
-    y = measure.model(known["observed"].to_numpy(float))
-    points, member = np.unique(tried.round(9), axis=0, return_inverse=True)
-    member = member.reshape(-1)
-    counts = np.bincount(member).astype(float)
-    means = np.bincount(member, y) / counts
-    within = (float(((y - means[member]) ** 2).sum()), len(y) - len(counts))
-    sd = known["observed_sd"].fillna(0.0).to_numpy(float) if "observed_sd" in known else np.zeros(len(y))
-    error = np.bincount(member, sd**2) / counts
-    surface = fit_surface(scales, points, means, counts=counts, within=within, evaluation_variance=error, seed=seed)
-    return surface, counts, error
-
-
-def _improvement(surface: Surface, points: Array, measure: Measure) -> tuple[Array, dict[str, Array]]:
+def _improvement(over: Landscape, points: Array, measure: Measure) -> tuple[Array, dict[str, Array]]:
     """Expected improvement at each point (on the modelled scale) and what to tell of it."""
-    mean, variance = surface.predict(points)
-    spread = np.sqrt(variance + surface.settings.misfit[:, None] ** 2)
-    best = (surface.theta_mean.min(axis=1) + surface.center)[:, None]
+    mean, spread = over.predict(points)
+    best = over.best()[:, None]
     z = (best - mean) / spread
     density = np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi)
     gain = ((best - mean) * ndtr(z) + spread * density).mean(0)
@@ -254,19 +256,3 @@ def _improvement(surface: Surface, points: Array, measure: Measure) -> tuple[Arr
         "chance": ndtr(z).mean(0),
     }
     return gain, told
-
-
-def _believe(surface: Surface, point: Array, counts: Array, error: Array) -> tuple[Surface, Array, Array]:
-    """The surface as if a job at `point` had come out as expected, so that the next choice looks elsewhere."""
-    expected = surface.means(point[None]).mean()
-    counts, error = np.append(counts, 1.0), np.append(error, 0.0)
-    grown = condition(
-        surface.scales,
-        np.vstack([surface.points, point]),
-        np.append(surface.values, expected),
-        surface.settings,
-        counts=counts,
-        evaluation_variance=error,
-        center=surface.center,
-    )
-    return grown, counts, error
