@@ -66,6 +66,20 @@ def test_diagnose_tells_each_file_and_goes_on_after_one_it_cannot_read(run, tmp_
     assert (good["verdict"], good["file"]) == ("overfitting", str(tmp_path / "rising.csv"))
 
 
+def test_forecast_tells_where_each_file_ends_one_object_a_file(run, tmp_path):
+    (tmp_path / "rising.csv").write_text(RISING)
+    (tmp_path / "short.csv").write_text("step,valid_loss\n1,2.0\n")
+    files = (tmp_path / "rising.csv", tmp_path / "short.csv")
+
+    code, out, _ = run("forecast", *files, "--total-steps", "400", "--incumbent", "0.1", "--json")
+
+    whole, short = json.loads(out)
+    assert code == 0
+    assert whole["interval90"][0] < whole["expected"] < whole["interval90"][1]
+    assert 0 <= whole["p_beats"] <= 1
+    assert (short["expected"], short["reason"][:18]) == (None, "Cannot be said yet")
+
+
 @pytest.fixture
 def bare_runs(tmp_path):
     """A folder of two runs as people keep them by hand: what the job was, and its result file."""

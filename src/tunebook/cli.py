@@ -131,6 +131,14 @@ def _parser() -> argparse.ArgumentParser:
     diagnose.add_argument("files", nargs="+", type=Path, metavar="FILE")
     diagnose.add_argument("--json", action="store_true")
 
+    forecast = verb(
+        "forecast", _forecast, "Say where running jobs will end, from the first part of their result files."
+    )
+    forecast.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    forecast.add_argument("--total-steps", type=int, metavar="N", help="steps each job is planned to have")
+    forecast.add_argument("--incumbent", type=float, metavar="X", help="the loss to beat")
+    forecast.add_argument("--json", action="store_true")
+
     compare = verb("compare", _compare, "Compare the runs in a folder and rank them.")
     compare.add_argument("folder", type=Path)
     compare.add_argument("--json", action="store_true")
@@ -240,6 +248,24 @@ def _diagnose(options: argparse.Namespace) -> int:
         if not options.json:
             said = f"cannot be read. {record['error']}" if "error" in record else _verdict_line(record)
             bar.write(f"{record['file']}: {said}")
+    if options.json:
+        print(json.dumps(found, ensure_ascii=False, indent=2))
+    return 1 if any("error" in record for record in found) else 0
+
+
+def _forecast(options: argparse.Namespace) -> int:
+    from tunebook.analysis import forecast
+
+    found: list[dict[str, Any]] = []
+    for path in options.files:
+        try:
+            ahead = forecast(path, total_steps=options.total_steps, incumbent=options.incumbent)
+            record = {"file": str(path)} | ahead.to_json()
+        except TunebookError as error:
+            record = {"file": str(path), "error": str(error)}
+        found.append(record)
+        if not options.json:
+            print(f"{path}: {record.get('reason') or 'cannot be read. ' + record['error']}")
     if options.json:
         print(json.dumps(found, ensure_ascii=False, indent=2))
     return 1 if any("error" in record for record in found) else 0

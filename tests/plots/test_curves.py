@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from tunebook.analysis import Run, load_results
-from tunebook.plots.curves import plot_accuracy, plot_loss, plot_results
+from tunebook.analysis import Run, forecast, load_results
+from tunebook.plots.curves import loss_chart, plot_accuracy, plot_loss, plot_results
 
 
 @pytest.fixture
@@ -76,3 +76,16 @@ def test_a_run_is_drawn_with_its_epochs(results):
     ax = plot_loss(run, ax=Figure().subplots())
 
     assert [text.get_text() for text in ax.texts] == ["epoch 1", "2", "3"]
+
+
+def test_a_forecast_is_a_fan_up_to_the_planned_end():
+    frame = pd.DataFrame({"step": range(1, 41), "valid_loss": [1 + 2 * 0.9**step for step in range(40)]})
+    ahead = forecast(frame, total_steps=80)
+
+    chart = loss_chart(frame, total_steps=80, forecast=ahead)
+
+    assert [line.label for line in chart.lines if line.label][-1] == "expected"
+    assert chart.x_range[1] == 80
+    assert chart.bands[-2].high[-1] > chart.bands[-1].high[-1]  # the 90 % interval around the one of 50 %
+    assert "is expected to be" in chart.alt
+    assert plot_loss(frame, forecast=ahead, ax=Figure().subplots()).get_xlim()[1] >= 80

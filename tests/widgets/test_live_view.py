@@ -6,11 +6,14 @@ import re
 from dataclasses import replace
 from xml.etree import ElementTree
 
+import pandas as pd
 import pytest
 
+from tunebook.analysis import diagnose, forecast
 from tunebook.service.states import STATES, state
 from tunebook.service.watching import STATES as SENTENCES
 from tunebook.widgets.live import view as live_view
+from tunebook.widgets.pieces import rendered
 from tunebook.widgets.states import may
 
 from .conftest import T0, events_of, picture
@@ -166,3 +169,16 @@ def test_the_plain_text_says_the_same_without_markup() -> None:
     assert plain.splitlines()[1] == "Running: Training."
     assert "step 15 of 30" in plain
     assert "<" not in plain
+
+
+def test_a_running_job_says_where_it_will_end_and_how_likely_it_beats_the_incumbent() -> None:
+    frame = pd.DataFrame({"step": range(1, 61), "valid_loss": 0.5})
+    ahead = forecast(frame, total_steps=100, incumbent=0.4)
+    snapshot = picture("running")
+
+    side, ended = (rendered(*live_view.verdict(diagnose(frame), ahead, ended=over)) for over in (False, True))
+
+    assert "Forecast: expected to end at 0.5" in side
+    assert "to beat 0.4." in side
+    assert "expected to end" not in ended
+    assert "expected to end at 0.5" in live_view.plain_text(snapshot, None, "contoso", ahead)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from tunebook.analysis.curves.forecast import Forecast
+
 # More epoch lines than this are a hatching.
 _MOST_EPOCHS = 20
 # Fewer measurements than this are joined, not smoothed.
@@ -58,17 +60,18 @@ def loss_chart(
     diagnosis: Diagnosis | None = None,
     total_steps: int | None = None,
     n_epochs: float | None = None,
+    forecast: Forecast | None = None,
     title: str = "",
 ) -> Chart:
     """Training and validation loss of one job; mean reward, or token accuracy, of one that has no loss.
 
     frame: measurements with `step` and the canonical columns, None before the first. diagnosis: gives the curves it
     judged by, their band, the onset and the recommended checkpoint. total_steps, n_epochs: of a job that still trains.
+    forecast: of such a job, drawn as a fan from the last step to the planned end.
     """
     known = (m for m in (LOSS, REWARD, ACCURACY) if any(len(measured(frame, c)[0]) for c in m.columns))
-    return run_chart(
-        frame, next(known, LOSS), diagnosis=diagnosis, total_steps=total_steps, n_epochs=n_epochs, title=title
-    )
+    plan: dict[str, Any] = {"total_steps": total_steps, "n_epochs": n_epochs, "forecast": forecast}
+    return run_chart(frame, next(known, LOSS), diagnosis=diagnosis, title=title, **plan)
 
 
 def run_chart(
@@ -78,6 +81,7 @@ def run_chart(
     diagnosis: Diagnosis | None = None,
     total_steps: int | None = None,
     n_epochs: float | None = None,
+    forecast: Forecast | None = None,
     title: str = "",
 ) -> Chart:
     """One measure of one job over its steps; see `loss_chart`."""
@@ -86,22 +90,24 @@ def run_chart(
     if frame is None or not shown:
         return Chart((), measure.unit, title=title, note="not measured")
     lines = [line for name, look in shown for line in _series(frame, name, look, diagnosis)]
-    scale = scale_of((line.y for line in lines if line.marker), log=None if measure is LOSS else False)
     first, last, end = _way(lines, total_steps)
+    ahead, fan = _fan(forecast, shown, last, end)
+    seen = [line.y for line in lines if line.marker] + [values for band in fan for values in (band.low, band.high)]
+    scale = scale_of(seen, log=None if measure is LOSS else False)
     marks = _recommended(diagnosis, measure, shown, until=last if end == last else _NEWEST * last)
     onset = diagnosis.onset_interval if diagnosis else None
     return Chart(
-        lines=tuple(lines),
+        lines=(*lines, *ahead),
         y_label=measure.unit,
         title=title,
         x_range=(first, max(end, 1.0)),
         y_range=scale,
-        bands=tuple(_bands(diagnosis, shown)),
+        bands=(*_bands(diagnosis, shown), *fan),
         onset=onset and (float(onset[0]), float(onset[1])),
         marks=marks,
         epochs=_epochs(diagnosis, total_steps, n_epochs),
         note=scale.left_out,
-        alt=_in_words(measure, lines, diagnosis),
+        alt=_in_words(measure, lines, diagnosis, forecast),
     )
 
 
@@ -205,6 +211,20 @@ def _bands(diagnosis: Diagnosis | None, shown: list[tuple[str, palette.Curve]]) 
     return [Band(x, low, high, look.colour) for name, look in shown if name == diagnosis.metric and len(x) > 1]
 
 
+def _fan(
+    forecast: Forecast | None, shown: list[tuple[str, palette.Curve]], last: float, end: float
+) -> tuple[list[Line], list[Band]]:
+    """What is expected from the last step on, and what it lies in with 90 and with 50 % probability."""
+    look = None if forecast is None else dict(shown).get(forecast.metric)
+    if forecast is None or forecast.expected is None or look is None or end <= last:
+        return [], []
+    steps = forecast.curve["step"]
+    curve = forecast.curve[(steps >= last - (end - last) / 20) & (steps <= end)]
+    at = {name: numbers(curve[name]) for name in curve}
+    bands = [Band(at["step"], at[f"low{share}"], at[f"high{share}"], look.colour) for share in (90, 50)]
+    return [Line("expected", at["step"], at["expected"], look.colour, ":", width=1.6)], bands
+
+
 def _recommended(
     diagnosis: Diagnosis | None, measure: Measure, shown: list[tuple[str, palette.Curve]], *, until: float
 ) -> tuple[Mark, ...]:
@@ -229,7 +249,7 @@ def _epochs(diagnosis: Diagnosis | None, total_steps: int | None, n_epochs: floa
     return tuple(total_steps * epoch / n_epochs for epoch in range(1, round(n_epochs) + 1))
 
 
-def _in_words(measure: Measure, lines: list[Line], diagnosis: Diagnosis | None) -> str:
+def _in_words(measure: Measure, lines: list[Line], diagnosis: Diagnosis | None, forecast: Forecast | None) -> str:
     """The chart for readers who do not see it: from where to where, the best point, the onset, the checkpoint."""
     parts = [f"{measure.unit.capitalize()} over {words.count(max(line.x[-1] for line in lines))} steps."]
     best, where = (max, "highest") if measure in (REWARD, ACCURACY, SEQUENCES) else (min, "lowest")
@@ -245,18 +265,22 @@ def _in_words(measure: Measure, lines: list[Line], diagnosis: Diagnosis | None) 
         parts.append(f"Overfitting begins between step {first} and step {last}.")
     if diagnosis is not None and diagnosis.choice:
         parts.append(diagnosis.choice)
+    if forecast is not None and forecast.expected is not None:
+        parts.append(forecast.reason)
     return " ".join(parts)
 
 
 # ---- as figures
 
 
-def plot_loss(results: Any, *, diagnosis: Diagnosis | None = None, ax: Axes | None = None) -> Axes:
+def plot_loss(
+    results: Any, *, diagnosis: Diagnosis | None = None, forecast: Forecast | None = None, ax: Axes | None = None
+) -> Axes:
     """Training and validation loss over steps; mean reward, or token accuracy, of a run that has no loss.
 
     Raw measurements faint, smooth curves strong, the 90 % band of the validation curve, epochs as thin lines, the
     onset interval shaded and the recommended checkpoint marked. `results` is what `diagnose` takes; the diagnosis is
-    made when not given. Returns the Axes.
+    made when not given; a forecast is drawn as a fan up to the planned end. Returns the Axes.
 
     >>> run = tb.read_run("runs/ftjob-long")
     >>> ax = tb.plots.plot_loss(run, diagnosis=tb.diagnose(run))
@@ -265,7 +289,10 @@ def plot_loss(results: Any, *, diagnosis: Diagnosis | None = None, ax: Axes | No
     """
     results, diagnosis = _both(results, diagnosis)
     title = f"{verdict_title(diagnosis.verdict)}: {words.short_id(results.name)}"
-    return axes.draw(loss_chart(results.frame, diagnosis=diagnosis, title=title), ax)
+    total = None if forecast is None else forecast.total_steps
+    return axes.draw(
+        loss_chart(results.frame, diagnosis=diagnosis, total_steps=total, forecast=forecast, title=title), ax
+    )
 
 
 def plot_accuracy(results: Any, *, diagnosis: Diagnosis | None = None, ax: Axes | None = None) -> Axes:

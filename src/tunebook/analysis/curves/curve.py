@@ -130,6 +130,16 @@ def smooth_curve(signal: Signal, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     return t, smooth(t, y - fallen, np.ones(len(t))).fit + fallen
 
 
+def weighed(signal: Signal, y: np.ndarray, full: Signal | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Steps, levels, and what each is known to: the standard deviation, on the scale of comparison, of one level."""
+    t, y, _ = _bin(signal, y)
+    t, y, weight, second, valley = _fit(t, y, full)
+    level = y - valley.chance @ valley.offset * second
+    shared = 0.0 if _is_smooth(level, valley.residual) else valley.shared
+    variance = float((valley.residual**2 * weight).sum() / valley.freedom) * (1 + shared) / (1 - shared)
+    return t, level, np.sqrt(variance / weight)
+
+
 def _up_to(t: np.ndarray, measured: np.ndarray, fallen: np.ndarray) -> np.ndarray:
     """What had fallen by other times than those measured."""
     return fallen[np.maximum(np.searchsorted(measured, t, side="right") - 1, 0)]

@@ -24,7 +24,7 @@ from tunebook.show import Card, Fold, Inline, Items, Shown, Span, Text
 from tunebook.words import number, percent, probability
 
 # Checkpoints the service keeps: one an epoch, the three newest (Azure OpenAI, "Checkpoints").
-_KEPT = 3
+KEPT = 3
 # A kept checkpoint that is this much worse than the end of another epoch came too late: more than the loss of a
 # healthy run may rise (`healthy_rise`).
 TOO_FAR = 0.15
@@ -305,7 +305,7 @@ def _checkpoint(
     kept = sorted((_read_checkpoint(c) for c in checkpoints), key=lambda c: c[0])
     if not kept and per_epoch:
         ends = np.round(np.arange(1, round(e.last / per_epoch) + 1) * per_epoch).astype(int)
-        kept = [(int(step), None) for step in ends[-_KEPT:]]
+        kept = [(int(step), None) for step in ends[-KEPT:]]
     if not kept and e.curve is not None:
         kept = [(round(e.curve.best), None), (round(e.last), None)]
     steps = np.array([step for step, _ in kept], dtype=float)

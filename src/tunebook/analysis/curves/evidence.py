@@ -63,7 +63,7 @@ class Evidence:
     @property
     def main(self) -> Signal:
         """The series the curve was drawn through."""
-        return self.full if _by_full(self.batch, self.full) else self.batch
+        return self.full if by_full(self.batch, self.full) else self.batch
 
     @property
     def p_overfitting(self) -> float:
@@ -84,17 +84,17 @@ def gather(frame: pd.DataFrame, *, rise: float, period: int | None, draws: int, 
     batch, full = series(frame, batch_name, kind), series(frame, full_name, kind)
     train = series(frame, train_name, kind)
     curve, found = None, None
-    by_full = _by_full(batch, full)
-    if len(batch) >= ENOUGH and not by_full:
-        index = _counted(batch.step)
+    full_only = by_full(batch, full)
+    if len(batch) >= ENOUGH and not full_only:
+        index = counted(batch.step)
         y, found = without_batches(batch.calm, index, logarithmic=kind != "reward", period=period)
         curve = draw_curve(batch, y, full, rng, draws=draws)
         if whole := whole_cycles(batch, y, index, found):
             means = draw_few(*whole, rng, draws=draws)
             curve = replace(curve, rises=means.rises, lasting=means.lasting, lowest=means.lowest)
-    elif by_full and len(full) > FEW_FULL:
+    elif full_only and len(full) > FEW_FULL:
         curve = draw_curve(full, full.calm, None, rng, draws=draws)
-    elif by_full:
+    elif full_only:
         curve = draw_few(full, 0.0, rng, draws=draws)
     train_curve = draw_curve(train, train.calm, None, rng, draws=draws // 2) if len(train) >= ENOUGH else None
     nan = math.nan
@@ -125,7 +125,7 @@ def gather(frame: pd.DataFrame, *, rise: float, period: int | None, draws: int, 
     )
 
 
-def _by_full(batch: Signal, full: Signal) -> bool:
+def by_full(batch: Signal, full: Signal) -> bool:
     """Whether measurements of the whole validation file alone tell more than those of its batches."""
     if len(full) < ENOUGH_FULL:
         return False
@@ -141,12 +141,12 @@ def trend(frame: pd.DataFrame, column: str) -> tuple[np.ndarray, np.ndarray] | N
     signal = series(frame, column, kind)
     if len(signal) < ENOUGH:
         return None
-    y, _ = without_batches(signal.calm, _counted(signal.step), logarithmic=kind != "reward")
+    y, _ = without_batches(signal.calm, counted(signal.step), logarithmic=kind != "reward")
     t, fit = smooth_curve(signal, y)
     return t, signal.to_units(fit)
 
 
-def _counted(step: np.ndarray) -> np.ndarray:
+def counted(step: np.ndarray) -> np.ndarray:
     """The number of each measurement, counting those that are missing between."""
     if len(step) < 2:
         return np.zeros(len(step), dtype=int)

@@ -20,7 +20,7 @@ from tunebook.widgets.pieces import button, note, place, put, rendered, wrap
 from tunebook.widgets.states import may
 
 if TYPE_CHECKING:
-    from tunebook.analysis import Diagnosis
+    from tunebook.analysis import Diagnosis, Forecast
     from tunebook.analysis.curves.standing import Standing
     from tunebook.service import JobSnapshot, Workspace
 
@@ -44,6 +44,7 @@ class LiveCell(Panel):
         *,
         notes: Iterable[str] = (),
         n_train: int | None = None,
+        incumbent: Any = None,
         follow: Follow | None = None,
         clock: Callable[[], float] = time.time,
         spawn: Callable[[Callable[[], None]], None] = in_thread,
@@ -53,9 +54,11 @@ class LiveCell(Panel):
         self.workspace, self.job_id = workspace, job_id
         self.snapshot: JobSnapshot | None = None
         self.diagnosis: Diagnosis | None = None
+        self.forecast: Forecast | None = None  # None once the job has ended
         self.ended = threading.Event()  # set when watching is over: the job ended, or the cell was closed
         self.problem: BaseException | None = None  # what ended the watching
         self._notes, self._follow, self._clock = tuple(notes), follow, clock
+        self._incumbent = incumbent
         self._watcher: Watcher | None = None
         self._standing: Standing | None = None
         self._judge_again_at = 0.0
@@ -240,7 +243,7 @@ class LiveCell(Panel):
             widget.layout.display = "" if visible else "none"
 
     def _parts(self, snapshot: JobSnapshot) -> live_view.Parts:
-        seen = live_view.parts(snapshot, diagnosis=self.diagnosis, before=self._seen, **self._told)
+        seen = live_view.parts(snapshot, before=self._seen, **self._judged, **self._told)
         self._seen = (snapshot, self.diagnosis, seen)
         return seen
 
@@ -249,18 +252,23 @@ class LiveCell(Panel):
         """What view and picture are told beside the snapshot and its diagnosis."""
         return {"resource": self.workspace.name, "now": self._clock(), "notes": self._notes}
 
+    @property
+    def _judged(self) -> dict[str, Any]:
+        return {"diagnosis": self.diagnosis, "forecast": self.forecast}
+
     def _judge(self, snapshot: JobSnapshot) -> None:
         """Look at the curves again, as often as its own cost allows; `standing` says what then is shown."""
         began = time.perf_counter()
         if snapshot.results is None or (began < self._judge_again_at and not snapshot.ended):
             return
-        from tunebook.analysis import diagnose
+        from tunebook.analysis import diagnose, forecast
         from tunebook.analysis.curves.standing import Standing, look
 
         before = self._standing or Standing()
         self._standing = look(before, snapshot.results, partial(diagnose, snapshot), ended=snapshot.ended)
         if self._standing is not before:
             self.diagnosis = self._standing.diagnosis
+            self.forecast = None if snapshot.ended else forecast(snapshot, incumbent=self._incumbent)
             self._judge_again_at = began + _DIAGNOSIS_SHARE * (time.perf_counter() - began)
 
     def _offer_checkpoints(self, snapshot: JobSnapshot) -> None:
@@ -364,8 +372,8 @@ class LiveCell(Panel):
             state = "could not be read." if problem else f"at {self.workspace.name}: no picture yet."
             return Card(problem, Text(f"{self.job_id} {state}")), f"{self.job_id} {state}"
         again = f"tb.watch('{self.job_id}')"
-        card = live_view.card(self.snapshot, diagnosis=self.diagnosis, again=again, **self._told)
-        plain = live_view.plain_text(self.snapshot, self.diagnosis, self.workspace.name)
+        card = live_view.card(self.snapshot, again=again, **self._judged, **self._told)
+        plain = live_view.plain_text(self.snapshot, self.diagnosis, self.workspace.name, self.forecast)
         return (Card(problem, card) if problem else card), plain
 
     def _keep(self) -> None:

@@ -20,7 +20,7 @@ from tunebook.widgets.pieces import notice, rendered
 from tunebook.widgets.states import badge, chip
 
 if TYPE_CHECKING:
-    from tunebook.analysis import Diagnosis
+    from tunebook.analysis import Diagnosis, Forecast
     from tunebook.plots.chart import Chart
     from tunebook.service import JobSnapshot
 
@@ -53,6 +53,7 @@ def parts(
     snapshot: JobSnapshot,
     *,
     diagnosis: Diagnosis | None = None,
+    forecast: Forecast | None = None,
     resource: str,
     now: float,
     notes: Iterable[str] = (),
@@ -68,8 +69,8 @@ def parts(
     trained = _trained(snapshot)
     return Parts(
         status=status,
-        chart=chart_html(snapshot, diagnosis) if trained else "",
-        side=rendered(*verdict(diagnosis, ended=snapshot.ended), newest(snapshot)) if trained else "",
+        chart=chart_html(snapshot, diagnosis, forecast) if trained else "",
+        side=rendered(*verdict(diagnosis, forecast, ended=snapshot.ended), newest(snapshot)) if trained else "",
         checkpoints=rendered(checkpoints(snapshot, diagnosis)) if trained else "",
         events=rendered(events_table(snapshot.events, now=now)),
     )
@@ -79,6 +80,7 @@ def card(
     snapshot: JobSnapshot,
     *,
     diagnosis: Diagnosis | None = None,
+    forecast: Forecast | None = None,
     resource: str,
     now: float,
     notes: Iterable[str] = (),
@@ -88,8 +90,8 @@ def card(
     trained: Sequence[Part | None] = ()
     if _trained(snapshot):
         trained = (
-            chart_picture(snapshot, diagnosis),
-            *verdict(diagnosis, ended=snapshot.ended),
+            chart_picture(snapshot, diagnosis, forecast),
+            *verdict(diagnosis, forecast, ended=snapshot.ended),
             newest(snapshot),
             checkpoints(snapshot, diagnosis),
         )
@@ -239,32 +241,34 @@ def bar(snapshot: JobSnapshot) -> str:
     )
 
 
-def chart_html(snapshot: JobSnapshot, diagnosis: Diagnosis | None) -> str:
+def chart_html(snapshot: JobSnapshot, diagnosis: Diagnosis | None, forecast: Forecast | None = None) -> str:
     """The loss chart; a frame of the same size before there is a first value."""
     width, height = CHART_SIZE
-    return svg.inline(_chart(snapshot, diagnosis), width=width, height=height, empty=_no_curve(snapshot))
+    return svg.inline(_chart(snapshot, diagnosis, forecast), width=width, height=height, empty=_no_curve(snapshot))
 
 
-def chart_picture(snapshot: JobSnapshot, diagnosis: Diagnosis | None) -> Picture | Text:
+def chart_picture(
+    snapshot: JobSnapshot, diagnosis: Diagnosis | None, forecast: Forecast | None = None
+) -> Picture | Text:
     """The loss chart as a picture that stands alone; before there is a first value, words."""
-    drawn = _chart(snapshot, diagnosis)
+    drawn = _chart(snapshot, diagnosis, forecast)
     if not drawn.lines:
         return Text(Span(_no_curve(snapshot), "muted"))
     return svg.picture(drawn, width=CHART_SIZE[0], height=CHART_SIZE[1])
 
 
-def _chart(snapshot: JobSnapshot, diagnosis: Diagnosis | None) -> Chart:
+def _chart(snapshot: JobSnapshot, diagnosis: Diagnosis | None, forecast: Forecast | None) -> Chart:
     frame = snapshot.results.frame if snapshot.results is not None else None
-    steps, epochs = snapshot.total_steps, snapshot.n_epochs
-    return curves.loss_chart(frame, diagnosis=diagnosis, total_steps=steps, n_epochs=epochs)
+    plan: dict[str, Any] = {"total_steps": snapshot.total_steps, "n_epochs": snapshot.n_epochs, "forecast": forecast}
+    return curves.loss_chart(frame, diagnosis=diagnosis, **plan)
 
 
 def _no_curve(snapshot: JobSnapshot) -> str:
     return "No step was reported." if snapshot.ended else "The curves begin with the first training step."
 
 
-def verdict(diagnosis: Diagnosis | None, *, ended: bool) -> list[Text]:
-    """What the curves say up to now, in the words of the analysis."""
+def verdict(diagnosis: Diagnosis | None, forecast: Forecast | None = None, *, ended: bool) -> list[Text]:
+    """What the curves say up to now, and where they lead, in the words of the analysis."""
     from tunebook.analysis.curves import wording
 
     heading = Span("Verdict: " if ended else "Verdict so far: ", "muted")
@@ -276,7 +280,8 @@ def verdict(diagnosis: Diagnosis | None, *, ended: bool) -> list[Text]:
     again = diagnosis.choice if diagnosis.train_again else ""
     advice = (again or diagnosis.advice[:1][0],) if ended and (again or diagnosis.advice) else ()
     warned = (Text(str(finding), "warning") for finding in diagnosis.findings)
-    return [Text((heading, judged)), Text(diagnosis.reason), *warned, *map(Text, advice)]
+    ahead = [] if ended or forecast is None or forecast.expected is None else [Text(f"Forecast: {forecast.told}.")]
+    return [Text((heading, judged)), *ahead, Text(diagnosis.reason), *warned, *map(Text, advice)]
 
 
 _NEWEST = (
@@ -366,7 +371,9 @@ def folded_events(events: Sequence[Any], *, now: float) -> list[Part]:
     return [shown, Fold("Earlier events", [Table(("", ""), rest, labelled=True)])] if rest else [shown]
 
 
-def plain_text(snapshot: JobSnapshot, diagnosis: Diagnosis | None, resource: str) -> str:
+def plain_text(
+    snapshot: JobSnapshot, diagnosis: Diagnosis | None, resource: str, forecast: Forecast | None = None
+) -> str:
     """The cell in a few lines of text."""
     job: Mapping[str, Any] = snapshot.job
     lines = [f"{snapshot.job_id} at {resource} ({job.get('model') or 'unknown model'})"]
@@ -379,5 +386,7 @@ def plain_text(snapshot: JobSnapshot, diagnosis: Diagnosis | None, resource: str
         from tunebook.analysis.curves import wording
 
         lines.append(f"{wording.title(diagnosis.verdict)}: {diagnosis.told}")
+    if forecast is not None and forecast.expected is not None:
+        lines.append(f"Forecast: {forecast.told}")
     lines += [sentence for sentence, _ in troubles(snapshot, snapshot.read_at)]
     return "\n".join(lines)

@@ -48,6 +48,7 @@ def watch(
     workspace: Workspace | None = None,
     *,
     background: bool | None = None,
+    incumbent: Any = None,
     say: Callable[[str], object] = print,
     follow: Follow | None = None,
 ) -> LiveCell | Picture:
@@ -57,7 +58,7 @@ def watch(
     after a restart of the kernel `tb.watch("ftjob-…")` brings everything back.
     background: None shows a live cell and leaves the kernel free in a notebook, and blocks and prints lines where
     cells run unattended and in scripts. True never blocks, False always does. `await job.watched()` waits without
-    showing anything.
+    showing anything. incumbent: what the job should beat, as in `forecast`: how likely it does is shown while it runs.
 
     Raises RequestError for an id the service does not know, with the newest jobs it has.
 
@@ -72,7 +73,9 @@ def watch(
 
         cell_id, count = cell_and_count()
         notes = getattr(job, "differences", ())
-        cell = LiveCell(workspace, job_id, notes=notes, follow=follow).start(cell=cell_id, count=count)
+        cell = LiveCell(workspace, job_id, notes=notes, incumbent=incumbent, follow=follow).start(
+            cell=cell_id, count=count
+        )
         if where != "script":
             cell.show()
         return cell
