@@ -115,3 +115,60 @@ def test_foreign_text_is_escaped():
     alarm = guard.decide("<script>", part(RISING, 90))
 
     assert "<script>" not in alarm._repr_html_()
+
+
+LOSING = FALLING + 0.3
+
+
+def looks(guard, valid, job_id, until=100):
+    """The first alarm as a job of 100 steps is looked at every five."""
+    seen = (guard.decide(job_id, part(valid, k), total_steps=100) for k in range(5, until + 1, 5))
+    return next((alarm for alarm in seen if alarm), None)
+
+
+def test_a_job_that_will_hardly_beat_the_incumbent_is_stopped_early():
+    alarm = looks(Guard("pause", incumbent=0.5), LOSING, "ftjob-1")
+
+    assert alarm.step <= 60
+    assert alarm.forecast.p_beats < 0.05
+    assert alarm.diagnosis.verdict != "overfitting"
+
+
+def test_a_job_as_good_as_the_incumbent_goes_on():
+    assert looks(Guard("pause", incumbent=0.55), FALLING, "ftjob-1") is None
+
+
+def test_the_best_of_those_seen_is_the_incumbent_of_the_others():
+    guard = Guard("pause", incumbent="best")
+    guard.see(JobSnapshot({"id": "ftjob-1", "status": "succeeded"}, part(FALLING, 100), read_at=0.0))
+
+    assert looks(guard, FALLING, "ftjob-2") is None
+    assert looks(guard, LOSING, "ftjob-3").job_id == "ftjob-3"
+
+
+def test_the_decision_says_what_it_saves_and_what_would_have_changed_it():
+    alarm = looks(Guard("pause", incumbent=0.5, usd={"ftjob-1": 10.0}.get), LOSING, "ftjob-1")
+
+    assert "It will hardly beat 0.5: expected to end at 0.8" in alarm.message
+    assert f"That saves {100 - alarm.step} % of its steps, ${(100 - alarm.step) / 10:.2f}." in alarm.message
+    assert "better it would have gone on" in alarm.message
+
+
+def test_a_job_that_is_spared_goes_on():
+    assert looks(Guard("pause", incumbent=0.5, spared=["ftjob-1"]), LOSING, "ftjob-1") is None
+
+
+def test_a_guard_of_losers_leaves_an_overfitting_job_alone():
+    guard = Guard("pause", incumbent="best", only_losers=True)
+    assert looks(guard, RISING, "ftjob-1") is None
+
+
+def test_without_its_length_no_job_is_a_loser():
+    guard = Guard("pause", incumbent=0.5)
+    assert [guard.decide("ftjob-1", part(LOSING, k)) for k in range(5, 101, 5)] == [None] * 20
+
+
+@pytest.mark.parametrize("share", [0, 0.5, -1])
+def test_a_share_that_is_no_small_probability_is_refused(share):
+    with pytest.raises(RequestError, match="share is"):
+        Guard(share=share)

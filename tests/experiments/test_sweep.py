@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from dataclasses import replace
 
 import httpx
 import openai
@@ -359,3 +360,27 @@ def test_twelve_jobs_are_each_sent_once_through_faults_and_ten_kills(start, tmp_
     assert Counter(sweep.plan["state"]) == {"ended": 12}
     assert suffixes == Counter(sweep.plan["suffix"])
     assert len(sweep.runs()) == 12
+
+
+def test_losers_are_paused_while_they_run_and_the_board_says_why(ws, request_, tmp_path):
+    said = []
+    rates = {"learning_rate_multiplier": [2.0, 0.001]}
+    base = replace(request_, n_epochs=30, batch_size=2)
+
+    sweep = Sweep(base, rates, stop_losers=0.05, folder=tmp_path / "sweep").run(ws, at_once=1, say=said.append)
+
+    assert sweep.plan["state"].tolist() == ["ended", "sent"]
+    assert "It will hardly beat" in said[0]
+    assert "It will hardly beat" in sweep.manifest.entries[1].note
+    assert Sweep.open(sweep.folder).manifest.stop_losers == 0.05
+    loser = ws.jobs.retrieve(sweep.manifest.entries[1].job_id)
+    loser.resume()  # a person says: go on
+    sweep.run(ws, say=said.append)
+    assert sweep.plan["state"].tolist() == ["ended", "ended"]
+    assert len(said) == 1
+
+
+@pytest.mark.parametrize("share", [0, 0.5, 1])
+def test_a_share_of_losers_that_is_none_is_refused(request_, tmp_path, share):
+    with pytest.raises(RequestError, match="share is"):
+        Sweep(request_, {"n_epochs": [1]}, stop_losers=share, folder=tmp_path / "sweep")

@@ -8,7 +8,7 @@ import threading
 import pandas as pd
 import pytest
 
-from tunebook.analysis import Results
+from tunebook.analysis import Results, forecast
 from tunebook.data import read_dataset
 from tunebook.errors import TunebookError
 from tunebook.experiments.sweeps.manifest import Entry, Manifest
@@ -164,3 +164,13 @@ def test_a_sweep_that_goes_on_after_a_restart_shows_what_has_ended_from_the_firs
 
     assert stream.getvalue() == "2 of 2 jobs ended\n"
     assert all(row.spark for row in trial_rows(again.manifest, board._runs, again.plan, diagnoses={}, acts={}))
+
+
+def test_a_running_trial_says_where_it_is_expected_to_end(tmp_path):
+    job = running(steps=60, of=100)
+    ahead = forecast(job.results, total_steps=100)
+
+    rows = trial_rows(manifest(tmp_path), {"b": job}, PLAN, diagnoses={}, acts={}, ahead={"b": ahead})
+
+    assert rows[1].ends.startswith("0.25")
+    assert "expected end (90 %)" in str(trials_card(manifest(tmp_path), rows).html())

@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from tunebook.errors import TunebookError
-from tunebook.experiments.sweeps.plan import Trial
+from tunebook.experiments.sweeps.plan import Size, Trial
 from tunebook.service.locks import held
 from tunebook.service.request import JobRequest
 from tunebook.words import is_number
@@ -54,8 +54,9 @@ class _Record(msgspec.Struct):
 
     tunebook_sweep: Literal[1]
     entries: list[_Written]
-    file_tokens: _Count | None = None
-    file_examples: _Count | None = None
+    file_tokens: _Count | dict[str, _Count] | None = None
+    file_examples: _Count | dict[str, _Count] | None = None
+    stop_losers: Annotated[float, msgspec.Meta(gt=0, lt=0.5)] | None = None
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,9 @@ class Manifest:
 
     folder: Path
     entries: tuple[Entry, ...]
-    file_tokens: int | None = None
-    file_examples: int | None = None
+    file_tokens: Size = None
+    file_examples: Size = None
+    stop_losers: float | None = None
 
     def count(self, *states: str) -> int:
         return sum(entry.state in states for entry in self.entries)
@@ -86,6 +88,7 @@ class Manifest:
             "tunebook_sweep": 1,
             "file_tokens": self.file_tokens,
             "file_examples": self.file_examples,
+            "stop_losers": self.stop_losers,
             "entries": [
                 {
                     "index": e.trial.index,
@@ -146,7 +149,7 @@ def read_manifest(folder: str | os.PathLike[str]) -> Manifest:
         raise TunebookError(f"{path}: this is no manifest of a sweep, or it was edited: {error}. {_MEND}") from error
     except (OSError, ValueError, RecursionError) as error:
         raise TunebookError(f"{path}: the sweep's manifest is damaged: {error}. {_MEND}") from error
-    return Manifest(Path(folder), entries, record.file_tokens, record.file_examples)
+    return Manifest(Path(folder), entries, record.file_tokens, record.file_examples, record.stop_losers)
 
 
 _MEND = (

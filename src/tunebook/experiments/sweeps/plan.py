@@ -19,6 +19,9 @@ from tunebook.service.request import JobRequest
 # Hyperparameters first, then what else of a request can differ between the jobs of a sweep.
 SWEPT = tuple(s.name for s in sorted(job_settings().values(), key=lambda s: s.place == "body") if s.swept)
 
+# Of a training file, or of each of several by its id.
+Size = int | Mapping[str, int] | None
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -81,17 +84,22 @@ def trials(base: JobRequest, settings: Sequence[Mapping[str, Any]], *, identity:
     return planned
 
 
+def _of_file(size: Size, file: str) -> int | None:
+    return size.get(file) if isinstance(size, Mapping) else size
+
+
 def plan_frame(
     planned: Sequence[Trial],
     *,
-    file_tokens: int | None = None,
-    file_examples: int | None = None,
+    file_tokens: Size = None,
+    file_examples: Size = None,
     catalogue: Catalogue | None = None,
 ) -> pd.DataFrame:
     """One row a trial: what it varies, `tokens` (billed: file tokens x epochs) and `usd`, both missing when not known.
 
     file_tokens: tokens of the training file for one epoch, as `sum(dataset.count_tokens(model=…))` counts them. Where
     n_epochs is left to the service, it is assumed as `money.epochs_of` says, from `file_examples` where they are given.
+    Where trials differ in the training file, both are mappings: its id -> number.
     """
     facts = catalogue or load_catalogue()
     others = [
@@ -103,11 +111,12 @@ def plan_frame(
     for trial in planned:
         request = trial.request
         cost = None
-        if file_tokens is not None:
+        tokens = _of_file(file_tokens, request.training_file)
+        if tokens is not None:
             cost = bill(
                 request.model,
-                file_tokens,
-                examples=file_examples,
+                tokens,
+                examples=_of_file(file_examples, request.training_file),
                 n_epochs=request.n_epochs,
                 training_type=request.training_type,
                 method=request.method,

@@ -10,12 +10,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 from typing import Any, TextIO
 
 import pandas as pd
 
 from tunebook import words
 from tunebook.analysis.curves.diagnosis import Diagnosis, diagnose
+from tunebook.analysis.curves.forecast import Forecast, forecast
 from tunebook.analysis.curves.standing import Standing, look
 from tunebook.analysis.curves.wording import verdict_span
 from tunebook.analysis.run import Run
@@ -36,7 +38,8 @@ _COSTS = ("tokens", "usd")  # of the plan; what else differs between its rows te
 @dataclass(frozen=True)
 class TrialRow:
     """One trial so far. `done` is the share of its steps, NaN while nobody knows; `tokens` and `usd` are the plan's for
-    the whole of it; `act` is what the guard did, `note` what went wrong."""
+    the whole of it; `act` is what the guard did, `note` what went wrong; `ends` is where it is expected to end while it
+    runs, with the 90 % interval."""
 
     trial: int
     settings: str
@@ -50,6 +53,7 @@ class TrialRow:
     usd: float
     act: str
     note: str
+    ends: str = ""
 
 
 def trial_rows(
@@ -59,8 +63,9 @@ def trial_rows(
     *,
     diagnoses: Mapping[str, Diagnosis],
     acts: Mapping[str, str],
+    ahead: Mapping[str, Forecast] = MappingProxyType({}),
 ) -> list[TrialRow]:
-    """A row for each entry of the manifest; `plan` is the sweep's, `runs`, `diagnoses` and `acts` go by job id."""
+    """A row for each entry of the manifest; `plan` is the sweep's, all other mappings go by job id."""
     told = [name for name in plan if name not in ("suffix", "state", "job_id", *_COSTS) and _differs(plan[name])]
     short = short_names()
     rows = []
@@ -82,6 +87,7 @@ def trial_rows(
                 planned["usd"],
                 acts.get(entry.job_id or "", ""),
                 _trouble(entry, run),
+                _ends(ahead.get(entry.job_id or ""), run),
             )
         )
     return rows
@@ -100,6 +106,13 @@ def _status(entry: Entry, run: Run | None) -> str:
 def _done(entry: Entry, run: Run | None) -> float:
     share = 1.0 if entry.state == "ended" and entry.note == "succeeded" else getattr(run, "progress", None)
     return 0.0 if entry.state == "planned" else float("nan") if share is None else share
+
+
+def _ends(ahead: Forecast | None, run: Run | None) -> str:
+    if ahead is None or ahead.expected is None or ahead.interval90 is None or run is None or run.ended:
+        return ""
+    expected, low, high = words.aligned(ahead.expected, *ahead.interval90)
+    return f"{expected} ({words.between(low, high)})"
 
 
 def _trouble(entry: Entry, run: Run | None) -> str:
@@ -155,6 +168,8 @@ def _columns(rows: Sequence[TrialRow]) -> list[Column[TrialRow]]:
         Column("loss", "validation loss", lambda row: words.number(row.loss)),
         Column("verdict", "verdict so far", lambda row: verdict_span(row.verdict, row.reason), False),
     ]
+    if any(row.ends for row in rows):
+        columns.append(Column("ends", "expected end (90 %)", lambda row: Span(row.ends, "short")))
     if any(row.act for row in rows):
         columns.append(Column("act", "guard", lambda row: Span(row.act, "short"), False))
     return columns
@@ -193,6 +208,7 @@ class SweepBoard:
         self._display = display or _notebook_display()
         self._runs = {run.id: run for run in runs}
         self._standing: dict[str, Standing] = {}
+        self._ahead: dict[str, Forecast] = {}
         self._said: list[str] = []
         self._seen: Manifest | None = None
         self._handle: Any = None
@@ -220,7 +236,8 @@ class SweepBoard:
 
     def _draw(self, manifest: Manifest) -> None:
         self._due = self._clock() + _DRAW_EVERY_S
-        rows = trial_rows(manifest, self._runs, self._plan, diagnoses=self._diagnosed(), acts=self.acts)
+        how: dict[str, Any] = {"diagnoses": self._diagnosed(), "acts": self.acts, "ahead": self._ahead}
+        rows = trial_rows(manifest, self._runs, self._plan, **how)
         if self._display is None:
             self._write(sentence(manifest, rows, practice=self._practice))
         else:
@@ -249,7 +266,10 @@ class SweepBoard:
         for job_id, run in self._runs.items():
             if run.results is not None and len(run.results):
                 before = self._standing.get(job_id, Standing())
-                self._standing[job_id] = look(before, run.results, partial(diagnose, run), ended=run.ended)
+                now = look(before, run.results, partial(diagnose, run), ended=run.ended)
+                if now is not before and not run.ended:
+                    self._ahead[job_id] = forecast(run, beside=[r for r in self._runs.values() if r.ended])
+                self._standing[job_id] = now
         return {i: standing.diagnosis for i, standing in self._standing.items() if standing.diagnosis is not None}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from threading import Event, Thread
@@ -19,8 +19,9 @@ from tunebook.catalogue import load_catalogue
 from tunebook.errors import RequestError, TunebookError
 from tunebook.experiments.run_folders import archive, read_runs
 from tunebook.experiments.sweeps.doubts import Doubts
+from tunebook.experiments.sweeps.guard import LOSER_PATIENCE, Alarm, Guard
 from tunebook.experiments.sweeps.manifest import FILE, OPEN, Entry, Manifest, locked, read_manifest, told
-from tunebook.experiments.sweeps.plan import check_budget, draw, grid, plan_frame, trials
+from tunebook.experiments.sweeps.plan import Size, check_budget, draw, grid, plan_frame, trials
 from tunebook.experiments.sweeps.progress import SweepBoard
 from tunebook.service.connection import Workspace
 from tunebook.service.once import in_doubt
@@ -57,9 +58,10 @@ class Sweep(Shown):
 
     base: the request all share. space: `{name: [values]}` for a grid, or with `draws=N` lists and scipy.stats
     distributions; or a list of settings, e.g. from `tunebook.analysis.suggest`. seeds: replicates of each.
-    file_tokens, file_examples: tokens and examples of the training file, for the cost. budget_tokens, budget_usd: never
-    exceeded; a plan that would is refused. folder: where the manifest and the archived runs go, by default
-    `sweeps/<identity>`.
+    file_tokens, file_examples: tokens and examples of the training file, for the cost; of several, by their ids.
+    budget_tokens, budget_usd: never exceeded; a plan that would is refused. stop_losers: a job whose probability of
+    beating the best of the others falls below this (0.05, say) is paused, with a line that says why and what it saves;
+    resume it to go on. folder: where the manifest and the archived runs go, by default `sweeps/<identity>`.
 
     `plan` is a frame, known before anything is sent. `run(ws)` sends, follows and archives; it may be interrupted and
     called again, or reopened with `Sweep.open(folder)`.
@@ -83,10 +85,11 @@ class Sweep(Shown):
         seeds: int = 1,
         draws: int | None = None,
         seed: int = 0,
-        file_tokens: int | None = None,
-        file_examples: int | None = None,
+        file_tokens: Size = None,
+        file_examples: Size = None,
         budget_tokens: float | None = None,
         budget_usd: float | None = None,
+        stop_losers: float | None = None,
         folder: str | os.PathLike[str] | None = None,
     ) -> None:
         if not isinstance(space, Mapping):
@@ -102,7 +105,9 @@ class Sweep(Shown):
                 f"{path}: a sweep is there already. Go on with Sweep.open({str(path)!r}), or choose another."
             )
         planned = trials(base, settings, identity=identity, seeds=seeds)
-        self._remember(Manifest(path, tuple(map(Entry, planned)), file_tokens, file_examples))
+        if stop_losers is not None:
+            Guard(share=stop_losers)  # refuses what is no share before anything is planned
+        self._remember(Manifest(path, tuple(map(Entry, planned)), file_tokens, file_examples, stop_losers))
         check_budget(self.plan, budget_tokens=budget_tokens, budget_usd=budget_usd)
 
     @classmethod
@@ -127,6 +132,13 @@ class Sweep(Shown):
     @property
     def folder(self) -> Path:
         return self.manifest.folder
+
+    @property
+    def examples(self) -> dict[str, int]:
+        """Training file id -> examples, where the sweep was told."""
+        told = self.manifest.file_examples
+        files = {entry.trial.request.training_file for entry in self.manifest.entries}
+        return dict(told) if isinstance(told, Mapping) else {} if told is None else dict.fromkeys(files, told)
 
     @property
     def plan(self) -> pd.DataFrame:
@@ -231,8 +243,9 @@ class Sweep(Shown):
             before = self.runs() if self.manifest.count("ended") else []
             board = SweepBoard(self.plan, before, practice=getattr(workspace, "embedded", False))
             doubts = Doubts(say or board.say)
+            guards = [_told(guard, board.acts), _told(self._losers(before, say or board.say), board.acts)]
             with closing(board):
-                self._follow(workspace, limit, _told(guard, board.acts), show or board, doubts, sleep, clock)
+                self._follow(workspace, limit, [g for g in guards if g], show or board, doubts, sleep, clock)
                 with suppress(*_AWAY):
                     doubts.name_doubles(workspace, self.manifest, last=True)
 
@@ -240,7 +253,7 @@ class Sweep(Shown):
         self,
         workspace: Workspace,
         limit: int,
-        guard: Decide | None,
+        guards: Sequence[Decide],
         show: Show,
         doubts: Doubts,
         sleep: Callable[[float], object],
@@ -258,7 +271,7 @@ class Sweep(Shown):
                 self._submit(workspace, limit + len(_paused(pictures)), doubts)
                 doubts.name_doubles(workspace, self.manifest)
                 pictures = self._look(workspace, before, clock())
-                self._steer(workspace, pictures, guard)
+                self._steer(workspace, pictures, guards)
                 self._put_away(workspace, pictures)
                 away, away_s = False, 0.0
             except _AWAY:
@@ -366,12 +379,41 @@ class Sweep(Shown):
                 self.manifest = self.manifest.update(entry.trial.index, **_GONE)
         return self.manifest is not before
 
-    def _steer(self, workspace: Workspace, pictures: Mapping[str, JobSnapshot], guard: Decide | None) -> None:
+    def _losers(self, ended: Iterable[Run], say: Callable[[str], object]) -> Guard | None:
+        """The guard that pauses what will hardly beat the best of the others; `ended` are those archived before.
+
+        What was paused before and goes on was told to by a person, and is left alone.
+        """
+        if self.manifest.stop_losers is None:
+            return None
+
+        def stopped(alarm: Alarm) -> None:
+            say(alarm.message)
+            for entry in self.manifest.having("sent"):
+                if entry.job_id == alarm.job_id:
+                    self.manifest = self.manifest.update(entry.trial.index, note=alarm.loses)
+
+        share = self.manifest.stop_losers
+        spared = [entry.job_id for entry in self.manifest.having("sent") if entry.job_id and entry.note]
+        how: dict[str, Any] = {"patience": LOSER_PATIENCE, "usd": self._usd, "spared": spared, "notify": stopped}
+        losers = Guard("pause", incumbent="best", share=share, only_losers=True, **how)
+        for run in ended:
+            losers.see(run)
+        return losers
+
+    def _usd(self, job_id: str) -> float | None:
+        plan = self.plan
+        known = plan.loc[plan["job_id"] == job_id, "usd"].dropna()
+        return float(known.iloc[0]) if len(known) else None
+
+    def _steer(self, workspace: Workspace, pictures: Mapping[str, JobSnapshot], guards: Sequence[Decide]) -> None:
         for job_id, snapshot in pictures.items():
-            verdict = guard(snapshot) if guard and snapshot.status == "running" else None
-            if verdict in ("pause", "cancel"):
-                with suppress(*_TOO_LATE):
-                    getattr(workspace.jobs.retrieve(job_id), verdict)()
+            for guard in guards:
+                verdict = guard(snapshot)
+                if verdict in ("pause", "cancel"):
+                    with suppress(*_TOO_LATE):
+                        getattr(workspace.jobs.retrieve(job_id), verdict)()
+                    break
 
     def _put_away(self, workspace: Workspace, pictures: Mapping[str, JobSnapshot]) -> None:
         """Archive what has ended; only then is it `ended`, so that a crash in between archives it again."""
@@ -406,12 +448,12 @@ class Sweep(Shown):
 
 
 def _told(guard: Decide | None, acts: dict[str, str]) -> Decide | None:
-    """The guard, with what it has done written down by job id."""
+    """The guard, with what it has done written down by job id; what is no `Guard` sees running jobs alone."""
     if guard is None:
         return None
 
     def decide(snapshot: JobSnapshot) -> str | None:
-        act = guard(snapshot)
+        act = guard(snapshot) if snapshot.status == "running" or isinstance(guard, Guard) else None
         if act is not None:
             acts[snapshot.id] = f"{act} at step {snapshot.step}"
         return act
