@@ -8,6 +8,7 @@ from matplotlib import rcParams
 from matplotlib.figure import Figure
 
 from tunebook.analysis import Results, Run, compare
+from tunebook.analysis.sweeps.more_data import MoreData
 from tunebook.plots import costs, responses, sweeps
 
 PLOTS = [
@@ -184,3 +185,14 @@ def test_what_all_curves_on_one_chart_say(comparison):
     assert [mark.label for mark in chart.marks] == ["", "", "", "★ a"]
     assert [line.width for line in chart.lines] == [1.0, 1.0, 1.5, 2.8]
     assert chart.alt.endswith("a, a2 and b end best. Recommended is a.")
+
+
+def test_the_curve_over_examples_holds_what_was_measured_and_a_fan():
+    measured = pd.DataFrame({"examples": [100, 200, 400], "loss": [2.0, 1.7, 1.5], "jobs": 1})
+    levels = {name: [2.0, 1.5, 1.3] for name in ("expected", "low50", "high50", "low90", "high90")}
+    more = MoreData("yes", "<script>", pd.DataFrame(), measured, pd.DataFrame({"examples": [100, 400, 1600]} | levels))
+
+    ax = sweeps.plot_more_data(more, ax=Figure().subplots())
+
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("training examples", "loss")
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["expected", "measured"]

@@ -13,4 +13,5 @@ from .stock.clearing import clear as clear
 from .stock.inventory import Inventory as Inventory
 from .stock.stocktaking import take_inventory as take_inventory
 from .sweeps.guard import Guard as Guard
+from .sweeps.parts import plan_parts as plan_parts
 from .sweeps.sweep import Sweep as Sweep

@@ -6,6 +6,7 @@ from .responses import plot_contour as plot_contour
 from .responses import plot_importance as plot_importance
 from .responses import plot_parallel as plot_parallel
 from .responses import plot_response as plot_response
+from .sweeps import plot_more_data as plot_more_data
 from .sweeps import plot_ranking as plot_ranking
 from .sweeps import plot_seeds as plot_seeds
 from .sweeps import plot_sweep as plot_sweep

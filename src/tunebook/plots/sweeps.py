@@ -15,7 +15,7 @@ import numpy as np
 from tunebook import palette, words
 from tunebook.plots import axes
 from tunebook.plots.axes import plain
-from tunebook.plots.chart import Chart, Line, Mark, Numbers, Scale, numbers
+from tunebook.plots.chart import Band, Chart, Line, Mark, Numbers, Scale, numbers, scale_of
 from tunebook.plots.marks import Look, few, level_of, looks_of, measured, name_of, pretty, ranked_jobs, settings_of
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from tunebook.analysis.sweeps.comparison import Comparison
+    from tunebook.analysis.sweeps.more_data import MoreData
 
 _MOST_LEVELS = 7
 _LOG_FACTOR = 4.0  # losses that span more are shown by factors
@@ -284,3 +285,40 @@ def plot_seeds(comparison: Comparison, *, most: int = 16, ax: Axes | None = None
     axes.label(ax, chart.across, chart.measure, chart.title)
     ax.legend(fontsize="small", framealpha=0.6)
     return axes.inked(ax)
+
+
+# ---- loss over the number of examples
+
+
+def more_data_chart(more: MoreData) -> Chart:
+    """The parts measured, the curve through them, and its fan up to four times the data."""
+    if more.curve.empty:
+        return Chart((), "loss", "training examples", note=more.sentence)
+    at = {name: numbers(more.curve[name]) for name in more.curve}
+    known = numbers(more.measured["examples"])
+    seen = Line("measured", known, numbers(more.measured["loss"]), palette.FULL, "", "o")
+    curve = Line("expected", at["examples"], at["expected"], palette.VALID, "-")
+    bands = tuple(Band(at["examples"], at[f"low{k}"], at[f"high{k}"], palette.VALID) for k in (90, 50))
+    scale = scale_of([seen.y, at["expected"], at["low90"], at["high90"]], log=False)
+    alt = f"Loss over training examples, measured up to {words.count(known[-1])}. {more.sentence}"
+    x_range = (0.0, at["examples"][-1])
+    return Chart(
+        (curve, seen),
+        "loss",
+        "training examples",
+        x_range=x_range,
+        y_range=scale,
+        bands=bands,
+        alt=alt,
+        note=scale.left_out,
+    )
+
+
+def plot_more_data(more: MoreData, *, ax: Axes | None = None) -> Axes:
+    """Loss over the number of training examples, with 50 and 90 % intervals. Returns the Axes.
+
+    >>> more = tb.more_data(tb.read_runs("runs"), examples={"file-train": 100})
+    >>> tb.plots.plot_more_data(more).get_xlabel()
+    'training examples'
+    """
+    return axes.draw(more_data_chart(more), ax)
