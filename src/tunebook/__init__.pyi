@@ -9,11 +9,17 @@ from . import service as service
 from . import widgets as widgets
 from .analysis import Comparison as Comparison
 from .analysis import Diagnosis as Diagnosis
+from .analysis import Forecast as Forecast
+from .analysis import MoreData as MoreData
+from .analysis import NextSteps as NextSteps
 from .analysis import Results as Results
 from .analysis import Run as Run
 from .analysis import compare as compare
 from .analysis import diagnose as diagnose
+from .analysis import forecast as forecast
 from .analysis import load_results as load_results
+from .analysis import more_data as more_data
+from .analysis import next_steps as next_steps
 from .analysis import suggest as suggest
 from .data import Dataset as Dataset
 from .data import read_dataset as read_dataset
@@ -27,6 +33,7 @@ from .experiments import Sweep as Sweep
 from .experiments import archive as archive
 from .experiments import evaluate as evaluate
 from .experiments import lineage as lineage
+from .experiments import plan_parts as plan_parts
 from .experiments import read_run as read_run
 from .experiments import read_runs as read_runs
 from .experiments import try_grader as try_grader

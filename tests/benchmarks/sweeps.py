@@ -1,7 +1,7 @@
 """Simulated sweeps with known truth, and the figures that the comparison of runs is held to.
 
     python tests/benchmarks/sweeps.py                       every table (some minutes)
-    python tests/benchmarks/sweeps.py ranking --sweeps 20   one of: ranking, luck, importance, suggest, speed; quicker
+    python tests/benchmarks/sweeps.py ranking --sweeps 20   quicker; one or some of the names in TABLES
 
 Surfaces, noise and curves are drawn here and in `sweep_families`, from fixed seeds; nothing in `tunebook` knows them.
 Optuna, where it is installed, stands in the table of importances; nothing else needs it.
@@ -19,6 +19,7 @@ from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import next_jobs
 import numpy as np
 import pandas as pd
 from scipy.stats import kendalltau, qmc
@@ -27,7 +28,6 @@ from sweep_families import FAMILIES, simulate
 from tunebook.analysis import Results, Run, compare
 from tunebook.analysis.sweeps.importance import Importance, importance
 from tunebook.analysis.sweeps.ranking import Measure, configurations, rank_jobs
-from tunebook.analysis.sweeps.suggestions import suggest_from
 from tunebook.analysis.sweeps.surface import fit_surface
 from tunebook.experiments import read_runs
 
@@ -337,32 +337,52 @@ def importance_table(sweeps: int) -> None:
 
 
 def suggest_table(sweeps: int) -> None:
-    """Jobs until the truly best cell of a 6 x 6 grid was run: expected improvement against random draws."""
-    names = ["n_epochs", "learning_rate_multiplier"]
-    space = {name: list(SPACE[name]) for name in names}
-    grid = [dict(zip(names, (e, r), strict=True)) for e in space[names[0]] for r in space[names[1]]]
-    used: dict[str, list[int]] = {"smooth": [], "cliff": []}
-    drawn = []
-    for number in range(sweeps):
-        surface, rng = ("smooth", "cliff")[number % 2], np.random.default_rng([number, 9])
-        true = [truth(surface, {**cell, "batch_size": 8}, 40_000 + number) for cell in grid]
-        best = int(np.argmin(true))
-        drawn.append(int(np.flatnonzero(rng.permutation(len(grid)) == best)[0]) + 1)
-        rows: list[dict[str, float]] = []
-        while True:
-            cell = suggest_from(pd.DataFrame(rows, columns=[*names, "observed"]), space, 1, seed=len(rows))[0]
-            at = grid.index(cell)
-            rows.append({**cell, "observed": float(np.exp(true[at] + rng.normal(0, 0.02)))})
-            if at == best:
-                break
-        used[surface].append(len(rows))
-    both = [*used["smooth"], *used["cliff"]]
+    """Jobs until one within 0.5 % of the best of a 6 x 6 grid was run, by who chooses them."""
     print(
-        f"\nSuggest, {sweeps} sweeps on a 6 x 6 grid, noise 2 %: jobs until the best cell was run, median (quartiles)"
+        f"\nSuggest, {sweeps} sweeps a family on a 6 x 6 grid, noise 2 %: jobs until one is within 0.5 % of the best,"
     )
-    for name, counts in (*used.items(), ("both", both), ("random draws", drawn)):
-        low, middle, high = np.quantile(counts, (0.25, 0.5, 0.75))
-        print(f"{name} | {middle:.0f} ({low:.0f}-{high:.0f})")
+    print("median (quartiles); the same until the best cell itself\nfamily | " + " | ".join(next_jobs.CHOOSERS))
+    every: dict[str, list[tuple[int, int]]] = {name: [] for name in next_jobs.CHOOSERS}
+    for family in next_jobs.FAMILIES:
+        used = {
+            name: [next_jobs.jobs_needed(family, name, 40_000 + number) for number in range(sweeps)] for name in every
+        }
+        for name, counts in used.items():
+            every[name] += counts
+        print(f"{family} | {_quartiles(used)}", flush=True)
+    print(f"all | {_quartiles(every)}")
+
+
+def next_table(sweeps: int) -> None:
+    """What following `next_steps` brings for the same money, next to what people do."""
+    print(
+        f"\nNext, {sweeps} projects of ${next_jobs.BUDGET:g}, three jobs run; true loss of what is deployed, over the"
+    )
+    print("the mean of the best settings: before, after | spent | gain per dollar, % of loss")
+    for buyer in next_jobs.BUYERS:
+        families = [*next_jobs.FAMILIES]
+        rows = [next_jobs.outcome(families[number % 3], buyer, 50_000 + number) for number in range(sweeps)]
+        begun, ended, spent = np.mean(rows, axis=0)
+        print(f"{buyer} | {begun:.2%}, {ended:.2%} | ${spent:.2f} | {100 * (begun - ended) / spent:.2f}", flush=True)
+
+
+def gains_table(sweeps: int) -> None:
+    """Whether expected gains come true: the step is paid for, and what is deployed before and after is judged."""
+    print(f"\nGains, {sweeps} projects a row after six jobs; fractions of the loss")
+    print("step | gain expected, true | 90 % interval holds | choice changes: said, did")
+    families = [*next_jobs.FAMILIES]
+    for kind in ("untried", "repeat"):
+        rows = [next_jobs.gain_held(families[number % 3], kind, 60_000 + number) for number in range(sweeps)]
+        expected, true, held, said, did = np.mean(rows, axis=0)
+        print(f"{kind} | {expected:.2%}, {true:.2%} | {held:.0%} | {said:.0%}, {did:.0%}", flush=True)
+
+
+def _quartiles(used: Mapping[str, list[tuple[int, int]]]) -> str:
+    told = []
+    for counts in used.values():
+        (low, _), (middle, exact), (high, _) = np.quantile(counts, (0.25, 0.5, 0.75), axis=0)
+        told.append(f"{middle:g} ({low:g}-{high:g}); {exact:g}")
+    return " | ".join(told)
 
 
 def archive_of(folder: Path, jobs: int, steps: int = 500) -> None:
@@ -420,6 +440,8 @@ TABLES = {
     "luck": luck_table,
     "importance": importance_table,
     "suggest": suggest_table,
+    "next": next_table,
+    "gains": gains_table,
     "speed": speed_table,
 }
 

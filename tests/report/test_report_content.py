@@ -8,6 +8,7 @@ import pytest
 
 from tunebook.analysis.run import Run
 from tunebook.analysis.sweeps.comparison import compare
+from tunebook.analysis.sweeps.next_steps import next_steps
 from tunebook.analysis.sweeps.rows import Column
 from tunebook.errors import RequestError
 from tunebook.experiments.evaluation.record import read_evaluation
@@ -50,7 +51,7 @@ def test_a_job_whose_best_point_was_not_kept_is_trained_again_before_it_is_deplo
         r"Train again before deploying: try-1 was best at step \d+, where nothing was kept.", answer.headline
     )
     assert "Train again with n_epochs = 2: the best checkpoint kept" in answer.because
-    assert answer.steps[0].startswith("For the next round of try-1")
+    assert answer.steps[0].startswith("Train try-1 again with n_epochs = 2: its lowest point")
     assert answer.naming == "Best model so far"
 
 
@@ -260,3 +261,12 @@ def test_a_new_column_of_the_comparison_stands_in_the_ranking_by_itself(comparis
 
     assert to_html(wider, figures_of(comparison)).count("has succeeded") == 4
     assert to_markdown(wider, figures_of(comparison), folder="f").count("has succeeded") == 4
+
+
+def test_what_to_do_next_is_what_the_next_dollar_buys(comparison):
+    found = next_steps(comparison)
+    answer = write_answer(comparison, comparison.jobs, None)
+
+    for step in found.chosen:
+        assert step.kind == "deploy" or any(line.startswith(step.reason) for line in answer.steps)
+    assert sum("expected gain" in line for line in answer.steps) == len(found.chosen) > 0

@@ -1,8 +1,14 @@
 from .curves.diagnosis import Diagnosis as Diagnosis
 from .curves.diagnosis import diagnose as diagnose
+from .curves.forecast import Forecast as Forecast
+from .curves.forecast import forecast as forecast
 from .results import Results as Results
 from .results import load_results as load_results
 from .run import Run as Run
 from .sweeps.comparison import Comparison as Comparison
 from .sweeps.comparison import compare as compare
+from .sweeps.more_data import MoreData as MoreData
+from .sweeps.more_data import more_data as more_data
+from .sweeps.next_steps import next_steps as next_steps
+from .sweeps.steps import NextSteps as NextSteps
 from .sweeps.suggestions import suggest as suggest

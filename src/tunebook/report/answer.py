@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from tunebook.analysis.curves.diagnosis import Diagnosis
 from tunebook.analysis.run import Run
 from tunebook.analysis.sweeps.comparison import Comparison
+from tunebook.analysis.sweeps.next_steps import next_steps
 from tunebook.analysis.sweeps.rows import ComparedJob
+from tunebook.analysis.sweeps.steps import said
 from tunebook.catalogue import load_catalogue
 from tunebook.experiments.evaluation.record import Evaluation
 from tunebook.money import prices_of, tier_of
@@ -56,7 +58,7 @@ def write_answer(comparison: Comparison, jobs: Sequence[ComparedJob], evaluation
         headline=_not_yet(evaluation) if refused else _deploy(winner, comparison.run(winner.id), missed),
         because=" ".join(filter(None, (_sureness(comparison, jobs, winner), _curve(comparison, winner, missed)))),
         facts=facts,
-        steps=_steps(comparison, jobs, winner, evaluation, missed),
+        steps=_steps(comparison, winner, evaluation, missed),
         model=winner.checkpoint or "",
         caution=stand_in_note(comparison.runs),
         naming="Best model so far" if refused or missed else "Model to deploy",
@@ -216,44 +218,26 @@ def _overfitting(jobs: Sequence[ComparedJob]) -> Fact:
 
 
 def _steps(
-    comparison: Comparison,
-    jobs: Sequence[ComparedJob],
-    winner: ComparedJob,
-    evaluation: Evaluation | None,
-    missed: Diagnosis | None,
+    comparison: Comparison, winner: ComparedJob, evaluation: Evaluation | None, missed: Diagnosis | None
 ) -> tuple[str, ...]:
     practice = bool(stand_in_note(comparison.runs))
     refused = evaluation is not None and evaluation.shows_a_gain is False
     deploy = "" if missed or refused else _hosting()
-    advice = _next_round(comparison, winner)
+    found = next_steps(comparison)
+    again: list[str] = []
+    others: list[str] = []
+    for step in found:
+        if step.kind != "deploy" and (step.chosen or step.kind == "train again"):
+            (again if missed and step.kind == "train again" else others).append(said(step))
     steps = (
-        advice if missed else "",
+        " ".join(missed.advice) if missed and missed.findings else "",
+        *again,
         _ON_AZURE if practice else deploy,
         _EVALUATE if evaluation is None else _MEND if refused else "",
-        _seeds(comparison, jobs, winner),
-        "" if missed else advice,
+        *(others or ([] if again else [found.sentence])),
         "" if practice else _retirement(comparison, winner),
     )
     return tuple(filter(None, steps))
-
-
-def _next_round(comparison: Comparison, winner: ComparedJob) -> str:
-    diagnosis = comparison.diagnoses.get(winner.id)
-    if diagnosis is None or not diagnosis.advice or (winner.verdict == "healthy" and not diagnosis.findings):
-        return ""
-    if diagnosis.findings:
-        return " ".join(diagnosis.advice)
-    return f"For the next round of {winner.label}: {_lower(diagnosis.advice[0])}"
-
-
-def _seeds(comparison: Comparison, jobs: Sequence[ComparedJob], winner: ComparedJob) -> str:
-    ranking = comparison.group.ranking if comparison.group else None
-    if ranking is None or len(ranking.frame) < 2 or ranking.noise_source == "replicates":
-        return ""
-    best = listed([winner.label, *(job.label for job in jobs if job.standing == "as good")])
-    return (
-        f"Before settling on its settings, train {best} again with 2 or 3 seeds: how much is luck is not measured yet."
-    )
 
 
 def _hosting() -> str:
