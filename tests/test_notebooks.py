@@ -26,8 +26,8 @@ def tags(cell):
     return set(cell.metadata.get("tags", ()))
 
 
-def test_there_are_nine():
-    assert [path.name[:2] for path in NOTEBOOKS] == [f"{n:02d}" for n in range(1, 10)]
+def test_there_are_ten():
+    assert [path.name[:2] for path in NOTEBOOKS] == [f"{n:02d}" for n in range(1, 11)]
 
 
 @every
