@@ -60,6 +60,8 @@ def test_without_a_price_none_is_made_up():
         ([], "there are 0 jobs on 0 numbers of examples, and 3 numbers are needed"),
         (jobs(float)[:3], "there are 3 jobs on 2 numbers of examples"),
         ([*jobs(float), job(9, "file-all", 1.0, model="gpt-4o-mini")], "the jobs have different models"),
+        ([*jobs(float), job(9, "file-all", 1.0, method={})], "the jobs differ in n_epochs as well"),
+        ([*jobs(float)[:3], job(9, "file-all", 1.0, status="failed")], "1 job left out: not succeeded"),
         ([*jobs(float), job(9, "file-all", 1.0, validation_file="file-2")], "different validation files"),
     ],
 )
@@ -76,9 +78,10 @@ def test_parts_that_scatter_more_than_they_differ_tell_nothing():
     assert tb.more_data(wild, examples=SIZES).answer == "cannot be told"
 
 
-def test_a_size_that_is_no_number_is_refused():
+@pytest.mark.parametrize("size", [0, 1.5, True, "many"])
+def test_a_size_that_is_no_number_is_refused(size):
     with pytest.raises(tb.RequestError, match="a whole number from 1"):
-        tb.more_data([], examples={"file-all": 0})
+        tb.more_data([], examples={"file-all": size})
 
 
 def test_a_name_from_outside_is_no_markup():

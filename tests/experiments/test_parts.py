@@ -48,10 +48,10 @@ def test_what_the_jobs_come_to_says_whether_more_would_help(ws, request_, tmp_pa
 @pytest.mark.parametrize(
     ("changes", "shares", "why"),
     [
-        ({"validation_file": None}, (0.5, 1), "no validation_file"),
-        ({}, (0.5, 0.75), "the largest 1"),
-        ({}, (1,), "two at least"),
-        ({}, (0.1, 1), "a job takes 10"),
+        ({"validation_file": None}, (0.25, 0.5, 1), "no validation_file"),
+        ({}, (0.25, 0.5, 0.75), "the largest 1"),
+        ({}, (0.5, 1), "give 3 at least"),
+        ({}, (0.1, 0.5, 1), "a job takes 10"),
     ],
 )
 def test_parts_that_tell_nothing_are_refused(ws, request_, changes, shares, why):

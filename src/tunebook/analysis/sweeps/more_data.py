@@ -15,14 +15,14 @@ from tunebook.analysis.run import Run
 from tunebook.errors import RequestError
 from tunebook.money import paid, per_million, tier_of
 from tunebook.show import Card, Shown, Table, Text
-from tunebook.words import aligned, between, count, listed, money, number, percent, plural
+from tunebook.words import aligned, between, count, is_number, listed, money, number, percent, plural
 
 CANNOT = "It cannot be told whether more examples help"
 TIMES = (1.5, 2.0, 4.0)
 # What a seed is worth before looking: a standard deviation, and the degrees of freedom it counts for.
 _LUCK, _BELIEF = 0.006, 2.0
 _DRAWS = 2000
-_FEWEST_SIZES = 3
+FEWEST_SIZES = 3
 # Of twice the data: less than this gain is nothing, and beyond this it is a fortune.
 _NOTHING, _FORTUNE = 0.01, 0.05
 
@@ -78,11 +78,11 @@ class MoreData(Shown):
 def more_data(source: Any, *, examples: Mapping[str, int] | None = None, seed: int = 0) -> MoreData:
     """The loss that more training examples would give, from jobs on nested parts of a file (see `plan_parts`).
 
-    source: a sweep of parts, a comparison, or runs: of one model and one validation file, with parts of three sizes at
-    least. examples: training file id -> number of examples; a sweep of parts knows it. Runs that have not succeeded, or
-    of files whose size is not told, are left out. The curve is a power law with an offset, an exponential or both in
-    turn, weighed by what was measured; its intervals hold the luck of seeds (jobs on the same part) and the noise of
-    validation. Raises RequestError for a size that is no number.
+    source: a sweep of parts, a comparison, or runs: of one model, one validation file and the same settings, with parts
+    of three sizes at least. examples: training file id -> number of examples; a sweep of parts knows it. Runs that have
+    not succeeded, or of files whose size is not told, are left out, and counted in the sentence. The curve is a power
+    law with an offset, an exponential or both in turn, weighed by what was measured; its intervals hold the luck of
+    seeds (jobs on the same part) and the noise of validation. Raises RequestError for a size that is no number.
 
     >>> tb.more_data(tb.read_runs("runs"), examples={"file-train": 100})
     MoreData(It cannot be told whether more examples help: ...)
@@ -90,17 +90,19 @@ def more_data(source: Any, *, examples: Mapping[str, int] | None = None, seed: i
     runs = getattr(source, "runs", source)
     runs = [run for run in (runs() if callable(runs) else runs) if isinstance(run, Run)]
     sizes = dict(examples or getattr(source, "examples", None) or {})
-    if wrong := [name for name, size in sizes.items() if not isinstance(size, int) or size < 1]:
+    if wrong := [name for name, size in sizes.items() if not is_number(size) or size != int(size) or size < 1]:
         raise RequestError(f"examples[{wrong[0]!r}] is {sizes[wrong[0]]!r}: a whole number from 1 is asked for.")
     used = [run for run in runs if run.status == "succeeded" and run.results is not None and run.training_file in sizes]
     levels = levels_of(used, sizes)
+    out = f" {plural(len(runs) - len(used), 'job')} left out: not succeeded, or of a file whose size is not told."
+    out = out if len(used) < len(runs) else ""
     if why := _why_not(used, levels):
-        return MoreData("cannot be told", f"{CANNOT}: {why}", pd.DataFrame(), pd.DataFrame())
+        return MoreData("cannot be told", f"{CANNOT}: {why}{out}", pd.DataFrame(), pd.DataFrame())
     most = int(levels["examples"].max())
     measured, curve = foretold(levels, usd=_usd(used, sizes, most), seed=seed)
     answer, sentence = _said(curve, _another_epoch([run for run in used if sizes[str(run.training_file)] == most]))
     told = measured.assign(loss=np.exp(measured["level"]))[["examples", "loss", "sd", "jobs"]]
-    return MoreData(answer, sentence, curve[curve["times"].isin(TIMES)].reset_index(drop=True), told, curve)
+    return MoreData(answer, sentence + out, curve[curve["times"].isin(TIMES)].reset_index(drop=True), told, curve)
 
 
 def levels_of(runs: Iterable[Run], sizes: Mapping[str, int]) -> pd.DataFrame:
@@ -145,10 +147,14 @@ def _why_not(used: Iterable[Run], levels: pd.DataFrame) -> str:
         found = sorted({str(getattr(run, of)) for run in used})
         if len(found) > 1:
             return f"the jobs have different {name}, {listed(found)}; compare those of one."
+    settings = [{k: v for k, v in run.hyperparameters.items() if v is not None} for run in used]
+    names = sorted({name for each in settings for name in each})
+    if differ := [name for name in names if len({str(each.get(name)) for each in settings}) > 1]:
+        return f"the jobs differ in {listed(differ)} as well; what that does cannot be told from what data do."
     sizes = levels["examples"].nunique()
-    if sizes < _FEWEST_SIZES:
+    if sizes < FEWEST_SIZES:
         have = f"{plural(len(levels), 'job')} on {plural(sizes, 'number')} of examples"
-        return f"there are {have}, and {_FEWEST_SIZES} numbers are needed (`tb.plan_parts` plans them)."
+        return f"there are {have}, and {FEWEST_SIZES} numbers are needed (`tb.plan_parts` plans them)."
     return ""
 
 

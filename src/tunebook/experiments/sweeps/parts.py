@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from tunebook.analysis.sweeps.more_data import FEWEST_SIZES
 from tunebook.errors import RequestError
 from tunebook.experiments.sweeps.sweep import Sweep
 from tunebook.service.request import JobRequest
@@ -36,23 +37,22 @@ def plan_parts(
     >>> dataset = tb.read_dataset("train.jsonl")
     >>> files = [ws.files.upload(name).id for name in ("train.jsonl", "valid.jsonl")]
     >>> request = tb.JobRequest(model="gpt-4.1-nano", training_file=files[0], validation_file=files[1], n_epochs=2)
-    >>> sweep = tb.plan_parts(ws, request, dataset, shares=(0.5, 1), folder="sweeps/parts")
+    >>> sweep = tb.plan_parts(ws, request, dataset, shares=(0.5, 0.75, 1), folder="sweeps/parts")
     >>> sweep.plan["tokens"].is_monotonic_increasing
     True
     """
     if not base.validation_file:
         raise RequestError("The request has no validation_file: parts are compared by the loss on one and the same.")
-    if len(shares) < 2 or max(shares) != 1 or min(shares) <= 0:
-        raise RequestError(f"shares is {tuple(shares)}: give two at least, above 0, the largest 1.")
-    parts, whole = {base.training_file: dataset}, dataset
+    if len(set(shares)) < FEWEST_SIZES or max(shares) != 1 or min(shares) <= 0:
+        raise RequestError(f"shares is {tuple(shares)}: give {FEWEST_SIZES} at least, above 0, the largest 1.")
+    smaller, whole = [], dataset
     for share in sorted(set(shares) - {1}, reverse=True):
         left = share * len(dataset) / len(whole)
         whole = whole.split(1 - left, seed=seed)[0]
         if len(whole) < _FEWEST:
-            raise RequestError(
-                f"{share:.0%} of {len(dataset)} examples are {len(whole)}; a job takes {_FEWEST} at least."
-            )
-        parts[workspace.files.upload(whole).id] = whole
+            raise RequestError(f"{share:.0%} of {len(dataset)} examples are {len(whole)}; a job takes {_FEWEST}.")
+        smaller.append(whole)
+    parts = {base.training_file: dataset} | {workspace.files.upload(part).id: part for part in smaller}
     return Sweep(
         base,
         {"training_file": list(parts)[::-1]},
