@@ -3,7 +3,7 @@
 import pytest
 
 import tunebook as tb
-from tunebook.service.request import JobRequest
+from tunebook.service import JobRequest, connect
 
 ROWS = [
     {
@@ -14,6 +14,15 @@ ROWS = [
     }
     for n in range(48)
 ]
+
+
+@pytest.fixture(scope="module")
+def ws(start_once):
+    """A service of their own: the parts of files fill it."""
+    running = start_once()
+    ws = connect(running.endpoint, api_key=running.api_key, environ={})
+    ws.poll_interval_s = (0.02, 0.2)
+    return ws
 
 
 @pytest.fixture

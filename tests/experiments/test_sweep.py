@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from dataclasses import replace
 
 import httpx
 import openai
@@ -362,10 +361,12 @@ def test_twelve_jobs_are_each_sent_once_through_faults_and_ten_kills(start, tmp_
     assert len(sweep.runs()) == 12
 
 
-def test_losers_are_paused_while_they_run_and_the_board_says_why(ws, request_, tmp_path):
-    said = []
+def test_losers_are_paused_while_they_run_and_the_board_says_why(start, tmp_path):
+    ws, said = opened(start()), []
+    train, valid = (ws.files.upload(read_dataset(part)).id for part in (EXAMPLES, EXAMPLES[:3]))
     rates = {"learning_rate_multiplier": [2.0, 0.001]}
-    base = replace(request_, n_epochs=30, batch_size=2)
+    files = {"training_file": train, "validation_file": valid}
+    base = JobRequest(model="gpt-4.1-nano", **files, n_epochs=30, batch_size=2)
 
     sweep = Sweep(base, rates, stop_losers=0.05, folder=tmp_path / "sweep").run(ws, at_once=1, say=said.append)
 
