@@ -16,8 +16,10 @@ def look(opened, today=TODAY):
     return {finding.subject: finding for finding in examine(opened, today)}
 
 
-def test_a_healthy_set_up_is_all_ok(ws):
-    assert {finding.state for finding in look(lambda: ws).values()} == {"ok"}
+def test_a_healthy_set_up_is_all_ok(start):
+    running = start()
+    found = look(lambda: connect(running.endpoint, api_key=running.api_key, environ={}))
+    assert {finding.state for finding in found.values()} == {"ok"}
 
 
 def test_a_refused_key_says_where_to_find_the_right_one(service):

@@ -163,7 +163,7 @@ def test_a_bad_local_file_is_named_line_by_line_and_cannot_be_sent(ws, monkeypat
 def test_the_board_reads_the_service_and_marks_a_job_whose_results_are_gone(mishap, tuned) -> None:
     result = mishap.ws.jobs.retrieve(tuned[0]).job.result_files[0]
     mishap("GET", f"{result}/content", 404, GONE, times=3)
-    board = Board((mishap.ws,), spawn=at_once).read_once()
+    board = Board((mishap.ws,), limit=1000, spawn=at_once).read_once()
 
     row = next(row for row in board.rows if row.job_id == tuned[0])
     assert "Results: The service does not find it (404, notFound)" in row.problem
