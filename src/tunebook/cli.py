@@ -13,7 +13,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from importlib.resources import files
 from pathlib import Path
@@ -237,35 +237,37 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _diagnose(options: argparse.Namespace) -> int:
-    from tqdm import tqdm
-
     from tunebook.analysis.curves.many import diagnose_files
 
-    found: list[dict[str, Any]] = []
-    bar = tqdm(diagnose_files(options.files), total=len(options.files), unit="file", delay=1, leave=False, disable=None)
-    for record in bar:
-        found.append(record)
-        if not options.json:
-            said = f"cannot be read. {record['error']}" if "error" in record else _verdict_line(record)
-            bar.write(f"{record['file']}: {said}")
-    if options.json:
-        print(json.dumps(found, ensure_ascii=False, indent=2))
-    return 1 if any("error" in record for record in found) else 0
+    return _each_file(options, diagnose_files(options.files), _verdict_line)
 
 
 def _forecast(options: argparse.Namespace) -> int:
     from tunebook.analysis import forecast
 
-    found: list[dict[str, Any]] = []
-    for path in options.files:
+    def ahead(path: Path) -> dict[str, Any]:
         try:
-            ahead = forecast(path, total_steps=options.total_steps, incumbent=options.incumbent)
-            record = {"file": str(path)} | ahead.to_json()
+            found = forecast(path, total_steps=options.total_steps, incumbent=options.incumbent)
+            return {"file": str(path)} | found.to_json()
         except TunebookError as error:
-            record = {"file": str(path), "error": str(error)}
+            return {"file": str(path), "error": str(error)}
+
+    return _each_file(options, map(ahead, options.files), lambda record: str(record["reason"]))
+
+
+def _each_file(
+    options: argparse.Namespace, records: Iterable[dict[str, Any]], line: Callable[[dict[str, Any]], str]
+) -> int:
+    """Say a line of each file's record as soon as it is there, or all as JSON; 1 when one of them has an error."""
+    from tqdm import tqdm
+
+    found = []
+    bar = tqdm(records, total=len(options.files), unit="file", delay=1, leave=False, disable=None)
+    for record in bar:
         found.append(record)
         if not options.json:
-            print(f"{path}: {record.get('reason') or 'cannot be read. ' + record['error']}")
+            said = f"cannot be read. {record['error']}" if "error" in record else line(record)
+            bar.write(f"{record['file']}: {said}")
     if options.json:
         print(json.dumps(found, ensure_ascii=False, indent=2))
     return 1 if any("error" in record for record in found) else 0

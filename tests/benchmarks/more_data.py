@@ -21,6 +21,7 @@ import sweep_families
 from scipy.optimize import curve_fit
 
 import tunebook as tb
+from tunebook.analysis.curves.forecast import ended
 from tunebook.analysis.sweeps.more_data import foretold
 
 SHARES, SEEDS = (0.25, 0.5, 1.0), 2
@@ -102,7 +103,7 @@ def practice() -> Iterator[tuple[str, pd.DataFrame, float]]:
                 workspace
             )
             truth = tb.Sweep(base, {"training_file": [files[1]]}, seeds=3, folder=tempfile.mkdtemp() + "/twice")
-            ends = [tb.analysis.sweeps.more_data._end(run) for run in truth.run(workspace).runs()]
+            ends = [ended(run.results) for run in truth.run(workspace).runs()]
             frame = tb.analysis.sweeps.more_data.levels_of(parts.runs(), parts.examples)
             yield "practice model", frame, float(np.mean([end.lowest.mean() for end in ends]))
 

@@ -139,6 +139,11 @@ class Run(Shown):
         )
 
 
+def run_of(source: Any) -> Any:
+    """The run of a job, or of whatever else has one; anything else as it is."""
+    return source.run() if not isinstance(source, Results | Run) and hasattr(source, "run") else source
+
+
 def _told(name: str, value: Any) -> bool:
     """Whether a hyperparameter's value was told: a word or a number, and for the usual three a number.
 

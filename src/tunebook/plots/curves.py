@@ -13,7 +13,7 @@ from tunebook.analysis.curves.diagnosis import Diagnosis, diagnose
 from tunebook.analysis.curves.evidence import trend
 from tunebook.analysis.curves.wording import title as verdict_title
 from tunebook.analysis.results import Results, load_results
-from tunebook.analysis.run import Run
+from tunebook.analysis.run import Run, run_of
 from tunebook.plots import axes
 from tunebook.plots.chart import Band, Chart, Line, Mark, Numbers, numbers, scale_of
 from tunebook.plots.svg import sparkline
@@ -337,8 +337,7 @@ def plot_results(results: Any, *, diagnosis: Diagnosis | None = None, figure: Fi
 
 
 def _both(results: Any, diagnosis: Diagnosis | None) -> tuple[Results, Diagnosis]:
-    if not isinstance(results, Results | Run) and hasattr(results, "run"):
-        results = results.run()
+    results = run_of(results)
     diagnosis = diagnosis or diagnose(results)
     if isinstance(results, Run):
         results = results.results or Results.from_events(())

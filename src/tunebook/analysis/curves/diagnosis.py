@@ -17,7 +17,7 @@ from tunebook.analysis.curves import wording
 from tunebook.analysis.curves.evidence import Evidence, gather
 from tunebook.analysis.curves.reward import RewardFinding, reward_findings
 from tunebook.analysis.results import Results, load_results
-from tunebook.analysis.run import Run
+from tunebook.analysis.run import Run, run_of
 from tunebook.money import paid, per_million, tier_of
 from tunebook.palette import VERDICTS
 from tunebook.show import Card, Fold, Inline, Items, Shown, Span, Text
@@ -202,8 +202,7 @@ def diagnose(
     >>> tb.diagnose(tb.read_run("runs/ftjob-calm")).verdict
     'healthy'
     """
-    if not isinstance(results, Results | Run) and hasattr(results, "run"):
-        results = results.run()
+    results = run_of(results)
     settings: dict[str, Any] = {}
     total_steps = None
     if isinstance(results, Run):

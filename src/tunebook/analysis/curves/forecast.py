@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -19,10 +20,10 @@ from tunebook.analysis.curves.diagnosis import KEPT
 from tunebook.analysis.curves.evidence import by_full, counted
 from tunebook.analysis.curves.signals import Signal, choose, series
 from tunebook.analysis.results import Results, load_results
-from tunebook.analysis.run import Run
+from tunebook.analysis.run import Run, run_of
 from tunebook.errors import RequestError
 from tunebook.show import Card, Inline, Shown, Text
-from tunebook.words import between, is_number, number, percent, probability
+from tunebook.words import between, is_number, number, percent, plural, probability
 
 CANNOT = "Cannot be said yet"
 _GRID, _DRAWS = 25, 1000
@@ -126,8 +127,7 @@ def forecast(
     >>> f.told
     'expected to end at ... (... to ...); ... to beat 0.62'
     """
-    if not isinstance(source, Results | Run) and hasattr(source, "run"):
-        source = source.run()
+    source = run_of(source)
     if isinstance(source, Run):
         total_steps = total_steps or source.total_steps
         n_epochs = n_epochs or source.hyperparameters["n_epochs"]
@@ -153,6 +153,11 @@ def forecast(
     return _said(curves, steps, signal, results, total_steps, level, kept)
 
 
+def ended(results: Results) -> Forecast:
+    """Where a run that has ended stands: its best level as a distribution."""
+    return forecast(results, total_steps=int(results.frame["step"].iloc[-1]) if len(results) else None)
+
+
 def _signals(frame: pd.DataFrame) -> tuple[str, Signal, Signal, Signal | None]:
     """The kind, training, the validation to go by, and the whole file's beside it."""
     kind, train_name, batch_name, full_name = choose(frame)
@@ -173,7 +178,7 @@ def _why_not(results: Results, signal: Signal, kind: str, total: int | None) -> 
     if len(results.parts) > 1:
         return "The file holds the measurements of several jobs: forecast each of them."
     if len(signal) < _FEWEST:
-        seen = f"{len(signal)} measurement{'' if len(signal) == 1 else 's'} of validation {kind}"
+        seen = f"{plural(len(signal), 'measurement')} of validation {kind}"
         return f"{CANNOT}: there {'is' if len(signal) == 1 else 'are'} {seen}, and {_FEWEST} are needed."
     last = float(results.frame["step"].iloc[-1])
     if total is None:
@@ -198,7 +203,7 @@ def _level(incumbent: Any) -> float | None:
             return None
         frame = incumbent.frame
         return float(frame.loc[frame["id"] == incumbent.winner, "loss"].iloc[0])
-    run = incumbent.run() if not isinstance(incumbent, Results | Run) and hasattr(incumbent, "run") else incumbent
+    run = run_of(incumbent)
     results = run.results if isinstance(run, Run) else load_results(run)
     other = None if results is None else _signals(results.frame)
     if other is None or len(other[2]) == 0:
@@ -301,10 +306,17 @@ def behind(mine: Forecast, other: Forecast | None = None) -> np.ndarray | None:
         return None if mine.level is None else mine.lowest - mine.level
     if other.lowest is None or other.metric.removeprefix("full_") != mine.metric.removeprefix("full_"):
         return None
+    here, there = _pairs()
+    return np.asarray(np.quantile(mine.lowest, here) - np.quantile(other.lowest, there))
+
+
+@cache
+def _pairs() -> tuple[np.ndarray, np.ndarray]:
+    """The same pairs of places in two distributions for every comparison."""
     rng = np.random.default_rng(0)
     common, own = rng.normal(size=_PAIRS), rng.normal(size=(2, _PAIRS))
-    places = ndtr(math.sqrt(_ALIKE) * common + math.sqrt(1 - _ALIKE) * own)
-    return np.asarray(np.quantile(mine.lowest, places[0]) - np.quantile(other.lowest, places[1]))
+    here, there = ndtr(math.sqrt(_ALIKE) * common + math.sqrt(1 - _ALIKE) * own)
+    return here, there
 
 
 def _plain(kind: str, value: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tunebook.analysis.curves.ahead import EXAMPLES, draw_ahead
-from tunebook.analysis.curves.forecast import Forecast, forecast
+from tunebook.analysis.curves.forecast import ended, forecast
 from tunebook.analysis.run import Run
 from tunebook.errors import RequestError
 from tunebook.money import paid, per_million, tier_of
@@ -109,8 +109,8 @@ def levels_of(runs: Iterable[Run], sizes: Mapping[str, int]) -> pd.DataFrame:
     """A row a job: `examples`, the `level` (logarithm) of the best it came to and its `sd`."""
     rows = []
     for run in runs:
-        end = _end(run)
-        if end.lowest is not None:
+        end = None if run.results is None else ended(run.results)
+        if end is not None and end.lowest is not None:
             rows.append((sizes[str(run.training_file)], float(np.mean(end.lowest)), float(np.std(end.lowest))))
     return pd.DataFrame(rows, columns=["examples", "level", "sd"])
 
@@ -134,12 +134,6 @@ def foretold(levels: pd.DataFrame, *, usd: float | None, seed: int) -> tuple[pd.
         rng=np.random.default_rng(seed),
     )
     return measured, _frame(curves, at, most, usd)
-
-
-def _end(run: Run) -> Forecast:
-    """Where a run that has ended stands, as a distribution."""
-    last = int(run.results.frame["step"].iloc[-1]) if run.results is not None and len(run.results) else None
-    return forecast(run.results, total_steps=last)
 
 
 def _why_not(used: Iterable[Run], levels: pd.DataFrame) -> str:

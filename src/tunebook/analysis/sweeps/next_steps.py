@@ -47,7 +47,7 @@ def next_steps(
         return NextSteps((), f"{comparison.sentence} Nothing measured says what to pay for next.", budget_usd)
     at = OpenSteps(comparison, comparison.group, seed)
     steps = [*at.again(), *at.repeat(), *at.untried(archive), *at.longer(), *at.evaluation(), at.more_data(more)]
-    steps += [step for step in (at.cheaper(),) if step]
+    steps += at.cheaper()
     most = load_catalogue().most("running_jobs") if slots is None else slots
     return _planned(_ordered([*steps, at.deploy()], at), budget_usd, most, at)
 

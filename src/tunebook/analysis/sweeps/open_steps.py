@@ -201,12 +201,12 @@ class OpenSteps:
             told,
         )
 
-    def cheaper(self) -> Step | None:
+    def cheaper(self) -> Iterator[Step]:
         """The dearest of the models that are cheaper to train, on the same files."""
         facts, tier = load_catalogue(), tier_of(self.run.job)
         own, tokens = per_million(self.run.model, tier), self.run.trained_tokens
         if own is None:
-            return None
+            return
         tried = {facts.model(group.model) for group in self.comparison.groups}
         rates = {
             model.id: rate
@@ -215,13 +215,13 @@ class OpenSteps:
             if (rate := per_million(model.id, tier)) is not None and rate < own
         }
         if not rates:
-            return None
+            return
         name = max(rates, key=lambda each: rates[each])
         reason = (
             f"Try {name}: training it costs {money(rates[name])} instead of {money(own)} a million tokens; what it "
             f"loses is not known until one job has measured it."
         )
-        return Step("cheaper model", reason, paid(tokens, rates[name]), None, (request_of(self.run, {}, model=name),))
+        yield Step("cheaper model", reason, paid(tokens, rates[name]), None, (request_of(self.run, {}, model=name),))
 
     def deploy(self) -> Step:
         """Nothing more."""

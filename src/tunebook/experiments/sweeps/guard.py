@@ -18,7 +18,7 @@ import numpy as np
 import openai
 
 from tunebook.analysis.curves.diagnosis import Diagnosis, diagnose
-from tunebook.analysis.curves.forecast import Forecast, behind, forecast
+from tunebook.analysis.curves.forecast import Forecast, behind, ended, forecast
 from tunebook.analysis.curves.standing import FRESH, PATIENCE, Standing, look
 from tunebook.analysis.results import Results
 from tunebook.analysis.run import Run
@@ -156,8 +156,7 @@ class Guard:
         new = run.id not in self._over and run.status == "succeeded"
         if self.incumbent == "best" and new and run.results is not None and len(run.results):
             self._over.add(run.id)
-            last = int(run.results.frame["step"].iloc[-1])
-            self._ahead[run.id] = forecast(run.results, total_steps=last)
+            self._ahead[run.id] = ended(run.results)
 
     def losing(self, job_id: str, results: Results, total_steps: int | None) -> str:
         """Why a job will hardly beat the incumbent, as a sentence; empty as long as it may, or it cannot be said."""

@@ -267,7 +267,8 @@ class SweepBoard:
             if run.results is not None and len(run.results):
                 before = self._standing.get(job_id, Standing())
                 now = look(before, run.results, partial(diagnose, run), ended=run.ended)
-                if now is not before and not run.ended:
+                # A terminal's line has no room for it.
+                if now is not before and not run.ended and self._display is not None:
                     self._ahead[job_id] = forecast(run, beside=[r for r in self._runs.values() if r.ended])
                 self._standing[job_id] = now
         return {i: standing.diagnosis for i, standing in self._standing.items() if standing.diagnosis is not None}
