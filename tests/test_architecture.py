@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "show": ("words palette", "markupsafe"),
     "data": (GROUND, "ahocorasick_rs jsonschema msgspec numpy pandas referencing rensa scipy sklearn toktok tqdm"),
     "analysis": (GROUND, "numpy pandas scipy sklearn threadpoolctl"),
-    "service": (f"{GROUND} data analysis", "openai azure platformdirs"),
+    "service": (f"{GROUND} data analysis", "openai azure platformdirs yaml"),
     "experiments": (f"{GROUND} data analysis service plots", "msgspec numpy openai pandas sklearn scipy tqdm"),
     "plots": (f"{GROUND} analysis", "markupsafe matplotlib numpy pandas"),
     "report": (f"{GROUND} analysis experiments plots", "jinja2 markupsafe matplotlib numpy pandas mlflow wandb"),

@@ -1,3 +1,11 @@
+from .acts import Act as Act
+from .acts import create_act as create_act
+from .acts import delete_act as delete_act
+from .acts import deploy_act as deploy_act
+from .acts import evaluate_act as evaluate_act
+from .acts import go_on_act as go_on_act
+from .acts import resume_act as resume_act
+from .acts import sweep_act as sweep_act
 from .evaluation.evaluate import evaluate as evaluate
 from .evaluation.record import Evaluation as Evaluation
 from .evaluation.scores import ModelGrader as ModelGrader

@@ -8,6 +8,8 @@ from .deployments import Deployment as Deployment
 from .jobs import Job as Job
 from .request import JobRequest as JobRequest
 from .request import RequestProblem as RequestProblem
+from .request_files import read_request as read_request
+from .request_files import write_request as write_request
 from .watching import JobSnapshot as JobSnapshot
 from .watching import follow as follow
 from .when_done import DeployOrder as DeployOrder

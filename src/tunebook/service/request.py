@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
+from difflib import get_close_matches
 from pprint import pformat
 from typing import Any, Literal
 
 from tunebook.catalogue import Catalogue, load_catalogue
+from tunebook.errors import RequestError
 from tunebook.fields import METHODS, JobFields, left_out, settings
 from tunebook.money import DEFAULT_TIER
 from tunebook.show import Card, Shown, facts
@@ -88,6 +90,36 @@ class JobRequest(JobFields, Shown):
         if tier is not None and tier.sent.lower() != str(self.training_type).lower():
             body["trainingType"] = tier.sent  # "Developer" is refused: the service knows it as developerTier
         return _merged({**body, **method}, self.extra)
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> JobRequest:
+        """The request that a body of the API asks for; `to_json` gives it back. Settings may also stand at the top.
+
+        What the kit has no field for is kept in `extra`. Raises RequestError for a body without model or training
+        file, and for a key at the top that is a slip of a setting's name.
+
+        >>> tb.JobRequest.from_json({"model": "gpt-4.1-nano", "training_file": "file-1", "n_epochs": 2}).n_epochs
+        2
+        """
+        rest, method = {**body}, body.get("method")
+        kind = method if isinstance(method, str) else (method or {}).get("type") or METHODS[0]
+        inside = dict((method or {}).get(kind) or {}) if not isinstance(method, str) else {}
+        numbers = dict(rest.pop("hyperparameters", None) or {}) | dict(inside.pop("hyperparameters", None) or {})
+        rest.pop("method", None)
+        given: dict[str, Any] = {"method": kind}
+        for name, setting in settings().items():
+            for place in (rest, inside, numbers):
+                for key in {setting.wire, name} & place.keys():
+                    given[name] = place.pop(key)
+        left = {"method": {kind: inside | ({"hyperparameters": numbers} if numbers else {})}}
+        extra = dict(rest.pop("extra", None) or {}) | rest
+        for key in extra:
+            if near := get_close_matches(key, settings(), 1):
+                raise RequestError(f"{key}: there is no such setting; {near[0]} is meant?")
+        for name in ("model", "training_file"):
+            if not isinstance(given.get(name), str):
+                raise RequestError(f"{name}: the request names none.")
+        return cls(**given, extra=_merged(extra, left if inside or numbers else {}))
 
     def to_python(self) -> str:
         """The call that sends this request, ready to paste into a cell.

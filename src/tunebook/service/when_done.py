@@ -148,7 +148,7 @@ class Orders:
                 return order
             if job.status != "succeeded":
                 return self._write(replace(order, state="given up", note=f"the job is {job.status}"))
-            model = order.model or _chosen(job, order.checkpoint)
+            model = order.model or chosen_checkpoint(job, order.checkpoint)
             order = self._write(replace(order, state="deploying", model=model))
             told: list[str] = []
             self._deploy(model, name=order.name, sku=order.sku, capacity=order.capacity, say=told.append)
@@ -179,7 +179,7 @@ def _read(file: Path) -> DeployOrder | None:
         return None
 
 
-def _chosen(job: Job, checkpoint: Choice) -> str:
+def chosen_checkpoint(job: Job, checkpoint: Choice) -> str:
     """The checkpoint that the diagnosis recommends and the service keeps, else the last."""
     if checkpoint == "diagnosis":
         best = diagnose(job.run()).checkpoint
