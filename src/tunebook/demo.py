@@ -7,21 +7,19 @@ the one call a notebook would make.
 from __future__ import annotations
 
 import shutil
-import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
-from tqdm import tqdm
-
 from tunebook.analysis import Comparison, compare
+from tunebook.cli.following import follow_jobs
 from tunebook.data import Dataset, read_dataset
 from tunebook.errors import DataError, ServiceError
 from tunebook.experiments import archive, read_runs
 from tunebook.report import write_report
-from tunebook.service import JobRequest, JobSnapshot, Workspace, connect, follow
+from tunebook.service import JobRequest, Workspace, connect
 from tunebook.service.jobs import Job
 
 MODEL = "gpt-4.1-nano-2025-04-14"
@@ -139,55 +137,10 @@ def _start_jobs(workspace: Workspace, train: Dataset, valid: Dataset) -> list[Jo
 def _follow_jobs(workspace: Workspace, jobs: list[Job], n_train: int) -> None:
     """One progress line a job: bars in a terminal, else a line whenever a status changes."""
     labels = {job.id: str(getattr(job.job, "suffix", None) or job.id) for job in jobs}
-    show = _Bars(labels) if sys.stderr.isatty() else _Lines(labels)
-    last: dict[str, JobSnapshot] = {}
-    for pictures in follow(workspace, labels, n_train=n_train):
-        last = dict(pictures)
-        show(last)
-    show.close()
+    last = follow_jobs(workspace, labels, n_train=n_train)
     failed = [f"{labels[s.job_id]}: {s.error or s.status}" for s in last.values() if s.status != "succeeded"]
     if len(failed) == len(last):
         raise ServiceError("No job succeeded. " + " ".join(failed))
-
-
-class _Bars:
-    """A tqdm bar for each job."""
-
-    def __init__(self, labels: dict[str, str]) -> None:
-        width = max(map(len, labels.values()))
-        layout = "{desc}  {bar:24}  {postfix}"
-        self._bars = {
-            job_id: tqdm(total=1.0, desc=label.ljust(width), position=place, bar_format=layout, leave=True)
-            for place, (job_id, label) in enumerate(labels.items())
-        }
-
-    def __call__(self, pictures: dict[str, JobSnapshot]) -> None:
-        for job_id, snapshot in pictures.items():
-            bar = self._bars[job_id]
-            done = (snapshot.step or 0) / snapshot.total_steps if snapshot.total_steps else 0.0
-            bar.n = 1.0 if snapshot.status == "succeeded" else min(done, 1.0)
-            bar.set_postfix_str(snapshot.line(), refresh=True)
-
-    def close(self) -> None:
-        for bar in self._bars.values():
-            bar.close()
-
-
-class _Lines:
-    """A printed line for each change of status."""
-
-    def __init__(self, labels: dict[str, str]) -> None:
-        self._labels = labels
-        self._said: dict[str, str] = {}
-
-    def __call__(self, pictures: dict[str, JobSnapshot]) -> None:
-        for job_id, snapshot in pictures.items():
-            if self._said.get(job_id) != snapshot.status:
-                self._said[job_id] = snapshot.status
-                print(f"{self._labels[job_id]}: {snapshot.line()}", file=sys.stderr)
-
-    def close(self) -> None:
-        """Lines need no closing."""
 
 
 def _cancel(jobs: Iterable[Job]) -> None:

@@ -101,7 +101,7 @@ def test_a_rule_is_explained_with_its_cases_and_an_example(capsys):
 
 
 def test_of_an_unknown_rule_those_near_are_named_and_of_none_all(capsys):
-    assert main(["check", "--explain", "wieght-value"]) == 1
+    assert main(["check", "--explain", "wieght-value"]) == 2
     assert "Near are weight-value" in capsys.readouterr().err
 
     assert main(["check", "--explain"]) == 0

@@ -64,16 +64,16 @@ def test_an_error_and_half_a_character_are_shown_harmlessly(monkeypatch, capsys)
     def run(_):
         raise TunebookError(f"{ODD}\udc80\rall is well")
 
-    monkeypatch.setattr(tunebook.cli, "_doctor", run)
+    monkeypatch.setattr(tunebook.cli.judging, "_doctor", run)
 
-    assert tunebook.cli.main(["doctor"]) == 1
+    assert tunebook.cli.main(["doctor"]) == 2
     err = capsys.readouterr().err
     assert err.endswith("\\udc80\\u000dall is well\n")
     assert harmless(err)
 
 
 def test_a_progress_bar_still_goes_to_the_start_of_its_line(capsys):
-    tunebook.cli._Harmless(sys.stderr).write("\r 50%|#####     | 1/2\x1b")
+    tunebook.cli.Harmless(sys.stderr).write("\r 50%|#####     | 1/2\x1b")
 
     assert capsys.readouterr().err == "\r 50%|#####     | 1/2\\u001b"
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tunebook.analysis.results import Results
 from tunebook.show import Card, Shown, facts
 from tunebook.words import count, is_number, plural, setting
+
+if TYPE_CHECKING:
+    from tunebook.analysis.results import Results  # with pandas, which takes longer to load than a job to list
 
 # Status is an open vocabulary: what is not one of these is still going.
 TERMINAL = frozenset({"succeeded", "failed", "cancelled"})
@@ -141,7 +143,7 @@ class Run(Shown):
 
 def run_of(source: Any) -> Any:
     """The run of a job, or of whatever else has one; anything else as it is."""
-    return source.run() if not isinstance(source, Results | Run) and hasattr(source, "run") else source
+    return source.run() if not isinstance(source, Run) and hasattr(source, "run") else source
 
 
 def _told(name: str, value: Any) -> bool:

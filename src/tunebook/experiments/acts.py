@@ -46,7 +46,7 @@ class Act(Shown):
     """Something that is to be done: what, and what it costs.
 
     usd: US dollars at most, as far as the catalogue tells; None where nobody knows. price: the same in words.
-    carry_out: does it, and returns what came of it.
+    carry_out: does it, and returns what came of it. of: what it is about, such as the planned `Sweep`.
 
     >>> act = tb.experiments.create_act(ws, tb.JobRequest(model="gpt-4.1-nano", training_file="local:train.jsonl"))
     >>> act.kind, act.refusal(budget_usd=5)
@@ -58,6 +58,7 @@ class Act(Shown):
     usd: float | None
     price: str
     carry_out: Callable[[], Any] = field(repr=False, compare=False)
+    of: Any = field(default=None, repr=False, compare=False)
 
     def refusal(self, budget_usd: float) -> str:
         """Why this budget does not allow it; empty when it does."""
@@ -312,7 +313,7 @@ def _of_training(workspace: Workspace, cost: Cost | None) -> tuple[float | None,
 def _of_sweep(workspace: Workspace, sweep: Sweep, told: str, carry_out: Callable[[], Any]) -> Act:
     waiting = sweep.plan[sweep.plan["state"].isin(["planned", "stopped"])]["usd"]
     usd = None if waiting.isna().any() else float(waiting.sum())
-    return Act("sweep", told, *_at(workspace, usd, f"{sweep.cost}."), carry_out)
+    return Act("sweep", told, *_at(workspace, usd, f"{sweep.cost}."), carry_out, sweep)
 
 
 def _at(workspace: Workspace, usd: float | None, price: str) -> tuple[float | None, str]:

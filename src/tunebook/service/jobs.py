@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from openai import BadRequestError, ConflictError
 
-from tunebook.analysis.results import Results, load_results
 from tunebook.analysis.run import TERMINAL, Run
 from tunebook.errors import JobNotFinished, RequestError, ResultsError
 from tunebook.graders import Item, unfilled
@@ -31,6 +30,8 @@ from tunebook.show import Card, Shown, Text, facts
 if TYPE_CHECKING:
     from openai.types.fine_tuning import FineTuningJob, FineTuningJobEvent
     from openai.types.fine_tuning.jobs import FineTuningJobCheckpoint
+
+    from tunebook.analysis.results import Results
 
 _PAGE = 100
 _LONGEST_WAIT = 4  # times the shortest pause: so much later than it ended is a job seen to have ended
@@ -313,6 +314,8 @@ class Job(Shown):
         if files := list(self.job.result_files or ()):
             content = Files(self.workspace).content(files[0])
             if content.strip():
+                from tunebook.analysis.results import load_results  # pandas takes longer to load than a job to list
+
                 return load_results(content, name=self.id)
             if self.status == "succeeded":
                 raise ResultsError(
@@ -329,6 +332,8 @@ class Job(Shown):
 
     def _measured(self) -> Results | None:
         """What the events say of the training so far."""
+        from tunebook.analysis.results import Results
+
         results = Results.from_events([as_json(event) for event in self.events()], name=self.id)
         return results if len(results) else None
 

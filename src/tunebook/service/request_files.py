@@ -84,12 +84,11 @@ def write_request(request: JobRequest, path: str | os.PathLike[str]) -> Path:
 
 
 def local_path(named: str | None) -> Path | None:
-    """The file on this machine that a request names; None for the id of an uploaded file, or for no file."""
+    """The file on this machine that a request names, there or not; None for the id of an uploaded one, or for none."""
     if named is None:
         return None
-    if named.startswith(LOCAL):
-        return Path(named.removeprefix(LOCAL))
-    return Path(named) if Path(named).is_file() else None
+    path = Path(named.removeprefix(LOCAL))
+    return path if named.startswith(LOCAL) or path.suffix or len(path.parts) > 1 or path.is_file() else None
 
 
 def _parsed(file: Path) -> Any:

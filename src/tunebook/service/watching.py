@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 
 from openai import APIConnectionError, APIStatusError, NotFoundError, OpenAIError
 
-from tunebook.analysis.results import Results
 from tunebook.analysis.run import Run
 from tunebook.errors import ResultsError
 from tunebook.service.connection import Workspace
@@ -239,6 +238,8 @@ def _advance(previous: JobSnapshot | None, job: Job, now: float, n_train: int | 
     events, results, checkpoints = previous.events, previous.results, previous.checkpoints
     if new := tuple(as_json(event) for event in job.events(after=events[-1]["id"] if events else None)):
         events += new
+        from tunebook.analysis.results import Results
+
         measured = Results.from_events(list(events), name=job.id)
         results = measured if len(measured) else None
     if job.status == "paused" or job.ended:

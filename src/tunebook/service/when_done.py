@@ -18,7 +18,6 @@ from typing import Any, Literal
 
 from openai import NotFoundError
 
-from tunebook.analysis.curves.diagnosis import diagnose
 from tunebook.errors import RequestError, TunebookError
 from tunebook.service.jobs import Job, Jobs
 from tunebook.service.locks import held
@@ -182,6 +181,8 @@ def _read(file: Path) -> DeployOrder | None:
 def chosen_checkpoint(job: Job, checkpoint: Choice) -> str:
     """The checkpoint that the diagnosis recommends and the service keeps, else the last."""
     if checkpoint == "diagnosis":
+        from tunebook.analysis.curves.diagnosis import diagnose  # SciPy takes longer to load than a job to list
+
         best = diagnose(job.run()).checkpoint
         if best is not None and best.get("name"):
             return str(best["name"])

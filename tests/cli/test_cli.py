@@ -61,7 +61,7 @@ def test_diagnose_tells_each_file_and_goes_on_after_one_it_cannot_read(run, tmp_
     code, out, _ = run("diagnose", tmp_path / "letter.pdf", tmp_path / "rising.csv", "--json")
 
     bad, good = json.loads(out)
-    assert code == 1
+    assert code == 2
     assert "letter.pdf" in bad["error"]
     assert (good["verdict"], good["file"]) == ("overfitting", str(tmp_path / "rising.csv"))
 
@@ -133,7 +133,7 @@ def test_a_missing_file_is_named_without_a_traceback(run, arguments, tmp_path, m
 
     code, out, err = run(*arguments)
 
-    assert code == 1
+    assert code == 2
     assert "nowhere" in out + err
     assert "Traceback" not in out + err
 
@@ -148,7 +148,7 @@ def test_demo_refuses_a_file_it_cannot_train_on_before_it_starts_anything(run, t
 
     code, _, err = run("demo", "--train", "mine.jsonl")
 
-    assert code == 1
+    assert code == 2
     assert "mine.jsonl" in err
     assert told in err
     assert not (tmp_path / "state").exists()
@@ -161,7 +161,7 @@ def test_demo_says_when_it_cannot_write_its_report(run, tmp_path, monkeypatch):
 
     code, _, err = run("demo", "--train", "mine.jsonl", "--out", "taken")
 
-    assert code == 1
+    assert code == 2
     assert "taken" in err
     assert "--out" in err
 

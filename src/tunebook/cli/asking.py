@@ -1,0 +1,42 @@
+"""Who may spend: a person who sees the price and says yes, or a budget given beforehand."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING
+
+from tunebook.cli.output import say
+from tunebook.errors import TunebookError
+
+if TYPE_CHECKING:
+    from tunebook.experiments import Act
+
+
+class Declined(Exception):
+    """The answer to an act is no: by a person, or by the budget."""
+
+
+def add_spending(parser: ArgumentParser) -> None:
+    """The options of a verb that costs money."""
+    parser.add_argument("--yes", action="store_true", help="do not ask; what costs money needs --budget-usd as well")
+    parser.add_argument("--budget-usd", type=float, metavar="USD", help="refuse what costs more US dollars than this")
+
+
+def allow(act: Act, options: Namespace) -> None:
+    """Return where the act may be done. Raises Declined for a no, TunebookError where nobody is there to ask."""
+    budget = getattr(options, "budget_usd", None)
+    say(act)
+    if budget is not None and (refused := act.refusal(budget)):
+        if act.usd is None:
+            raise TunebookError(f"{refused} Leave out --budget-usd and answer at a terminal.")
+        raise Declined(refused)
+    free = act.kind == "delete"
+    if options.yes and (free or budget is not None):
+        return
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        needed = "--yes" if free else "--yes and --budget-usd"
+        raise TunebookError(f"Nobody is here to ask: say it with {needed}. Nothing was done.")
+    print("Go on? [y/N] ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise Declined("Nothing was done.")
