@@ -38,7 +38,7 @@ MAY_IMPORT = {
         "multipart",
     ),
 }
-ENTRANCES = {"cli", "demo", "doctor", "__init__", "__main__"}  # these may name every room
+ENTRANCES = {"agents", "cli", "demo", "doctor", "__init__", "__main__"}  # these may name every room
 
 
 def imports():

@@ -6,9 +6,16 @@ Keys are only ever added. Where a record of the kit says more (`Diagnosis`, `Com
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NotRequired, TypedDict
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Literal,
+    NotRequired,  # the standard library's, before 3.12, is none for Pydantic
+)
 
 from msgspec import Meta
+from typing_extensions import TypedDict
 
 if TYPE_CHECKING:
     from tunebook.service import JobSnapshot

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
+from time import time
 from typing import Any
 
+from tunebook.cli.output import answer, say
 from tunebook.errors import RequestError
 
 Verb = Callable[..., ArgumentParser]
@@ -28,6 +32,22 @@ def add(verb: Verb, verbs: Any) -> None:
     opened.add_argument("--folder", type=Path, help="where to copy the notebooks when installed without the repository")
 
     verbs.add_parser("serve", help="Run the embedded service in the foreground (`tunebook serve --help`).")
+
+    verb(
+        "agents", _agents, "Print what an agent has to know: what to call for which question, what never.", tells=False
+    )
+
+    mcp = verb("mcp", _mcp, "Serve an agent over the Model Context Protocol (standard input and output).", tells=False)
+    mcp.add_argument(
+        "--folder", type=Path, default=Path(), help="the only folder it may read and write (default: here)"
+    )
+    mcp.add_argument(
+        "--budget-usd", type=float, default=0.0, metavar="USD", help="what may be approved in all (default: nothing)"
+    )
+
+    approve = verb("approve", _approve, "Approve what an agent has planned, at a terminal; alone, list what waits.")
+    approve.add_argument("code", nargs="?", metavar="CODE")
+    approve.add_argument("--no", action="store_true", help="decline it")
 
     schema = verb("schema", _schema, "Print the JSON Schema of what a verb's --json prints.", tells=False)
     schema.add_argument("of", nargs="*", metavar="VERB", help="e.g. jobs list; alone, all that have one")
@@ -56,6 +76,57 @@ def lab(options: Namespace) -> int:
     passed_on = [argument for argument in options.arguments if argument != "--"]
     LabApp.launch_instance([f"--notebook-dir={home}", str(notebook), *passed_on])
     return 0
+
+
+def _agents(_: Namespace) -> int:
+    print((files("tunebook.agents") / "AGENTS.md").read_text("utf-8"))
+    return 0
+
+
+def _mcp(options: Namespace) -> int:
+    from tunebook.report.export import need
+
+    need("mcp", "mcp", "`tunebook mcp`")
+    from tunebook.agents.server import serve
+    from tunebook.service import connect
+
+    if not options.folder.is_dir():
+        raise RequestError(f"--folder {options.folder}: there is no such folder.")
+    os.chdir(options.folder)
+    workspace = connect(say=say)
+    serve(workspace, folder=Path.cwd(), state=_state(), budget_usd=options.budget_usd)
+    return 0
+
+
+def _state() -> Path:
+    from tunebook.catalogue import state_folder
+
+    return state_folder(os.environ)
+
+
+def _approve(options: Namespace) -> int:
+    from dataclasses import asdict
+
+    from tunebook.agents.approvals import Approvals, Decision
+
+    approvals = Approvals(_state() / "approvals", time)
+    if options.code is None:
+        waiting = approvals.waiting()
+        told = "\n".join(map(str, waiting)) or "Nothing waits for approval."
+        answer(options, [asdict(each) for each in waiting], told)
+        return 0
+    asked = approvals.find(options.code)
+    say(asked)
+    decision: Decision = "declined"
+    if not options.no:
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            raise RequestError("A person approves, at a terminal. Nothing was approved.")
+        print("Approve? [y/N] ", end="", file=sys.stderr, flush=True)
+        if sys.stdin.readline().strip().lower() in ("y", "yes"):
+            decision = "approved"
+    answered = approvals.decide(asked.code, decision)
+    answer(options, asdict(answered), decision.capitalize() + ".")
+    return 0 if decision == "approved" or options.no else 1
 
 
 def _schema(options: Namespace) -> int:
