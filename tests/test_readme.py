@@ -109,7 +109,7 @@ def test_the_commands_of_its_first_block_are_those_of_the_package():
     assert set(re.findall(r"\.\[(\w+)\]", first)) <= set(project["optional-dependencies"])
     assert "bin/tunebook demo" in first
     assert "tunebook" in project["scripts"]
-    assert subprocess.run([sys.executable, "-m", "tunebook.cli", "--help"], capture_output=True).returncode == 0
+    assert subprocess.run([sys.executable, "-m", "tunebook", "--help"], capture_output=True).returncode == 0
 
 
 def test_the_page_of_mistakes_names_tests_that_are_there():

@@ -39,6 +39,7 @@ from .experiments import read_runs as read_runs
 from .experiments import try_grader as try_grader
 from .report import write_report as write_report
 from .service import JobRequest as JobRequest
+from .service import Webhook as Webhook
 from .service import connect as connect
 from .widgets import board as board
 from .widgets import cleanup as cleanup

@@ -66,7 +66,7 @@ def at_a_terminal(folder, *arguments, types):
     """Type an answer to a command as a person does; its exit code and what the terminal showed."""
     child, terminal = pty.fork()
     if child == 0:
-        os.execve(sys.executable, [sys.executable, "-m", "tunebook", *arguments], environment(folder))
+        os.execve(sys.executable, [sys.executable, "-m", "tunebook", *arguments], environment(folder))  # noqa: S606
     shown = b""
     while b"[y/N]" not in shown:
         shown += os.read(terminal, 1000)

@@ -99,3 +99,12 @@ def test_a_job_that_is_not_there_is_told_with_those_that_are(ws, asked, said):
 
     assert str(raised.value).startswith(said)
     assert raised.value.args[0].count("ftjob-") >= min(3, len(ws.jobs.list()))
+
+
+def test_the_end_of_a_watched_job_is_told(workspace) -> None:
+    told = []
+    follow = script(picture("running", steps=3), DONE)
+
+    watch("ftjob-abc", workspace, say=lambda _: None, notify=told.append, follow=follow)
+
+    assert told == [DONE]

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 
 from tqdm import tqdm
 
 from tunebook.service import JobSnapshot, Workspace, follow
+from tunebook.service.webhooks import telling
 
 
-def follow_jobs(workspace: Workspace, labels: dict[str, str], *, n_train: int | None = None) -> dict[str, JobSnapshot]:
+def follow_jobs(
+    workspace: Workspace,
+    labels: dict[str, str],
+    *,
+    n_train: int | None = None,
+    notify: Callable[[JobSnapshot], object] | None = None,
+) -> dict[str, JobSnapshot]:
     """The last picture of each job, once all have ended or are paused; `labels`: job id -> what it is called."""
+    following = follow if notify is None else telling(follow, notify)
     show = _Bars(labels) if sys.stderr.isatty() else _Lines(labels)
     last: dict[str, JobSnapshot] = {}
     try:
-        for pictures in follow(workspace, labels, n_train=n_train):
+        for pictures in following(workspace, labels, n_train=n_train):
             last = dict(pictures)
             show(last)
             if len(last) == len(labels) and all(each.ended or each.status == "paused" for each in last.values()):

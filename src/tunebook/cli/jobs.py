@@ -32,6 +32,8 @@ def add_jobs(verb: Verb) -> None:
     ):
         sub = verb(name, run, help_)
         sub.add_argument("ids", nargs="+", metavar="JOB")
+        if name == "watch":
+            sub.add_argument("--notify", action="store_true", help="tell the webhook of TUNEBOOK_WEBHOOK of each end")
         if name == "archive":
             sub.add_argument("--folder", type=Path, default=Path("runs"), help="where to (default: runs)")
     resume = verb("resume", _resume, "Let a paused job go on, which is billed.")
@@ -172,9 +174,11 @@ def _watch(options: Namespace) -> int:
 
 def _followed(options: Namespace, workspace: Workspace, ids: list[str], record: Callable[[list[Any]], Any]) -> int:
     from tunebook.cli.following import follow_jobs
+    from tunebook.service import Webhook
 
+    notify = Webhook(say=say) if getattr(options, "notify", False) else None
     try:
-        last = list(follow_jobs(workspace, {job_id: job_id for job_id in ids}).values())
+        last = list(follow_jobs(workspace, {job_id: job_id for job_id in ids}, notify=notify).values())
     except KeyboardInterrupt:
         say(f"No job was stopped. Go on watching: tunebook jobs watch {' '.join(ids)}")
         raise

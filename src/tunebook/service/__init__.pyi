@@ -12,4 +12,5 @@ from .request_files import read_request as read_request
 from .request_files import write_request as write_request
 from .watching import JobSnapshot as JobSnapshot
 from .watching import follow as follow
+from .webhooks import Webhook as Webhook
 from .when_done import DeployOrder as DeployOrder

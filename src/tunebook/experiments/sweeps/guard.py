@@ -74,7 +74,7 @@ class Guard:
     seen. share: a job whose probability of that is less, patience looks in a row, is acted on. usd: tells of a job id
     what the job costs in all, for the money saved. spared: ids of jobs that are left alone.
     only_losers: act on jobs that will hardly beat the incumbent, and on nothing else.
-    notify: called with each `Alarm`. Keeps every alarm in `alarms`; raises one for a job at most.
+    notify: called with each `Alarm`, e.g. `tb.Webhook()`. Keeps every alarm in `alarms`; raises one for a job at most.
 
     >>> guard = tb.Guard("cancel", patience=2)
     >>> seen = tb.load_results("results.csv").frame

@@ -49,6 +49,7 @@ def watch(
     *,
     background: bool | None = None,
     incumbent: Any = None,
+    notify: Callable[[JobSnapshot], object] | None = None,
     say: Callable[[str], object] = print,
     follow: Follow | None = None,
 ) -> LiveCell | Picture:
@@ -59,6 +60,7 @@ def watch(
     background: None shows a live cell and leaves the kernel free in a notebook, and blocks and prints lines where
     cells run unattended and in scripts. True never blocks, False always does. `await job.watched()` waits without
     showing anything. incumbent: what the job should beat, as in `forecast`: how likely it does is shown while it runs.
+    notify: called when the job ends or is paused while it is watched, e.g. `tb.Webhook()`.
 
     Raises RequestError for an id the service does not know, with the newest jobs it has.
 
@@ -68,6 +70,10 @@ def watch(
     """
     workspace, job_id = _place_of(job, workspace)
     where = mode()
+    if notify is not None:
+        from tunebook.service.webhooks import telling
+
+        follow = telling(follow or follower(), notify)
     if background or (background is None and where == "notebook"):
         from tunebook.widgets.live.cell import LiveCell
 
