@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 from html.parser import HTMLParser
 from importlib import import_module, util
 from pathlib import Path
@@ -130,6 +131,22 @@ def test_every_public_name_of_a_room_has_its_place_in_the_reference(pages, room)
 def test_every_name_of_the_package_leads_to_its_place(pages):
     led = {link.rpartition(".")[2] for link in pages["reference/index.html"].links if "#tunebook." in link}
     assert set(tb.__all__) - {*ROOMS, "errors"} - led == set()
+
+
+def test_every_verb_of_the_command_has_its_help_on_the_site(pages, site):
+    places = pages["reference/command-line.html"].places
+    assert {"tunebook-check", "tunebook-jobs", "tunebook-jobs-list", "tunebook-doctor"} <= places
+    assert "--learning-rate-multiplier" in (site / "reference/command-line.html").read_text("utf-8")
+
+
+def test_the_homes_that_the_package_names_on_the_site_are_pages(site):
+    urls = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["urls"]
+    home = urls["Homepage"]
+    named = [url.removeprefix(home).strip("/") for url in urls.values() if url.startswith(home)]
+    assert [path for path in named if not ((site / path).is_file() or (site / path / "index.html").is_file())] == []
+    assert f'<link rel="canonical" href="{home}/reference/data.html">' in (site / "reference/data.html").read_text(
+        "utf-8"
+    )
 
 
 def test_what_the_reference_shows_of_a_function_is_its_signature_its_words_and_its_example(site):

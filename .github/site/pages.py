@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import ast
 import os
 import re
+import tomllib
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
@@ -13,13 +16,15 @@ from mkdocs.plugins import event_priority
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
-from tunebook import palette
+from tunebook import cli, palette
 
 ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 PACKAGE = ROOT / "src" / "tunebook"
 ROOMS = ("data", "analysis", "service", "experiments", "plots", "graders", "report", "widgets")
 # Reached as attributes of a workspace (`ws.files`), so no room names them; people call them all the same.
 ALSO = {"service": ("files.Files", "jobs.Jobs", "deployments.Deployments")}
+COMMAND = "reference/command-line.md"
 # Where a file of the repository stands on the site.
 SHOWN = {
     "README.md": "index.md",
@@ -81,6 +86,29 @@ def room_page(room: str) -> str:
     return "\n\n".join([f"# tunebook.{room}", told.strip(), *(f"::: {name}" for name in public), ""])
 
 
+def command_page() -> str:
+    """The help of the command and of each of its verbs, as a terminal of 100 columns shows it."""
+    before = os.environ.get("COLUMNS")
+    os.environ["COLUMNS"] = "100"
+    try:
+        whole = cli._parser(["create"])  # with the options of `create`, which are read only when asked for
+        parts = [f"## {verb.prog}\n\n```text\n{verb.format_help().strip()}\n```" for verb in _verbs(whole)]
+        return "\n\n".join(["# Command line", f"```text\n{whole.format_help().strip()}\n```", *parts, ""])
+    finally:
+        os.environ.pop("COLUMNS")
+        if before is not None:
+            os.environ["COLUMNS"] = before
+
+
+def _verbs(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    for action in parser._actions:  # argparse has no public way down
+        if isinstance(action, argparse._SubParsersAction):
+            for name, verb in action.choices.items():
+                if name != "serve":  # a program with options of its own: the embedded service's page has them
+                    yield verb
+                    yield from _verbs(verb)
+
+
 def colours() -> str:
     """The kit's own colours as the theme's."""
     return (
@@ -108,10 +136,14 @@ def relinked(markdown: str, source: str, place: str) -> str:
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     notebooks = sorted(place for place in SHOWN.values() if place.endswith(".ipynb"))
     reference = [{f"tunebook.{room}": f"reference/{room}.md"} for room in (*ROOMS, "errors")]
+    urls = PROJECT["urls"]
+    config.site_url = f"{urls['Homepage']}/"
+    config.site_description = PROJECT["description"]
+    config.extra["social"] = [{"icon": "fontawesome/brands/github", "link": urls["Source"], "name": "Source"}]
     config.nav = [
         {"Home": "index.md"},
         {"Notebooks": notebooks},
-        {"Reference": ["reference/index.md", *reference]},
+        {"Reference": ["reference/index.md", *reference, {"Command line": COMMAND}]},
         {"Embedded service": "embedded-service.md"},
         {"Agents": "agents.md"},
         {"Project": [{"Contributing": "contributing.md"}, {"Changes": "changelog.md"}]},
@@ -130,6 +162,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
             made = File.generated(config, place, content=(ROOT / source).read_text("utf-8"))
         files.append(made)
     pages = {"reference/index.md": overview(), "palette.css": colours()}
+    pages[COMMAND] = command_page()
     pages |= {f"reference/{room}.md": room_page(room) for room in (*ROOMS, "errors")}
     for place, content in pages.items():
         files.append(File.generated(config, place, content=content))
