@@ -98,7 +98,7 @@ def test_an_issue_form_asks_for_what_doctor_says(path):
 def test_the_dev_container_and_binder_open_the_first_notebook():
     container = json.loads((ROOT / ".devcontainer/devcontainer.json").read_text("utf-8"))
     opened = [container["postAttachCommand"].removeprefix("code ")]
-    opened += re.findall(r"/lab/tree/(\S+)", (ROOT / ".binder/start").read_text("utf-8"))
+    opened += re.findall(r"^first=(\S+)$", (ROOT / ".binder/start").read_text("utf-8"), flags=re.M)
     assert opened == ["notebooks/01_quickstart.ipynb"] * 2
     assert (ROOT / opened[0]).exists()
 

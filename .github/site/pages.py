@@ -87,9 +87,9 @@ def room_page(room: str) -> str:
 
 
 def command_page() -> str:
-    """The help of the command and of each of its verbs, as a terminal of 100 columns shows it."""
+    """The help of the command and of each of its verbs, as a terminal of 90 columns shows it."""
     before = os.environ.get("COLUMNS")
-    os.environ["COLUMNS"] = "100"
+    os.environ["COLUMNS"] = "90"
     try:
         whole = cli._parser(["create"])  # with the options of `create`, which are read only when asked for
         parts = [f"## {verb.prog}\n\n```text\n{verb.format_help().strip()}\n```" for verb in _verbs(whole)]
