@@ -155,13 +155,25 @@ def test_what_the_reference_shows_of_a_function_is_its_signature_its_words_and_i
     assert "&lt;Dataset train.jsonl: 40 supervised examples&gt;" in text
 
 
-@pytest.fixture(scope="module")
-def as_markdown():
-    pytest.importorskip("griffe")
-    spec = util.spec_from_file_location("site_docstrings", SITE / "docstrings.py")
+def made_of(name):
+    """A file of the site's own code, as a module."""
+    spec = util.spec_from_file_location(f"site_{name}", SITE / f"{name}.py")
     module = util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module.as_markdown
+    return module
+
+
+@pytest.fixture(scope="module")
+def as_markdown():
+    return made_of("docstrings").as_markdown
+
+
+def test_a_link_to_a_file_that_the_site_shows_leads_there_and_to_another_file_to_the_code():
+    text = "[a](../README.md#measured) [b](check_wheel.py) [c](nowhere.md) [d](https://a.example) [e](#here)"
+    code = "https://github.com/tunebook/tunebook/blob/main/.github/check_wheel.py"
+    assert made_of("pages").relinked(text, ".github/CONTRIBUTING.md", "project/page.md") == (
+        f"[a](../index.md#measured) [b]({code}) [c](nowhere.md) [d](https://a.example) [e](#here)"
+    )
 
 
 def test_an_example_becomes_code_and_ends_where_the_words_go_on(as_markdown):

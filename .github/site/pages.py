@@ -120,14 +120,19 @@ def colours() -> str:
 
 
 def relinked(markdown: str, source: str, place: str) -> str:
-    """Markdown whose relative links, written from `source` in the repository, lead from `place` to the site's pages."""
+    """Markdown whose relative links, written from `source`, lead from `place` to the site's pages, else to the code."""
 
     def moved(found: re.Match[str]) -> str:
         target, hash_, anchor = found[2].partition("#")
-        file = os.path.normpath(Path(source).parent / target).replace(os.sep, "/") if target else source
-        if "://" in found[2] or file not in SHOWN:
-            return found[0]  # elsewhere; or lost, which the strict build tells
-        there = os.path.relpath(SHOWN[file], Path(place).parent).replace(os.sep, "/") if target else ""
+        if "://" in found[2] or not target:
+            return found[0]
+        file = os.path.normpath(Path(source).parent / target).replace(os.sep, "/")
+        if file in SHOWN:
+            there = os.path.relpath(SHOWN[file], Path(place).parent).replace(os.sep, "/")
+        elif (ROOT / file).exists():
+            there = f"{PROJECT['urls']['Source']}/blob/main/{file}"
+        else:
+            return found[0]  # lost, which the strict build tells
         return f"{found[1]}{there}{hash_}{anchor}{found[3]}"
 
     return re.sub(r"(\]\()([^)\s]+)(\))", moved, markdown)
