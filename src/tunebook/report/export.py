@@ -16,7 +16,7 @@ import pandas as pd
 from tunebook.analysis.sweeps.comparison import Comparison, run_ids
 from tunebook.errors import RequestError, TunebookError
 from tunebook.report.names import distinct, slug
-from tunebook.report.writing import read_comparison
+from tunebook.report.writing import made_folder, read_comparison
 from tunebook.words import missing
 
 # Rows of a sheet, its head among them (Excel's own limit).
@@ -83,7 +83,7 @@ def write_parquet(source: Any, folder: str | os.PathLike[str]) -> list[Path]:
     PosixPath('tables/jobs.parquet')
     """
     need("pyarrow", "parquet", "Writing Parquet")
-    target = _folder(folder)
+    target = made_folder(folder)
     paths = []
     for name, frame in frames(source).items():
         paths.append(target / f"{name}.parquet")
@@ -144,7 +144,7 @@ def write_figures(
     unknown = [name for name in wanted if name not in drawers]
     if unknown:
         raise RequestError(f"There is no figure {unknown[0]!r}; there are {', '.join(drawers) or 'none'}.")
-    target = _folder(folder)
+    target = made_folder(folder)
     paths = []
     for name in wanted:
         paths.append(target / f"{name}.{format}")
@@ -187,15 +187,6 @@ def _save(draw: Callable[..., object], path: Path) -> None:
     with matplotlib.rc_context({"svg.hashsalt": "tunebook"}):  # the same numbers give the same file
         made: dict[str, Any] = {"metadata": {"Date": None}} if path.suffix == ".svg" else {"dpi": _PNG_DPI}
         figure.savefig(path, facecolor="white", **made)
-
-
-def _folder(folder: str | os.PathLike[str]) -> Path:
-    target = Path(folder)
-    try:
-        target.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RequestError(f"{target}: cannot be a folder ({error.strerror or error}). Name another one.") from None
-    return target
 
 
 def _of_job(job_id: str, frame: pd.DataFrame) -> pd.DataFrame:
