@@ -97,7 +97,11 @@ def test_a_card_has_its_parts_in_order_and_links_to_files_that_are_there(compari
 def test_data_is_told_by_rows_bytes_and_hash(comparison, data, tmp_path):
     text = write_model_card(comparison, tmp_path / "README.md", files=data).read_text("utf-8")
 
-    assert "| `file-train` | training | train.jsonl | 2 | 19 | `f5c29076bd54" in text
+    assert "| `train.jsonl` | training | 2 | 19 |" in text
+    assert (
+        "- `train.jsonl`: SHA-256 "
+        "`f5c29076bd5485ba3c2810804a3199e1f725028a38952df34df78db1d94f5860`, at the service `file-train`"
+    ) in text
     assert "(2 examples)" in text
 
 
@@ -125,10 +129,11 @@ def test_what_is_not_known_is_said_to_be_and_has_no_key(make_run, tmp_path):
     assert card.data.base_model is card.data.datasets is card.data.language is card.data.eval_results is None
 
 
-def test_files_whose_paths_were_not_given_are_named(comparison, tmp_path):
+def test_files_whose_paths_were_not_given_are_told_by_their_ids(comparison, tmp_path):
     text = write_model_card(comparison, tmp_path / "README.md").read_text("utf-8")
 
-    assert "Rows, bytes and SHA-256 of file-train and file-valid are not told." in text
+    assert "| `file-train` | training | not told | not told |" in text
+    assert "- `file-train`: SHA-256 not told\n" in text
 
 
 def test_intended_use_keeps_its_paragraphs(comparison, tmp_path):

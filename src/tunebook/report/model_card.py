@@ -13,6 +13,7 @@ from typing import Any
 
 from tunebook import show
 from tunebook.analysis.curves.wording import title as verdict_title
+from tunebook.analysis.sweeps.comparison import Comparison
 from tunebook.analysis.sweeps.rows import ComparedJob, jobs_table
 from tunebook.errors import RequestError
 from tunebook.experiments.evaluation.record import Evaluation, read_evaluation
@@ -26,7 +27,6 @@ from tunebook.report.markdown import markdown_environment
 from tunebook.report.provenance import (
     NOT_TOLD,
     Record,
-    files_table,
     incidents_table,
     job_facts,
     jobs_tables,
@@ -37,7 +37,7 @@ from tunebook.report.provenance import (
 from tunebook.report.tables import left_out_table, ranking_columns, scores_table
 from tunebook.report.writing import WrittenReport, file_target, replace_file, write_beside
 from tunebook.show import Span, Text
-from tunebook.words import listed, plural
+from tunebook.words import count, listed, plural
 
 # Ranked jobs shown on a card; the record beside it has all.
 MOST_RANKED = 10
@@ -160,12 +160,9 @@ def _body(
     intended_use: str,
     made: datetime,
 ) -> str:
+    """The card below its metadata, part by part."""
     comparison, job = subject.comparison, subject.job
     answer = write_answer(comparison, comparison.jobs, evaluation)
-    ranked = [each for each in comparison.jobs if each.ranked]
-    several = subject.several
-    files = files_table(record)
-    jobs = [*jobs_tables(record), models_table(record)] if several else [models_table(record)]
     text = (
         markdown_environment()
         .get_template("model_card.md.j2")
@@ -175,18 +172,17 @@ def _body(
             caution=answer.caution,
             glance=_glance(subject, answer),
             intended_use=[part.strip() for part in re.split(r"\n\s*\n", intended_use) if part.strip()],
-            files=files,
-            file_notes=_file_notes(record),
+            data=_data(record),
+            hashes=_hashes(record),
             method=_method(_of_job(subject, record)),
-            subtitle=subtitle_of(comparison) if several else "",
+            subtitle=subtitle_of(comparison) if subject.several else "",
             figures=figures,
             captions=_CAPTIONS,
             folder=folder,
             verdict=job.verdict,
             conclusion=_conclusion(job),
-            told=subject.diagnosis.told if subject.diagnosis else "The job left no measurements to judge.",
             verdict_lines=_verdict_lines(subject, answer),
-            ranking=_ranking(ranked) if several and ranked else None,
+            ranking=_ranking(comparison) if subject.several else None,
             left_out=left_out_table(comparison.jobs),
             evaluation=evaluation,
             scores=scores_table(evaluation) if evaluation else None,
@@ -194,12 +190,19 @@ def _body(
             cost=_cost(subject),
             running_costs=subject.terms or [f"{price}." for price in [hosting_price()] if price],
             limits=_limits(subject, evaluation),
-            provenance=[table for table in (*jobs, incidents_table(record), software_table(record)) if table.rows],
+            provenance=_provenance(subject, record),
             version=metadata.version("tunebook"),
             made=made,
         )
     )
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
+def _provenance(subject: CardSubject, record: Record) -> list[Table]:
+    """The tables of the record that no other part of the card shows."""
+    jobs = jobs_tables(record) if subject.several else []
+    tables = [*jobs, models_table(record), incidents_table(record), software_table(record)]
+    return [table for table in tables if table.rows]
 
 
 def _conclusion(job: ComparedJob) -> str:
@@ -241,9 +244,32 @@ def _glance(subject: CardSubject, answer: Answer) -> Table:
     return Table(("", "", ""), rows, labelled=True)
 
 
-def _file_notes(record: Record) -> list[str]:
-    unread = [file["name"] or file["id"] for file in record["files"] if file["sha256"] is None]
-    return [f"Rows, bytes and SHA-256 of {listed(unread)} are {NOT_TOLD}."] if unread else []
+def _data(record: Record) -> Table:
+    """The files by name, with what was given to be read of them."""
+    rows: list[Sequence[show.Inline]] = [
+        (
+            Span(file["name"] or file["id"], "code"),
+            listed(file["used_for"]),
+            *(count(file[key]) or NOT_TOLD for key in ("rows", "bytes")),
+        )
+        for file in record["files"]
+    ]
+    return Table(("File", "Used for", "Rows", "Bytes"), rows, numeric=(2, 3), labelled=True)
+
+
+def _hashes(record: Record) -> list[Text]:
+    """What tells each file from every other: its hash, and its id at the service."""
+    return [
+        Text(
+            (
+                Span(file["name"] or file["id"], "code"),
+                ": SHA-256 ",
+                Span(file["sha256"], "code") if file["sha256"] else NOT_TOLD,
+                *((", at the service ", Span(file["id"], "code")) if file["name"] else ()),
+            )
+        )
+        for file in record["files"]
+    ]
 
 
 def _method(of_job: Record) -> Table:
@@ -254,16 +280,20 @@ def _method(of_job: Record) -> Table:
 
 
 def _verdict_lines(subject: CardSubject, answer: Answer) -> list[str]:
-    lines = [f"{answer.headline} {answer.because}"]
+    """The evidence for the verdict, and what follows from it."""
+    told = subject.diagnosis.told if subject.diagnosis else "The job left no measurements to judge."
+    lines = [told, f"{answer.headline} {answer.because}"]
     if subject.model != subject.recommended:
         lines.append(f"What this card is about is not what the diagnosis recommends, which is {subject.recommended}.")
     return lines
 
 
-def _ranking(ranked: Sequence[ComparedJob]) -> show.Table:
+def _ranking(comparison: Comparison) -> show.Table:
+    ranked = [job for job in comparison.jobs if job.ranked]
     shown = ranked[:MOST_RANKED]
     of = f" of {len(ranked)}" if len(ranked) > len(shown) else ""
-    return jobs_table(shown, ranking_columns(ranked), f"{plural(len(shown), 'ranked job')}{of}, best first")
+    columns = [replace(c, cell=lambda job: job.label) if c.name == "id" else c for c in ranking_columns(ranked)]
+    return jobs_table(shown, columns, f"{plural(len(shown), 'ranked job')}{of}, best first")
 
 
 def _cost(subject: CardSubject) -> Table:
@@ -287,7 +317,7 @@ def _asked(subject: CardSubject, evaluation: Evaluation | None) -> list[str]:
     served = {score.model: score.served for score in evaluation.models if score.served not in ("", score.model)}
     here = {subject.model: "this model", subject.job.model: "the base model"}
     held_out = str(evaluation.held_out or "Whether the examples were held out is not told.")
-    return [*(f"{name} is {here.get(model, model)}." for name, model in served.items()), held_out]
+    return [*(f"{name} serves {here.get(model, model)}." for name, model in served.items()), held_out]
 
 
 def _limits(subject: CardSubject, evaluation: Evaluation | None) -> list[str]:
