@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from tunebook.analysis.curves.diagnosis import diagnose
 from tunebook.analysis.results import Results
 from tunebook.analysis.run import Run
 from tunebook.analysis.sweeps.comparison import compare
@@ -274,6 +275,43 @@ def test_a_job_without_a_model_is_refused(make_run, tmp_path):
         write_model_card(make_run(1, status="failed"), tmp_path / "README.md")
     with pytest.raises(RequestError, match="there are no runs here"):
         write_model_card([], tmp_path / "README.md")
+
+
+def test_a_deployment_leads_to_its_job_its_files_and_its_price(ws, tuned, pair, tmp_path):
+    deployment = ws.deployments.retrieve(pair[1])
+    path = write_model_card(deployment, tmp_path / "README.md")
+    text = path.read_text("utf-8")
+    record = json.loads((tmp_path / "provenance.json").read_text("utf-8"))
+
+    assert text.count("\n# colours-tuned: gpt-4.1-nano-2025-04-14, fine-tuned\n") == 1
+    assert f"| Model | `{deployment.model}` | answers as colours-tuned |" in text
+    assert f"| Job | `{tuned[0]}` |" in text
+    assert "| `train.jsonl` | training | not told | not told |" in text
+    assert "- Nothing is billed here. At Azure: " in text
+    assert parsed(path).data.datasets == ["train.jsonl"]
+    assert record["subject"]["deployment"] == "colours-tuned"
+    assert record["subject"]["job"] == tuned[0]
+
+
+def test_a_deployment_of_another_checkpoint_than_the_recommended_one_says_so(ws, tuned, tmp_path):
+    job = ws.jobs.retrieve(tuned[0])
+    recommended = diagnose(job.run()).checkpoint["name"]
+    other = next(kept for kept in job.checkpoints() if kept.fine_tuned_model_checkpoint != recommended)
+    deployment = ws.deployments.create(other, name="colours-other", say=str)
+    try:
+        path = write_model_card(deployment, tmp_path / "README.md")
+    finally:
+        deployment.delete()
+    text = path.read_text("utf-8")
+
+    assert f"\nThe checkpoint at step {other.step_number} of `colours`: " in text
+    assert f"What this card is about is not what the diagnosis recommends, which is {recommended}." in text
+    assert parsed(path).data.eval_results is None  # the loss that is known is of the other checkpoint
+
+
+def test_a_deployment_of_a_base_model_is_refused(ws, pair, tmp_path):
+    with pytest.raises(RequestError, match=r"colours-base serves gpt-4\.1-nano-2025-04-14, which no job at .* made"):
+        write_model_card(ws.deployments.retrieve(pair[0]), tmp_path / "README.md")
 
 
 def test_an_evaluation_of_another_model_is_refused(comparison, tmp_path):
