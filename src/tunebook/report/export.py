@@ -23,6 +23,7 @@ from tunebook.words import missing
 EXCEL_ROWS = 1_048_576
 EXCEL_TEXT = 32_767
 FORMATS = ("svg", "png")
+Drawers = dict[str, Callable[..., object]]
 _PNG_DPI = 200
 
 
@@ -148,7 +149,7 @@ def write_figures(
     paths = []
     for name in wanted:
         paths.append(target / f"{name}.{format}")
-        _save(drawers[name], paths[-1])
+        save_figure(drawers[name], paths[-1])
     return paths
 
 
@@ -161,24 +162,38 @@ def figure_names(source: Any) -> tuple[str, ...]:
     return tuple(_drawers(read_comparison(source)))
 
 
-def _drawers(comparison: Comparison) -> dict[str, Callable[..., object]]:
+def _drawers(comparison: Comparison) -> Drawers:
     """Figure name -> what draws it on the Axes `ax`."""
-    from tunebook.plots.curves import plot_accuracy, plot_loss
-    from tunebook.plots.sweeps import plot_ranking, plot_sweep
-
-    drawers: dict[str, Callable[..., object]] = {}
-    if comparison.group is not None and len(comparison.group.ids) > 1:
-        drawers["all-jobs"] = partial(plot_sweep, comparison)
-        drawers["ranking"] = partial(plot_ranking, comparison)
+    drawers = sweep_drawers(comparison)
     labels = {job.id: job.label for job in comparison.jobs}
     names = distinct((slug(labels[job_id]) for job_id in comparison.diagnoses), "{}-{}")
-    for name, (job_id, diagnosis) in zip(names, comparison.diagnoses.items(), strict=True):
-        for kind, plot in (("loss", plot_loss), ("accuracy", plot_accuracy)):
-            drawers[f"{kind}-{name}"] = partial(plot, comparison.run(job_id), diagnosis=diagnosis)
+    for name, job_id in zip(names, comparison.diagnoses, strict=True):
+        drawers |= {f"{kind}-{name}": draw for kind, draw in run_drawers(comparison, job_id).items()}
     return drawers
 
 
-def _save(draw: Callable[..., object], path: Path) -> None:
+def sweep_drawers(comparison: Comparison) -> Drawers:
+    """The charts of all jobs together, by name; none where there is nothing to compare."""
+    from tunebook.plots.sweeps import plot_ranking, plot_sweep
+
+    if comparison.group is None or len(comparison.group.ids) < 2:
+        return {}
+    return {"all-jobs": partial(plot_sweep, comparison), "ranking": partial(plot_ranking, comparison)}
+
+
+def run_drawers(comparison: Comparison, job_id: str) -> Drawers:
+    """The charts of one job, by name; none where it left no results."""
+    from tunebook.plots.curves import plot_accuracy, plot_loss
+
+    diagnosis = comparison.diagnoses.get(job_id)
+    if diagnosis is None:
+        return {}
+    plots = {"loss": plot_loss, "accuracy": plot_accuracy}
+    return {kind: partial(plot, comparison.run(job_id), diagnosis=diagnosis) for kind, plot in plots.items()}
+
+
+def save_figure(draw: Callable[..., object], path: Path) -> None:
+    """Draw onto a page of its own and write it as what the path ends in, svg or png."""
     import matplotlib
     from matplotlib.figure import Figure
 
