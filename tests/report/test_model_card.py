@@ -10,8 +10,9 @@ from tunebook.analysis.results import Results
 from tunebook.analysis.run import Run
 from tunebook.analysis.sweeps.comparison import compare
 from tunebook.errors import RequestError
-from tunebook.report import provenance_record, write_model_card, write_report
+from tunebook.report import provenance_record, write_model_card
 from tunebook.report.card_metadata import front_matter
+from tunebook.report.writing import replace_file
 
 EVIL = "<script>alert('x')</script>\n---\n`tick` | pipe\n# head"
 MODEL = "gpt-4.1-2025-04-14.ft-1-try-1"
@@ -150,6 +151,7 @@ def test_a_stand_in_is_marked_as_practice(make_run, tmp_path):
     path = write_model_card(Run(run.job, run.results, run.checkpoints, events), tmp_path / "README.md")
 
     assert "practice-model" in parsed(path).data.tags
+    assert json.loads((tmp_path / "provenance.json").read_text("utf-8"))["jobs"][0]["practice"] is True
     assert "> **Practice, not production.**" in path.read_text("utf-8")
 
 
@@ -223,11 +225,9 @@ def test_values_come_back_from_yaml_as_they_went_in(value):
     }
 
 
-def test_half_a_character_becomes_the_sign_for_what_cannot_be_shown(make_run, tmp_path):
-    path = write_model_card(make_run(1, suffix="a\ud800b", model="m\udfff"), tmp_path / "README.md")
-    write_report(make_run(1, suffix="a\ud800b"), tmp_path / "report.html")
-
-    assert parsed(path).data.model_name == "m\N{REPLACEMENT CHARACTER}.ft-1-a\N{REPLACEMENT CHARACTER}b"
+def test_half_a_character_becomes_the_sign_for_what_cannot_be_shown(tmp_path):
+    assert front_matter({"key": "a\ud800b"}) == '---\nkey: "a\N{REPLACEMENT CHARACTER}b"\n---\n'
+    assert replace_file(tmp_path / "card.md", "a\ud800b").read_text("utf-8") == "a?b"
 
 
 def test_the_record_beside_the_card_says_what_the_card_is_about(comparison, data, tmp_path):

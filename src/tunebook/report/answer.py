@@ -15,7 +15,7 @@ from tunebook.catalogue import load_catalogue
 from tunebook.experiments.evaluation.record import Evaluation
 from tunebook.money import prices_of, tier_of
 from tunebook.report.content import Answer, Fact
-from tunebook.report.provenance import seconds_of
+from tunebook.report.provenance import is_practice, seconds_of
 from tunebook.words import aligned, duration, listed, money, percent, plural, probability, rough_count
 
 if TYPE_CHECKING:
@@ -39,9 +39,6 @@ _MEND = (
     "Look at the examples that got worse, mend the training data, and evaluate again; more held-out examples "
     "make a small gain visible."
 )
-
-# What the embedded service writes into each job's events, so that practice is never taken for the real thing.
-_STAND_IN = "embedded stand-in"
 
 
 def write_answer(comparison: Comparison, jobs: Sequence[ComparedJob], evaluation: Evaluation | None) -> Answer:
@@ -86,7 +83,7 @@ def _helped(evaluation: Evaluation) -> str:
 
 def stand_in_note(runs: Sequence[Run]) -> str:
     """A warning when runs come from the embedded service, "" otherwise."""
-    practice = [run for run in runs if any(_STAND_IN in str(event.get("message", "")) for event in run.events[:20])]
+    practice = [run for run in runs if is_practice(run)]
     if not practice:
         return ""
     which = "These jobs" if len(practice) == len(runs) else f"{len(practice)} of the {len(runs)} jobs"

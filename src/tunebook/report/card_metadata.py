@@ -38,7 +38,6 @@ def metadata_of(
     gain: PairedResult | None,
     evaluation: Evaluation | None,
     languages: Sequence[str],
-    practice: bool,
 ) -> dict[str, Any]:
     """The metadata of a card on the model `name`. of_job, files: from the record of `provenance.record_of`; score,
     gain: what `evaluation` found of this model. What is not known has no key."""
@@ -49,14 +48,20 @@ def metadata_of(
     results = [_measured(job, validation)] if validation and job.loss is not None else []
     if evaluation is not None and (score is not None or gain is not None):
         results.append(_evaluated(evaluation, score, gain))
-    tags = ["azure-openai", "fine-tuning", of_job["method"], "tunebook", *(["practice-model"] if practice else [])]
+    tags = [
+        "azure-openai",
+        "fine-tuning",
+        of_job["method"],
+        "tunebook",
+        *(["practice-model"] if of_job["practice"] else []),
+    ]
     told = {
         "base_model": _hub_id(base),
         "base_model_relation": "finetune" if _hub_id(base) else None,
         "datasets": [found] if (found := _hub_id(training) or _hub_id(of_job["training_file"])) else None,
         "language": list(languages),
         "pipeline_tag": _TASK["type"],
-        "tags": tags,
+        "tags": list(filter(None, tags)),
         "metrics": sorted({metric["type"] for result in results for metric in result["metrics"]}),
         "model-index": [{"name": name, "results": results}] if results else None,
     }

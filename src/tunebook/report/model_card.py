@@ -17,7 +17,7 @@ from tunebook.analysis.sweeps.comparison import Comparison
 from tunebook.analysis.sweeps.rows import ComparedJob, jobs_table
 from tunebook.errors import RequestError
 from tunebook.experiments.evaluation.record import Evaluation, read_evaluation
-from tunebook.report.answer import hosting_price, retirement_note, spent, stand_in_note, where_kept, write_answer
+from tunebook.report.answer import hosting_price, retirement_note, spent, where_kept, write_answer
 from tunebook.report.building import subtitle_of
 from tunebook.report.card_metadata import front_matter, metadata_of
 from tunebook.report.card_subject import CardSubject, scored, subject_of
@@ -136,7 +136,6 @@ def _metadata(
         gain=gain,
         evaluation=evaluation,
         languages=languages,
-        practice=bool(stand_in_note([subject.run])),
     )
 
 

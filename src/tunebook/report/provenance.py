@@ -27,6 +27,8 @@ Record = Mapping[str, Any]
 PACKAGES = ("tunebook", "numpy", "pandas", "scipy", "scikit-learn", "matplotlib")
 NOT_TOLD = "not told"
 _NUMBERS = ("Tokens", "Took", "Rows", "Bytes")
+# What the embedded service writes into each job's events, so that practice is never taken for the real thing.
+_STAND_IN = "embedded stand-in"
 # Events shown at most: a job that warns at every step would bury the others.
 MOST_EVENTS = 12
 
@@ -66,6 +68,7 @@ def _job(job_id: str, run: Run, compared: ComparedJob) -> dict[str, Any]:
     return {
         "id": job_id,
         "suffix": run.suffix,
+        "practice": is_practice(run),
         "status": run.status or None,
         "error": str(error.get("message") or "") or None if isinstance(error, Mapping) else None,
         "base_model": run.model or None,
@@ -87,6 +90,11 @@ def _job(job_id: str, run: Run, compared: ComparedJob) -> dict[str, Any]:
         "checkpoints": sorted(int(kept.get("step_number") or 0) for kept in run.checkpoints),
         "conclusion": compared.verdict,
     }
+
+
+def is_practice(run: Run) -> bool:
+    """Whether the embedded service trained it: nothing was billed, and no model of Azure's was made."""
+    return any(_STAND_IN in str(event.get("message", "")) for event in run.events[:20])
 
 
 def seconds_of(run: Run) -> float | None:

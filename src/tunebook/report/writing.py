@@ -120,8 +120,9 @@ def provenance_record(
     `source`, `files` and `made` are what `write_report` takes. Keys: `made`, `conclusion` (the verdict on the
     recommended job, one word), `recommended` (job, step, model), `jobs` (one a job: ids, status, `base_model` and its
     version, `settings`, `seed`, `tokens`, `cost_usd`, times in Unix seconds, `measurements_sha256`, `model`,
-    `conclusion`, …), `files` (`id`, `used_for`, and of those in `files` the `path`, `rows`, `bytes` and `sha256`),
-    `incidents` (warnings and errors on the way), `software` and `catalogue` (the date of its facts).
+    `conclusion`, `practice`: trained by the embedded service, so that nothing was billed, …), `files` (`id`,
+    `used_for`, and of those in `files` the `path`, `rows`, `bytes` and `sha256`), `incidents` (warnings and errors on
+    the way), `software` and `catalogue` (the date of its facts).
     Raises RequestError for a source or a file that cannot be read.
 
     >>> record = tb.report.provenance_record("runs", files={"file-train": "train.jsonl"})
