@@ -37,6 +37,7 @@ from .experiments import plan_parts as plan_parts
 from .experiments import read_run as read_run
 from .experiments import read_runs as read_runs
 from .experiments import try_grader as try_grader
+from .report import write_model_card as write_model_card
 from .report import write_report as write_report
 from .service import JobRequest as JobRequest
 from .service import Webhook as Webhook

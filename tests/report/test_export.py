@@ -120,9 +120,10 @@ def tracked(make_run):
     return compare([make_run(0, low=0.5), make_run(1, suffix="<script>'\""), make_run(2, status="failed")])
 
 
-def test_mlflow_gets_parameters_metrics_by_step_and_the_verdict(tracked, tmp_path):
+def test_mlflow_gets_parameters_metrics_by_step_charts_and_the_verdict(tracked, tmp_path, monkeypatch):
     tracking = pytest.importorskip("mlflow.tracking", reason="MLflow is not installed: pip install 'tunebook[mlflow]'")
-    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    monkeypatch.chdir(tmp_path)  # where MLflow keeps artifacts, when its database is a file
+    uri = "sqlite:///mlflow.db"
     logged = log_to_mlflow(tracked, experiment="support", tracking_uri=uri)
     client = tracking.MlflowClient(tracking_uri=uri)
     run = client.get_run(logged["ftjob-01"])
@@ -135,17 +136,46 @@ def test_mlflow_gets_parameters_metrics_by_step_and_the_verdict(tracked, tmp_pat
     assert run.data.metrics["tunebook.p_best"] > 0.5
     assert [metric.step for metric in sorted(history, key=lambda m: m.step)] == results["step"].tolist()
     assert sorted(metric.value for metric in history) == pytest.approx(sorted(results["train_loss"]))
-    assert client.get_run(logged["ftjob-02"]).info.status == "FAILED"
+    assert run.data.tags["mlflow.note.content"] == in_words(tracked, "ftjob-01")
+    assert [(file.path, file.file_size > 5_000) for file in client.list_artifacts(logged["ftjob-01"], "charts")] == [
+        (f"charts/{name}.png", True) for name in ("accuracy", "all-jobs", "loss", "ranking")
+    ]
+    chart = Path(client.download_artifacts(logged["ftjob-01"], "charts/loss.png"))
+    assert chart.read_bytes().startswith(b"\x89PNG")
+    failed = client.get_run(logged["ftjob-02"])
+    assert failed.info.status == "FAILED"
+    assert failed.data.tags["mlflow.note.content"] == "Not ranked: failed."
 
 
-def test_mlflow_is_told_nothing_twice(tracked, tmp_path):
+def in_words(comparison, job_id):
+    """The verdict as a tracker shows it."""
+    diagnosis = comparison.diagnoses[job_id]
+    return f"**Healthy.** {diagnosis.reason} Use step 120 (epoch 3)."
+
+
+def test_a_job_that_was_logged_in_part_is_logged_anew(tracked, tmp_path, monkeypatch):
+    tracking = pytest.importorskip("mlflow.tracking", reason="MLflow is not installed: pip install 'tunebook[mlflow]'")
+    monkeypatch.chdir(tmp_path)
+    with monkeypatch.context() as broken:
+        broken.setattr(tracking.MlflowClient, "log_artifact", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            log_to_mlflow(tracked, tracking_uri="sqlite:///mlflow.db")
+    logged = log_to_mlflow(tracked, tracking_uri="sqlite:///mlflow.db")
+    client = tracking.MlflowClient(tracking_uri="sqlite:///mlflow.db")
+
+    assert client.get_run(logged["ftjob-00"]).info.status == "FINISHED"
+    assert len(client.list_artifacts(logged["ftjob-00"], "charts")) == 4
+
+
+def test_mlflow_is_told_nothing_twice(tracked, tmp_path, monkeypatch):
     pytest.importorskip("mlflow.tracking", reason="MLflow is not installed: pip install 'tunebook[mlflow]'")
-    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    monkeypatch.chdir(tmp_path)
+    uri = "sqlite:///mlflow.db"
 
     assert log_to_mlflow(tracked, tracking_uri=uri) == log_to_mlflow(tracked, tracking_uri=uri)
 
 
-def test_wandb_gets_config_history_and_summary_offline(tracked, tmp_path, monkeypatch):
+def test_wandb_gets_config_history_charts_and_summary_offline(tracked, tmp_path, monkeypatch):
     pytest.importorskip("wandb", reason="wandb is not installed: pip install 'tunebook[wandb]'")
     monkeypatch.setenv("WANDB_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("WANDB_CACHE_DIR", str(tmp_path))
@@ -154,30 +184,42 @@ def test_wandb_gets_config_history_and_summary_offline(tracked, tmp_path, monkey
     found = read_offline_runs(tmp_path)
 
     assert set(logged.values()) == set(found) == {"ftjob-00", "ftjob-01", "ftjob-02"}
-    config, history, summary = found["ftjob-01"]
+    notes, config, history, summary = found["ftjob-01"]
     assert config["learning_rate_multiplier"] == 0.1
     assert config["tunebook.suffix"] == "<script>'\""
     assert len(history) == 120
     assert history[0]["train_loss"] == pytest.approx(tracked.run("ftjob-01").results.frame["train_loss"].iloc[0])
     assert summary["tunebook.verdict"] == tracked.diagnoses["ftjob-01"].verdict
+    assert notes == in_words(tracked, "ftjob-01")
+    assert charts_in(history[-1]) == ["charts/accuracy", "charts/all-jobs", "charts/loss", "charts/ranking"]
+    assert {history[-1][f"{chart}._type"] for chart in charts_in(history[-1])} == {"image-file"}
+    for chart in charts_in(history[-1]):
+        (file,) = tmp_path.glob(f"wandb/offline-run-*-ftjob-01/files/{history[-1][f'{chart}.path']}")
+        assert file.read_bytes().startswith(b"\x89PNG")
+    assert [charts_in(row) for row in found["ftjob-02"][2]] == [["charts/all-jobs", "charts/ranking"]]
+
+
+def charts_in(row):
+    return sorted(key.removesuffix(".path") for key in row if key.endswith(".path"))
 
 
 def read_offline_runs(folder: Path):
-    """What Weights & Biases would send later: run id -> (config, history rows, summary)."""
+    """What Weights & Biases would send later: run id -> (notes, config, history rows, summary)."""
     from wandb.proto import wandb_internal_pb2
 
     runs = {}
     for file in folder.glob("wandb/offline-run-*/*.wandb"):
-        config, history, summary = {}, [], {}
+        notes, config, history, summary = "", {}, [], {}
         for data in records(file.read_bytes()):
             record = wandb_internal_pb2.Record()
             record.ParseFromString(data)
+            notes = record.run.notes or notes
             for item in record.run.config.update:
                 config[item.key] = json.loads(item.value_json)
             if record.history.item:
                 history.append({name(item): json.loads(item.value_json) for item in record.history.item})
             summary.update({name(item): json.loads(item.value_json) for item in record.summary.update})
-        runs[re.search(r"run-([\w-]+)\.wandb$", file.name)[1]] = (config, history, summary)
+        runs[re.search(r"run-([\w-]+)\.wandb$", file.name)[1]] = (notes, config, history, summary)
     return runs
 
 

@@ -17,7 +17,7 @@ from tunebook.report.building import build_report
 from tunebook.report.figures import curve_table, figures_of
 from tunebook.report.markdown import to_markdown
 from tunebook.report.page import to_html
-from tunebook.report.provenance import fingerprint, provenance
+from tunebook.report.provenance import fingerprint, provenance, record_of
 from tunebook.report.tables import scores_table
 
 MADE = datetime(2026, 11, 23, tzinfo=UTC)
@@ -157,6 +157,7 @@ def test_provenance_hashes_the_files_it_is_given(comparison, tmp_path):
         "file-train",
         "training",
         "train.jsonl",
+        "1",
         "3",
         "ca3d163bab055381827226140568f3bef7eaac187cebd76878e0b63e9e442356",
     ]
@@ -225,7 +226,7 @@ def test_a_job_without_a_name_is_called_by_the_beginning_of_its_id(make_run):
 
 
 def test_software_versions_and_the_age_of_the_catalogue_are_told(comparison):
-    names = [row[0] for row in provenance(comparison, None)[-1].rows]
+    names = [row[0] for row in provenance(record_of(comparison, None, made=MADE))[-1].rows]
 
     assert {"Python", "tunebook", "Catalogue of models and prices"} <= set(names)
 

@@ -3,7 +3,9 @@ from .export import frames as frames
 from .export import write_excel as write_excel
 from .export import write_figures as write_figures
 from .export import write_parquet as write_parquet
+from .model_card import write_model_card as write_model_card
 from .trackers import log_to_mlflow as log_to_mlflow
 from .trackers import log_to_wandb as log_to_wandb
+from .writing import provenance_record as provenance_record
 from .writing import summarise as summarise
 from .writing import write_report as write_report

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from tunebook.analysis.curves.diagnosis import Diagnosis
 from tunebook.analysis.run import Run
@@ -14,8 +15,11 @@ from tunebook.catalogue import load_catalogue
 from tunebook.experiments.evaluation.record import Evaluation
 from tunebook.money import prices_of, tier_of
 from tunebook.report.content import Answer, Fact
-from tunebook.report.provenance import seconds_of
+from tunebook.report.provenance import is_practice, seconds_of
 from tunebook.words import aligned, duration, listed, money, percent, plural, probability, rough_count
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # A choice this probable is called clear; below an even chance it is one of several. Plain words for P(best).
 CLEAR = 0.9
@@ -36,14 +40,11 @@ _MEND = (
     "make a small gain visible."
 )
 
-# What the embedded service writes into each job's events, so that practice is never taken for the real thing.
-_STAND_IN = "embedded stand-in"
-
 
 def write_answer(comparison: Comparison, jobs: Sequence[ComparedJob], evaluation: Evaluation | None) -> Answer:
     """The answer for a comparison, its jobs as records, and the evaluation if there is one."""
     winner = next((job for job in jobs if job.standing == "best"), None)
-    facts = (*_certainty(comparison, winner, evaluation), *_spent(comparison), _overfitting(jobs))
+    facts = (*_certainty(comparison, winner, evaluation), *spent(comparison.frame, comparison.runs), _overfitting(jobs))
     if winner is None:
         return Answer(
             headline="No model can be recommended yet.",
@@ -82,7 +83,7 @@ def _helped(evaluation: Evaluation) -> str:
 
 def stand_in_note(runs: Sequence[Run]) -> str:
     """A warning when runs come from the embedded service, "" otherwise."""
-    practice = [run for run in runs if any(_STAND_IN in str(event.get("message", "")) for event in run.events[:20])]
+    practice = [run for run in runs if is_practice(run)]
     if not practice:
         return ""
     which = "These jobs" if len(practice) == len(runs) else f"{len(practice)} of the {len(runs)} jobs"
@@ -108,9 +109,13 @@ def _deploy(winner: ComparedJob, run: Run, missed: Diagnosis | None) -> str:
     if missed is not None and missed.best is not None:
         step = missed.best["step"]
         return f"Train again before deploying: {winner.label} was best at step {step}, where nothing was kept."
-    last = winner.step is None or winner.checkpoint == run.fine_tuned_model
-    where = "the final model" if last else f"the checkpoint at {winner.checkpoint_words}"
-    return f"Deploy {where} of {winner.label}."
+    return f"Deploy {where_kept(winner, run)} of {winner.label}."
+
+
+def where_kept(job: ComparedJob, run: Run) -> str:
+    """What the job's `checkpoint` is: the final model, or the checkpoint at a step."""
+    last = job.step is None or job.checkpoint == run.fine_tuned_model
+    return "the final model" if last else f"the checkpoint at {job.checkpoint_words}"
 
 
 def _not_yet(evaluation: Evaluation | None) -> str:
@@ -188,8 +193,8 @@ def _certainty(comparison: Comparison, winner: ComparedJob | None, evaluation: E
     ]
 
 
-def _spent(comparison: Comparison) -> list[Fact]:
-    frame, runs = comparison.frame, comparison.runs
+def spent(frame: pd.DataFrame, runs: Sequence[Run]) -> list[Fact]:
+    """What jobs took: dollars where a price is known, else tokens, and time. frame: their rows of a comparison's."""
     if frame.empty:
         return []
     tokens = frame["trained_tokens"].dropna()
@@ -235,28 +240,33 @@ def _steps(
         _ON_AZURE if practice else deploy,
         _EVALUATE if evaluation is None else _MEND if refused else "",
         *(others or ([] if again else [found.sentence])),
-        "" if practice else _retirement(comparison, winner),
+        f"Plan for the retirement: {ends}" if not practice and (ends := retirement_note(comparison, winner)) else "",
     )
     return tuple(filter(None, steps))
 
 
 def _hosting() -> str:
-    hour = load_catalogue().hosting_price("standard")
-    cost = (
-        f" A standard deployment costs {money(hour.usd_per_hour)} an hour from the moment it exists "
-        f"(price of {hour.dated:%Y-%m-%d}), so"
-        if hour
-        else " So that it costs nothing in vain,"
-    )
+    hour = hosting_price()
+    cost = f" {hour}, so" if hour else " So that it costs nothing in vain,"
     return f"Deploy it and try it on real requests.{cost} delete it when it is not in use."
 
 
-def _retirement(comparison: Comparison, winner: ComparedJob) -> str:
-    model = load_catalogue().model(comparison.run(winner.id).model)
+def hosting_price() -> str:
+    """What a deployment costs, as the beginning of a sentence; "" where the catalogue does not say."""
+    hour = load_catalogue().hosting_price("standard")
+    if hour is None:
+        return ""
+    cost = f"A standard deployment costs {money(hour.usd_per_hour)} an hour from the moment it exists"
+    return f"{cost} (price of {hour.dated:%Y-%m-%d})"
+
+
+def retirement_note(comparison: Comparison, job: ComparedJob) -> str:
+    """Until when what was tuned from the job's base model is served; "" where the catalogue does not say."""
+    model = load_catalogue().model(comparison.run(job.id).model)
     if model is None or model.retires is None or model.retires.deployment is None:
         return ""
     until = f"is served until {model.retires.deployment:%Y-%m-%d} (as known on {model.retires.dated:%Y-%m-%d})"
-    return f"Plan for the retirement: what is tuned from {model.id} {until}."
+    return f"what is tuned from {model.id} {until}."
 
 
 def _lower(text: str) -> str:

@@ -11,7 +11,7 @@ from tunebook.analysis.sweeps.rows import varied_settings
 from tunebook.experiments.evaluation.record import read_evaluation
 from tunebook.report.answer import write_answer
 from tunebook.report.content import Report
-from tunebook.report.provenance import provenance
+from tunebook.report.provenance import provenance, record_of
 from tunebook.report.tables import mattered_table, ranking_columns
 from tunebook.words import listed, plural
 
@@ -35,7 +35,7 @@ def build_report(
     ranked = group is not None and len(group.ids) > 1
     return Report(
         title=title or _title(comparison),
-        subtitle=_subtitle(comparison),
+        subtitle=subtitle_of(comparison),
         made=made,
         answer=write_answer(comparison, jobs, judged),
         jobs=jobs,
@@ -45,7 +45,7 @@ def build_report(
         mattered=mattered_table(comparison) if ranked else None,
         mattered_notes=comparison.importance.notes if ranked and comparison.importance else (),
         evaluation=judged,
-        provenance=provenance(comparison, files),
+        provenance=provenance(record_of(comparison, files, made=made)),
     )
 
 
@@ -58,7 +58,8 @@ def _title(comparison: Comparison) -> str:
     return f"Fine-tuning {listed(models)}" if models else "Fine-tuning report"
 
 
-def _subtitle(comparison: Comparison) -> str:
+def subtitle_of(comparison: Comparison) -> str:
+    """How many jobs there are, and in what they differ."""
     names = varied_settings(comparison.jobs)
     jobs = plural(len(comparison.runs), "job")
     return f"{jobs} that differ in {listed(names)}" if names else jobs

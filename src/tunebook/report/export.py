@@ -16,13 +16,14 @@ import pandas as pd
 from tunebook.analysis.sweeps.comparison import Comparison, run_ids
 from tunebook.errors import RequestError, TunebookError
 from tunebook.report.names import distinct, slug
-from tunebook.report.writing import read_comparison
+from tunebook.report.writing import made_folder, read_comparison
 from tunebook.words import missing
 
 # Rows of a sheet, its head among them (Excel's own limit).
 EXCEL_ROWS = 1_048_576
 EXCEL_TEXT = 32_767
 FORMATS = ("svg", "png")
+Drawers = dict[str, Callable[..., object]]
 _PNG_DPI = 200
 
 
@@ -83,7 +84,7 @@ def write_parquet(source: Any, folder: str | os.PathLike[str]) -> list[Path]:
     PosixPath('tables/jobs.parquet')
     """
     need("pyarrow", "parquet", "Writing Parquet")
-    target = _folder(folder)
+    target = made_folder(folder)
     paths = []
     for name, frame in frames(source).items():
         paths.append(target / f"{name}.parquet")
@@ -144,11 +145,11 @@ def write_figures(
     unknown = [name for name in wanted if name not in drawers]
     if unknown:
         raise RequestError(f"There is no figure {unknown[0]!r}; there are {', '.join(drawers) or 'none'}.")
-    target = _folder(folder)
+    target = made_folder(folder)
     paths = []
     for name in wanted:
         paths.append(target / f"{name}.{format}")
-        _save(drawers[name], paths[-1])
+        save_figure(drawers[name], paths[-1])
     return paths
 
 
@@ -161,24 +162,38 @@ def figure_names(source: Any) -> tuple[str, ...]:
     return tuple(_drawers(read_comparison(source)))
 
 
-def _drawers(comparison: Comparison) -> dict[str, Callable[..., object]]:
+def _drawers(comparison: Comparison) -> Drawers:
     """Figure name -> what draws it on the Axes `ax`."""
-    from tunebook.plots.curves import plot_accuracy, plot_loss
-    from tunebook.plots.sweeps import plot_ranking, plot_sweep
-
-    drawers: dict[str, Callable[..., object]] = {}
-    if comparison.group is not None and len(comparison.group.ids) > 1:
-        drawers["all-jobs"] = partial(plot_sweep, comparison)
-        drawers["ranking"] = partial(plot_ranking, comparison)
+    drawers = sweep_drawers(comparison)
     labels = {job.id: job.label for job in comparison.jobs}
     names = distinct((slug(labels[job_id]) for job_id in comparison.diagnoses), "{}-{}")
-    for name, (job_id, diagnosis) in zip(names, comparison.diagnoses.items(), strict=True):
-        for kind, plot in (("loss", plot_loss), ("accuracy", plot_accuracy)):
-            drawers[f"{kind}-{name}"] = partial(plot, comparison.run(job_id), diagnosis=diagnosis)
+    for name, job_id in zip(names, comparison.diagnoses, strict=True):
+        drawers |= {f"{kind}-{name}": draw for kind, draw in run_drawers(comparison, job_id).items()}
     return drawers
 
 
-def _save(draw: Callable[..., object], path: Path) -> None:
+def sweep_drawers(comparison: Comparison) -> Drawers:
+    """The charts of all jobs together, by name; none where there is nothing to compare."""
+    from tunebook.plots.sweeps import plot_ranking, plot_sweep
+
+    if comparison.group is None or len(comparison.group.ids) < 2:
+        return {}
+    return {"all-jobs": partial(plot_sweep, comparison), "ranking": partial(plot_ranking, comparison)}
+
+
+def run_drawers(comparison: Comparison, job_id: str) -> Drawers:
+    """The charts of one job, by name; none where it left no results."""
+    from tunebook.plots.curves import plot_accuracy, plot_loss
+
+    diagnosis = comparison.diagnoses.get(job_id)
+    if diagnosis is None:
+        return {}
+    plots = {"loss": plot_loss, "accuracy": plot_accuracy}
+    return {kind: partial(plot, comparison.run(job_id), diagnosis=diagnosis) for kind, plot in plots.items()}
+
+
+def save_figure(draw: Callable[..., object], path: Path) -> None:
+    """Draw onto a page of its own and write it as what the path ends in, svg or png."""
     import matplotlib
     from matplotlib.figure import Figure
 
@@ -187,15 +202,6 @@ def _save(draw: Callable[..., object], path: Path) -> None:
     with matplotlib.rc_context({"svg.hashsalt": "tunebook"}):  # the same numbers give the same file
         made: dict[str, Any] = {"metadata": {"Date": None}} if path.suffix == ".svg" else {"dpi": _PNG_DPI}
         figure.savefig(path, facecolor="white", **made)
-
-
-def _folder(folder: str | os.PathLike[str]) -> Path:
-    target = Path(folder)
-    try:
-        target.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RequestError(f"{target}: cannot be a folder ({error.strerror or error}). Name another one.") from None
-    return target
 
 
 def _of_job(job_id: str, frame: pd.DataFrame) -> pd.DataFrame:

@@ -12,7 +12,7 @@ from tunebook.analysis.curves.diagnosis import Diagnosis
 from tunebook.analysis.sweeps.comparison import Comparison
 from tunebook.plots import svg
 from tunebook.plots.chart import Chart
-from tunebook.plots.curves import loss_chart
+from tunebook.plots.curves import ACCURACY, loss_chart, run_chart
 from tunebook.plots.sweeps import sweep_chart
 from tunebook.report.content import Table
 from tunebook.report.names import distinct, slug
@@ -78,6 +78,15 @@ def _curve(comparison: Comparison, job_id: str, label: str, file: str) -> Figure
     chart = replace(chart, alt=f"Line chart of {label}. {chart.alt or chart.note}")
     large = job_id == comparison.winner
     return Figure(file, chart, large=large, table=curve_table(label, diagnosis))
+
+
+def accuracy_figure(comparison: Comparison, job_id: str, label: str) -> Figure | None:
+    """The token accuracy of one job; None where it was not measured."""
+    results = comparison.run(job_id).results
+    chart = run_chart(None if results is None else results.frame, ACCURACY, diagnosis=comparison.diagnoses.get(job_id))
+    if not chart.lines:
+        return None
+    return Figure("accuracy", replace(chart, alt=f"Line chart of {label}. {chart.alt or chart.note}"))
 
 
 def curve_table(label: str, diagnosis: Diagnosis) -> Table:

@@ -48,7 +48,8 @@ def _effect(row: Any, measure: str) -> tuple[str, str]:
 def left_out_table(jobs: Sequence[ComparedJob]) -> Table:
     """Every job that is not ranked with the others, and why."""
     rows = [(job.label, job.left_out) for job in jobs if job.left_out]
-    caption = f"{len(rows)} of {len(jobs)} jobs are not ranked with the others"
+    verb = "is" if len(rows) == 1 else "are"
+    caption = f"{len(rows)} of {words.plural(len(jobs), 'job')} {verb} not ranked with the others"
     return Table(("Job", "Why"), rows, caption, labelled=True)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from tunebook.show import Span, Text
 
 if TYPE_CHECKING:
     from tunebook.report.content import Report
+    from tunebook.report.figures import Figure
 
 ENDINGS = (".html", ".htm", ".md", ".pdf")
 
@@ -25,9 +26,11 @@ ENDINGS = (".html", ".htm", ".md", ".pdf")
 class WrittenReport(type(Path())):  # type: ignore[misc]  # the class of paths on this system
     """The path of a report; a notebook shows it as a link."""
 
+    _called = "The report"
+
     def _repr_html_(self) -> str:
         name = os.path.relpath(self)
-        return str(Text(("The report: ", Span(name, href=quote(name)))).html())
+        return str(Text((f"{self._called}: ", Span(name, href=quote(name)))).html())
 
 
 def write_report(
@@ -60,16 +63,7 @@ def write_report(
     Traceback (most recent call last):
     tunebook.errors.RequestError: ...
     """
-    target = Path(path)
-    if target.suffix.lower() not in ENDINGS:
-        raise RequestError(
-            f"{target}: a report is written as {', '.join(ENDINGS)}; give the path one of these endings."
-        )
-    if target.is_dir() or not target.parent.is_dir():
-        raise RequestError(
-            f"{target}: is a folder, or lies in one that does not exist. Name a file in an existing folder."
-        )
-
+    target = file_target(path, "report", ENDINGS)
     browser = find_chromium(chromium) if target.suffix.lower() == ".pdf" else ""
 
     from tunebook.report.figures import figures_of
@@ -80,16 +74,13 @@ def write_report(
     if target.suffix.lower() == ".md":
         from tunebook.report.markdown import to_markdown
 
-        folder = target.with_name(f"{target.stem}_files")
-        folder.mkdir(exist_ok=True)
-        for figure in figures:
-            replace_file(folder / f"{figure.name}.svg", figure.file().encode())
-        return WrittenReport(replace_file(target, to_markdown(report, figures, folder=folder.name).encode()))
+        folder = write_beside(target, figures)
+        return WrittenReport(replace_file(target, to_markdown(report, figures, folder=folder)))
     from tunebook.report.page import to_html
 
-    page = to_html(report, figures).encode()
+    page = to_html(report, figures)
     if target.suffix.lower() == ".pdf":
-        page = print_page(page, browser)
+        return WrittenReport(replace_file(target, print_page(page.encode("utf-8", "replace"), browser)))
     return WrittenReport(replace_file(target, page))
 
 
@@ -118,6 +109,33 @@ def summarise(
     return build_report(comparison, made=made or datetime.now(UTC), title=title, evaluation=evaluation, files=files)
 
 
+def provenance_record(
+    source: Comparison | Run | Iterable[Run] | str | os.PathLike[str] | Any,
+    *,
+    files: Mapping[str, str | os.PathLike[str]] | None = None,
+    made: datetime | None = None,
+) -> dict[str, Any]:
+    """Where every number of a report comes from, in plain values for `json.dumps`; None is what is not known.
+
+    `source`, `files` and `made` are what `write_report` takes. Keys: `made`, `conclusion` (the verdict on the
+    recommended job, one word), `recommended` (job, step, model), `jobs` (one a job: ids, status, `base_model` and its
+    version, `settings`, `seed`, `tokens`, `cost_usd`, times in Unix seconds, `measurements_sha256`, `model`,
+    `conclusion`, `practice`: trained by the embedded service, so that nothing was billed, …), `files` (`id`,
+    `used_for`, and of those in `files` the `path`, `rows`, `bytes` and `sha256`), `incidents` (warnings and errors on
+    the way), `software` and `catalogue` (the date of its facts).
+    Raises RequestError for a source or a file that cannot be read.
+
+    >>> record = tb.report.provenance_record("runs", files={"file-train": "train.jsonl"})
+    >>> record["conclusion"], record["recommended"]["job"], record["jobs"][0]["settings"]["n_epochs"]
+    ('healthy', 'ftjob-calm', 3)
+    >>> [(file["id"], file["rows"]) for file in record["files"]]
+    [('file-train', 40), ('file-valid', None)]
+    """
+    from tunebook.report.provenance import record_of
+
+    return record_of(read_comparison(source), files, made=made or datetime.now(UTC))
+
+
 def read_comparison(source: Any) -> Comparison:
     """The comparison behind what `write_report` takes. Raises RequestError for anything else."""
     if isinstance(source, Comparison):
@@ -142,8 +160,43 @@ def read_comparison(source: Any) -> Comparison:
     return compare(given)
 
 
-def replace_file(path: Path, content: bytes) -> Path:
-    """Write `content` beside `path` and put it in its place at once, so that no reader sees half a file."""
+def file_target(path: str | os.PathLike[str], what: str, endings: Sequence[str]) -> Path:
+    """The path of a `what` to be written. Raises RequestError for another ending, or a place where no file can be."""
+    target = Path(path)
+    if target.is_dir() or not target.parent.is_dir():
+        raise RequestError(
+            f"{target}: is a folder, or lies in one that does not exist. Name a file in an existing folder."
+        )
+    if target.suffix.lower() not in endings:
+        ending = "one of these endings" if len(endings) > 1 else "this ending"
+        raise RequestError(f"{target}: a {what} is written as {', '.join(endings)}; give the path {ending}.")
+    return target
+
+
+def write_beside(target: Path, figures: Iterable[Figure]) -> str:
+    """Write figures as SVG into the folder `<name>_files` beside `target`; returns its name, for links."""
+    folder = made_folder(target.with_name(f"{target.stem}_files"))
+    for figure in figures:
+        replace_file(folder / f"{figure.name}.svg", figure.file())
+    return folder.name
+
+
+def made_folder(path: str | os.PathLike[str]) -> Path:
+    """The folder, made where it is not there yet. Raises RequestError where it cannot be."""
+    target = Path(path)
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RequestError(f"{target}: cannot be a folder ({error.strerror or error}). Name another one.") from None
+    return target
+
+
+def replace_file(path: Path, content: bytes | str) -> Path:
+    """Write `content` beside `path` and put it in its place at once, so that no reader sees half a file.
+
+    Text as UTF-8, with `?` for half characters (lone surrogates), which no file holds.
+    """
+    content = content.encode("utf-8", "replace") if isinstance(content, str) else content
     try:
         handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         with os.fdopen(handle, "wb") as stream:

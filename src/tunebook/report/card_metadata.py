@@ -1,0 +1,154 @@
+"""What a model card tells the Hugging Face Hub: the YAML block at its head.
+
+Keys and shapes are those of the Hub's documentation ("Model card metadata"); what `huggingface_hub.ModelCard`
+reads is what was meant. The Hub takes names of models and data sets only as ids: others stand in the text alone.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from tunebook.analysis.sweeps.rows import ComparedJob
+from tunebook.catalogue import load_catalogue
+from tunebook.experiments.evaluation.paired import PairedResult
+from tunebook.experiments.evaluation.record import Evaluation, ModelScore
+from tunebook.report.provenance import Record
+from tunebook.words import aligned, between, missing, percent
+
+_TASK = {"type": "text-generation", "name": "Text generation"}
+_SCORE_LEVEL = 0.95  # of the interval of a ModelScore
+# Names of scores as the Hub spells its metrics.
+_METRICS = {"exact": "exact_match"}
+_ID = re.compile(r"(?!.*(--|\.\.|\.git$))[A-Za-z0-9](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9])?")
+# A line break in YAML 1.1, what no YAML file may hold, and half characters (lone surrogates).
+_UNPRINTABLE = re.compile(r"[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+_HALVES = re.compile(r"[\ud800-\udfff]")
+
+
+def metadata_of(
+    *,
+    name: str,
+    job: ComparedJob,
+    of_job: Record,
+    files: Sequence[Record],
+    score: ModelScore | None,
+    gain: PairedResult | None,
+    evaluation: Evaluation | None,
+    languages: Sequence[str],
+) -> dict[str, Any]:
+    """The metadata of a card on the model `name`. of_job, files: from the record of `provenance.record_of`; score,
+    gain: what `evaluation` found of this model. What is not known has no key."""
+    known = load_catalogue().model(job.model)
+    base = known.id if known else job.model  # of a job that continued another one, where it all began
+    by_id = {file["id"]: file["name"] or file["id"] for file in files}
+    training, validation = (by_id.get(of_job[f"{use}_file"]) for use in ("training", "validation"))
+    results = [_measured(job, validation)] if validation and job.loss is not None else []
+    if evaluation is not None and (score is not None or gain is not None):
+        results.append(_evaluated(evaluation, score, gain))
+    tags = [
+        "azure-openai",
+        "fine-tuning",
+        of_job["method"],
+        "tunebook",
+        *(["practice-model"] if of_job["practice"] else []),
+    ]
+    told = {
+        "base_model": _hub_id(base),
+        "base_model_relation": "finetune" if _hub_id(base) else None,
+        "datasets": [found] if (found := _hub_id(training) or _hub_id(of_job["training_file"])) else None,
+        "language": list(languages),
+        "pipeline_tag": _TASK["type"],
+        "tags": list(filter(None, tags)),
+        "metrics": sorted({metric["type"] for result in results for metric in result["metrics"]}),
+        "model-index": [{"name": name, "results": results}] if results else None,
+    }
+    return {key: value for key, value in told.items() if value}
+
+
+def _measured(job: ComparedJob, validation: str) -> dict[str, Any]:
+    """What the service measured on the validation file at the checkpoint's step."""
+    _, low, high = aligned(job.loss, job.loss_low, job.loss_high)
+    name = f"Validation {job.measure}{_interval_words(job.level, low, high)}"
+    metrics = [_metric(job.measure, name, job.loss, job.loss_low, job.loss_high, job.level)]
+    if job.accuracy is not None:
+        metrics.append(_metric("accuracy", "Token accuracy on the validation file", job.accuracy))
+    return {"task": _TASK, "dataset": _dataset(validation, "validation"), "metrics": metrics}
+
+
+def _evaluated(evaluation: Evaluation, score: ModelScore | None, gain: PairedResult | None) -> dict[str, Any]:
+    """What the model scored on the examples of an evaluation, and what it gained over the first model."""
+    kind = _METRICS.get(evaluation.score, _slug(evaluation.score))
+    metrics = []
+    if score is not None and not missing(score.mean):
+        ends = (evaluation.score_text(score.low), evaluation.score_text(score.high))
+        name = f"{evaluation.score.capitalize()}{_interval_words(_SCORE_LEVEL, *ends)}"
+        metrics.append(_metric(kind, name, score.mean, score.low, score.high, _SCORE_LEVEL, examples=score.n))
+    if gain is not None:
+        ends = (evaluation.points_text(gain.low), evaluation.points_text(gain.high))
+        name = f"Gain in {evaluation.score} over the base model{_interval_words(gain.level, *ends)}"
+        examples = gain.n or evaluation.n
+        metrics.append(_metric(f"{kind}_gain", name, gain.gain, gain.low, gain.high, gain.level, examples=examples))
+    return {"task": _TASK, "dataset": _dataset(evaluation.dataset or "examples", "test"), "metrics": metrics}
+
+
+def _metric(
+    kind: str, name: str, value: Any, low: Any = None, high: Any = None, level: float = 0.0, *, examples: int = 0
+) -> dict[str, Any]:
+    """A metric of the model index; its interval stands in its name for people, in its `args` for programs."""
+    args: dict[str, Any] = {"examples": examples} if examples else {}
+    if not missing(low) and not missing(high):
+        args |= {"interval": level, "low": low, "high": high}
+    return {"type": kind, "name": name, "value": value, **({"args": args} if args else {})}
+
+
+def _interval_words(level: float, low: str, high: str) -> str:
+    return f" ({percent(level)} interval {between(low, high)})" if low and high else ""
+
+
+def _dataset(name: str, split: str) -> dict[str, Any]:
+    return {"type": _hub_id(name) or _slug(name), "name": name, "split": split}
+
+
+def _hub_id(name: str | None) -> str | None:
+    """The name, where the Hub takes it as the id of a model or data set."""
+    return name if name and _ID.fullmatch(name) else None
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9]+", "_", text)[:60].strip("_").lower() or "unnamed"
+
+
+def front_matter(metadata: Mapping[str, Any]) -> str:
+    """Metadata as YAML between its two rules. Texts are quoted as JSON quotes them, so none can end the block."""
+    return "\n".join(["---", *_lines(metadata), "---", ""])
+
+
+def _lines(value: Any, pad: str = "") -> Iterator[str]:
+    """A mapping or list in block style, of keys that are ours; its scalars as YAML 1.1 and 1.2 both read them."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            nested = isinstance(inner, Mapping | list)
+            yield f"{pad}{key}:" if nested else f"{pad}{key}: {_scalar(inner)}"
+            if nested:
+                yield from _lines(inner, f"{pad}  ")
+        return
+    for item in value:
+        if isinstance(item, Mapping):
+            first, *rest = _lines(item, f"{pad}  ")
+            yield f"{pad}- {first.lstrip()}"
+            yield from rest
+        else:
+            yield f"{pad}- {_scalar(item)}"
+
+
+def _scalar(value: Any) -> str:
+    if isinstance(value, float):
+        text = repr(float(value))
+        return text.replace("e", ".0e") if "e" in text and "." not in text else text  # YAML 1.1 asks for the point
+    if not isinstance(value, str):
+        return json.dumps(value)
+    quoted = json.dumps(_HALVES.sub("\N{REPLACEMENT CHARACTER}", value), ensure_ascii=False)
+    return _UNPRINTABLE.sub(lambda sign: f"\\u{ord(sign[0]):04x}", quoted)
