@@ -109,6 +109,8 @@ def test_a_job_from_its_file_to_the_cleaning_up(processes):
     pipeline, ask = processes, processes.ask
     assert jq(ask("check", "train.jsonl", "--model", "gpt-4.1-nano"), ".ok") is True
 
+    assert jq(ask("split", "train.jsonl", "--out", "parts"), ".written[1]") == "parts/train.valid.jsonl"
+
     pipeline.run("create", "--model", "gpt-4.1-nano", "--train", "train.jsonl", "--valid", "valid.jsonl",
                  "--n-epochs", "2", "--suffix", "words", "--write", "job.yaml")  # fmt: skip
     planned = ask("create", "job.yaml", "--plan")

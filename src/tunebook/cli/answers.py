@@ -247,7 +247,7 @@ class FindingAnswer(TypedDict):
 
 
 class ReportAnswer(TypedDict):
-    """What was written."""
+    """What was written, as paths; of `split` the training part first."""
 
     written: list[str]
 
@@ -274,6 +274,7 @@ ANSWERS: Mapping[str, Any] = {
     "jobs watch": list[ProgressAnswer],
     "next": NextAnswer,
     "report": ReportAnswer,
+    "split": ReportAnswer,
     "sweep": SweepAnswer,
 }
 

@@ -1,4 +1,4 @@
-"""The verbs that look and judge, and change nothing: check, diagnose, forecast, compare, next, report, and more."""
+"""The verbs that look and judge, and send nothing: check, split, diagnose, forecast, compare, next, report, …"""
 
 from __future__ import annotations
 
@@ -23,6 +23,14 @@ def add(verb: Verb) -> None:
     check.add_argument("--method", choices=("supervised", "dpo", "reinforcement"))
     check.add_argument("--model", help="check against this base model's limits")
     check.add_argument("--validation", type=Path, metavar="FILE", help="look for examples that stand in both files")
+
+    split = verb("split", _split, "Split a file into FILE.train.jsonl and FILE.valid.jsonl, near duplicates together.")
+    split.add_argument("file", type=Path, metavar="FILE")
+    split.add_argument(
+        "--valid", type=float, default=0.2, metavar="SHARE", help="or a number of examples (default: 0.2)"
+    )
+    split.add_argument("--seed", type=int, default=0)
+    split.add_argument("--out", type=Path, metavar="DIR", help="where to (default: beside the file)")
 
     catalogue = verb("catalogue", _catalogue, "Print what is known of models, tiers and prices, and how old it is.")
     catalogue.add_argument(
@@ -111,6 +119,21 @@ def _check(options: Namespace) -> int:
     report = dataset.check(model=options.model, validation=validation)
     answer(options, report.to_json(), report)
     return 1 if report.errors else 0
+
+
+def _split(options: Namespace) -> int:
+    from tunebook.data import read_dataset
+
+    share = options.valid if options.valid < 1 else int(options.valid)
+    parts = read_dataset(options.file).split(valid=share, seed=options.seed)
+    folder = options.out or options.file.parent
+    folder.mkdir(parents=True, exist_ok=True)
+    written = [
+        part.write(folder / f"{options.file.stem}.{name}.jsonl")
+        for part, name in zip(parts, ("train", "valid"), strict=True)
+    ]
+    answer(options, {"written": written}, "\n".join(map(str, written)))
+    return 0
 
 
 def _diagnose(options: Namespace) -> int:
