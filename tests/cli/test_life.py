@@ -12,7 +12,7 @@ import sys
 import jsonschema
 import pytest
 
-from tunebook.cli import main
+from tunebook.cli import _parser, main
 from tunebook.cli.answers import ANSWERS, schema
 
 CITIES = ("Oslo", "Rome", "Cairo", "Lima", "Bern", "Riga", "Doha", "Kyiv")
@@ -213,3 +213,24 @@ def test_a_plan_for_another_resource_is_not_applied(pipeline):
 @pytest.mark.parametrize("verb", sorted(ANSWERS))
 def test_every_answer_has_a_schema_that_is_one(verb):
     jsonschema.Draft202012Validator.check_schema(schema(verb))
+
+
+def test_what_is_no_amount_is_refused(pipeline):
+    for told in ("nan", "inf", "-1", "five"):
+        with pytest.raises(SystemExit) as refused:
+            pipeline.run("create", "job.yaml", "--yes", "--budget-usd", told)
+        assert refused.value.code == 2
+
+
+def verbs(parser, above=""):
+    """Each verb of the command with its parser."""
+    for action in parser._actions:
+        for name, sub in (getattr(action, "choices", None) or {}).items() if action.nargs == "A..." else ():
+            below = list(verbs(sub, f"{above}{name} "))
+            yield from below or [(f"{above}{name}", sub)]
+
+
+def test_every_verb_that_answers_in_json_has_its_keys_documented():
+    answering = {name for name, sub in verbs(_parser([])) if "--json" in sub._option_string_actions}
+
+    assert answering == set(ANSWERS)

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from tunebook.service import JobRequest, Workspace
 
 FREE = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_hint=True)
-ASKS = ToolAnnotations(read_only_hint=False, destructive_hint=False)  # they write a plan down, and do nothing
+ASKS = ToolAnnotations(read_only_hint=False, destructive_hint=False)  # they write down a page or a plan, and do nothing
 DOES = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=True)
 
 PathIn = Annotated[str, Field(description="a file or folder inside the folder that the server was started for")]
@@ -69,6 +69,7 @@ class Tools:
         self._ws = workspace
         self._folder = folder.resolve()
         self._desk = desk
+        self._written: set[Path] = set()
 
     def check(self, file: PathIn, method: str | None = None, model: str | None = None) -> CheckAnswer:
         """Whether the service would take a training file, and what is wrong with which line."""
@@ -123,14 +124,15 @@ class Tools:
         return _answer(next_steps(self._comparison(folder), budget_usd=budget_usd).to_json())
 
     def report(self, folder: PathIn, output: PathIn = "report.html") -> ReportAnswer:
-        """Write a page (.html, .md) about the runs in a folder, for people. Overwrites no other file."""
+        """Write a page (.html, .md) about the runs in a folder, for people. Overwrites none but its own."""
         from tunebook.report import write_report
 
         target = self._path(output)
         if target.suffix not in (".html", ".md"):
             raise RequestError(f"{output}: a report is written as .html or .md.")
-        if target.exists() and "tunebook" not in target.read_text("utf-8", errors="replace")[:2000]:
-            raise RequestError(f"{output}: this file is there already, and it is no report. Choose another name.")
+        if target.exists() and target not in self._written:
+            raise RequestError(f"{output}: this file is there already. Choose another name.")
+        self._written.add(target)
         return _answer({"written": [str(write_report(self._comparison(folder), target))]})
 
     def create(
@@ -240,8 +242,8 @@ def make_server(workspace: Workspace, *, folder: Path, state: Path, budget_usd: 
     server = MCPServer("tunebook", version=version("tunebook"), instructions=f"{NOTE}\n\n{page()}", log_level="WARNING")
     log = state / "agents.jsonl"
     for kind, names in (
-        (FREE, ("check", "plan", "jobs", "job", "diagnose", "forecast", "compare", "next_steps", "report")),
-        (ASKS, ("create", "sweep", "deploy", "evaluate", "resume", "delete")),
+        (FREE, ("check", "plan", "jobs", "job", "diagnose", "forecast", "compare", "next_steps")),
+        (ASKS, ("report", "create", "sweep", "deploy", "evaluate", "resume", "delete")),
         (DOES, ("carry_out",)),
     ):
         for name in names:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from typing import TYPE_CHECKING
 
 from tunebook.cli.output import say
@@ -17,10 +18,21 @@ class Declined(Exception):
     """The answer to an act is no: by a person, or by the budget."""
 
 
+def amount(told: str) -> float:
+    """US dollars on the command line: a finite number that is not negative (with NaN, nothing would be too dear)."""
+    try:
+        usd = float(told)
+    except ValueError:
+        usd = math.nan
+    if not (math.isfinite(usd) and usd >= 0):
+        raise ArgumentTypeError(f"{told!r} is no amount of US dollars")
+    return usd
+
+
 def add_spending(parser: ArgumentParser) -> None:
     """The options of a verb that costs money."""
     parser.add_argument("--yes", action="store_true", help="do not ask; what costs money needs --budget-usd as well")
-    parser.add_argument("--budget-usd", type=float, metavar="USD", help="refuse what costs more US dollars than this")
+    parser.add_argument("--budget-usd", type=amount, metavar="USD", help="refuse what costs more US dollars than this")
 
 
 def allow(act: Act, options: Namespace) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tunebook.cli.asking import add_spending, allow
-from tunebook.cli.output import answer, say, table
+from tunebook.cli.output import answer, connected, say, table
 from tunebook.errors import RequestError
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def create(options: Namespace) -> int:
     if options.write:
         print(write_request(request, options.write))
         return 0
-    workspace = _workspace()
+    workspace = connected()
     act = create_act(workspace, request, say=say)
     record: dict[str, Any] = {"act": act.to_json(), "request": request.to_json(), "job": None}
     if options.plan:
@@ -129,14 +129,8 @@ def _value(told: str | None) -> Any:
         return told
 
 
-def _workspace() -> Workspace:
-    from tunebook.service import connect
-
-    return connect(say=say)
-
-
 def _jobs(ids: Iterable[str]) -> list[Job]:
-    jobs = _workspace().jobs
+    jobs = connected().jobs
     return [jobs.retrieve(job_id) for job_id in dict.fromkeys(ids)]
 
 
@@ -146,7 +140,7 @@ def _list(options: Namespace) -> int:
 
     if options.limit < 1:
         raise RequestError(f"--limit {options.limit}: at least 1.")
-    jobs = [job_answer(job) for job in _workspace().jobs.list(limit=options.limit)]
+    jobs = [job_answer(job) for job in connected().jobs.list(limit=options.limit)]
     rows = [(job["id"], job["status"], moment(job["created_at"]), job["model"], job["suffix"]) for job in jobs]
     answer(
         options, jobs, table(rows, ("job", "status", "created", "model", "suffix")) if jobs else "There are no jobs."
@@ -164,12 +158,12 @@ def _pictures(workspace: Workspace, ids: Iterable[str]) -> list[JobSnapshot]:
 
 
 def _show(options: Namespace) -> int:
-    _answer_pictures(options, _pictures(_workspace(), options.ids))
+    _answer_pictures(options, _pictures(connected(), options.ids))
     return 0
 
 
 def _watch(options: Namespace) -> int:
-    return _followed(options, _workspace(), options.ids, list)
+    return _followed(options, connected(), options.ids, list)
 
 
 def _followed(options: Namespace, workspace: Workspace, ids: list[str], record: Callable[[list[Any]], Any]) -> int:
@@ -248,7 +242,7 @@ def _file_answer(file: Any) -> dict[str, Any]:
 def _list_files(options: Namespace) -> int:
     from tunebook.words import moment, size
 
-    files = [_file_answer(file) for file in _workspace().files.list(options.purpose)]
+    files = [_file_answer(file) for file in connected().files.list(options.purpose)]
     rows = [
         (f["id"], f["status"], moment(f["created_at"]), size(f["bytes"]), f["purpose"], f["filename"]) for f in files
     ]
@@ -266,7 +260,7 @@ def _upload(options: Namespace) -> int:
         say(f"tunebook: {data.name}: {found.sentence} `tunebook check` says what.")
     if refused:
         return 1
-    workspace = _workspace()
+    workspace = connected()
     files = [_file_answer(workspace.files.upload(data, say=say)) for data in datasets]
     answer(options, files, "\n".join(f"{file['id']}  {file['filename']}" for file in files))
     return 0
@@ -275,4 +269,4 @@ def _upload(options: Namespace) -> int:
 def _delete(options: Namespace) -> int:
     from tunebook.cli.spending import cleared
 
-    return cleared(options, _workspace(), options.ids)
+    return cleared(options, connected(), options.ids)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from tunebook.cli.asking import amount
 from tunebook.cli.output import answer
 from tunebook.errors import TunebookError
 from tunebook.palette import VERDICTS
@@ -32,7 +33,9 @@ def add(verb: Verb) -> None:
     split.add_argument("--seed", type=int, default=0)
     split.add_argument("--out", type=Path, metavar="DIR", help="where to (default: beside the file)")
 
-    catalogue = verb("catalogue", _catalogue, "Print what is known of models, tiers and prices, and how old it is.")
+    catalogue = verb(
+        "catalogue", _catalogue, "Print what is known of models, tiers and prices, and how old it is.", tells=False
+    )
     catalogue.add_argument(
         "--check", type=Path, metavar="FILE", help="find what does not fit in a newer catalogue file"
     )
@@ -59,7 +62,7 @@ def add(verb: Verb) -> None:
 
     following = verb("next", _next, "Say what to pay for next, from the runs in a folder.")
     following.add_argument("folder", type=Path)
-    following.add_argument("--budget-usd", type=float, metavar="USD", help="what may be spent in all")
+    following.add_argument("--budget-usd", type=amount, metavar="USD", help="what may be spent in all")
     following.add_argument("--archive", type=Path, action="append", default=[], help="runs of earlier, similar work")
 
     report = verb("report", _report, "Write a report of the runs in a folder, as .html, .md or .pdf.")

@@ -13,7 +13,8 @@ from pathlib import Path
 from time import time
 from typing import Any
 
-from tunebook.cli.output import answer, say
+from tunebook.cli.asking import amount
+from tunebook.cli.output import connected, say
 from tunebook.errors import RequestError
 
 Verb = Callable[..., ArgumentParser]
@@ -42,10 +43,12 @@ def add(verb: Verb, verbs: Any) -> None:
         "--folder", type=Path, default=Path(), help="the only folder it may read and write (default: here)"
     )
     mcp.add_argument(
-        "--budget-usd", type=float, default=0.0, metavar="USD", help="what may be approved in all (default: nothing)"
+        "--budget-usd", type=amount, default=0.0, metavar="USD", help="what may be approved in all (default: nothing)"
     )
 
-    approve = verb("approve", _approve, "Approve what an agent has planned, at a terminal; alone, list what waits.")
+    approve = verb(
+        "approve", _approve, "Approve what an agent has planned, at a terminal; alone, list what waits.", tells=False
+    )
     approve.add_argument("code", nargs="?", metavar="CODE")
     approve.add_argument("--no", action="store_true", help="decline it")
 
@@ -88,13 +91,11 @@ def _mcp(options: Namespace) -> int:
 
     need("mcp", "mcp", "`tunebook mcp`")
     from tunebook.agents.server import serve
-    from tunebook.service import connect
 
     if not options.folder.is_dir():
         raise RequestError(f"--folder {options.folder}: there is no such folder.")
     os.chdir(options.folder)
-    workspace = connect(say=say)
-    serve(workspace, folder=Path.cwd(), state=_state(), budget_usd=options.budget_usd)
+    serve(connected(), folder=Path.cwd(), state=_state(), budget_usd=options.budget_usd)
     return 0
 
 
@@ -105,15 +106,11 @@ def _state() -> Path:
 
 
 def _approve(options: Namespace) -> int:
-    from dataclasses import asdict
-
     from tunebook.agents.approvals import Approvals, Decision
 
     approvals = Approvals(_state() / "approvals", time)
     if options.code is None:
-        waiting = approvals.waiting()
-        told = "\n".join(map(str, waiting)) or "Nothing waits for approval."
-        answer(options, [asdict(each) for each in waiting], told)
+        print("\n".join(map(str, approvals.waiting())) or "Nothing waits for approval.")
         return 0
     asked = approvals.find(options.code)
     say(asked)
@@ -124,8 +121,8 @@ def _approve(options: Namespace) -> int:
         print("Approve? [y/N] ", end="", file=sys.stderr, flush=True)
         if sys.stdin.readline().strip().lower() in ("y", "yes"):
             decision = "approved"
-    answered = approvals.decide(asked.code, decision)
-    answer(options, asdict(answered), decision.capitalize() + ".")
+    approvals.decide(asked.code, decision)
+    print(f"{decision.capitalize()}.")
     return 0 if decision == "approved" or options.no else 1
 
 

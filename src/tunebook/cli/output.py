@@ -9,7 +9,10 @@ import sys
 from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import PurePath
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from tunebook.service import Workspace
 
 # What a terminal obeys instead of showing: control characters (C0, C1), marks that turn the direction of writing, line
 # separators; and half characters, which cannot be written.
@@ -40,6 +43,13 @@ def _shown(found: re.Match[str]) -> str:
 def say(line: object) -> None:
     """A line about what is going on: never among the answer."""
     print(line, file=sys.stderr)
+
+
+def connected() -> Workspace:
+    """The resource of the environment; which it is, is said beside the answer."""
+    from tunebook.service import connect
+
+    return connect(say=say)
 
 
 def answer(options: Namespace, record: Any, told: object) -> None:

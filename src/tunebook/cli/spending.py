@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tunebook.cli.asking import add_spending, allow
-from tunebook.cli.output import answer, plain, say
+from tunebook.cli.output import answer, connected, plain, say
 from tunebook.errors import RequestError, TunebookError
 
 if TYPE_CHECKING:
@@ -60,19 +60,13 @@ def add(verb: Verb) -> None:
     cleanup.add_argument("--yes", action="store_true", help="do not ask")
 
 
-def _connected() -> Workspace:
-    from tunebook.service import connect
-
-    return connect(say=say)
-
-
 def _sweep(options: Namespace) -> int:
     from tunebook.experiments import Sweep, go_on_act
 
     known = options.folder is not None and (options.folder / "sweep.json").is_file()
     if (options.stop or options.train is None) and not known:
         raise TunebookError("Name a training file with --train, or with --folder a sweep that was begun.")
-    workspace = _connected()
+    workspace = connected()
     if options.stop:
         sweep = Sweep.open(options.folder)
         sweep.stop(workspace)
@@ -135,7 +129,7 @@ def _deploy(options: Namespace) -> int:
     from tunebook.experiments import deploy_act
 
     how = {name: getattr(options, name) for name in ("name", "sku", "capacity", "checkpoint")}
-    act = deploy_act(_connected(), options.model, say=say, **how)
+    act = deploy_act(connected(), options.model, say=say, **how)
     allow(act, options)
     made = act.carry_out()
     record = {name: getattr(made, name) for name in ("name", "model", "sku", "capacity", "state")}
@@ -147,7 +141,7 @@ def _evaluate(options: Namespace) -> int:
     from tunebook.experiments import evaluate_act
 
     act = evaluate_act(
-        _connected(),
+        connected(),
         options.dataset,
         options.models,
         samples=options.samples,
@@ -169,7 +163,7 @@ def _evaluate(options: Namespace) -> int:
 def _cleanup(options: Namespace) -> int:
     from tunebook.experiments import cleanup_plan
 
-    workspace = _connected()
+    workspace = connected()
     if options.apply is not None:
         return cleared(options, workspace, _planned(options.apply, workspace))
     plan = cleanup_plan(workspace, options.only)

@@ -176,7 +176,7 @@ def deploy_act(
     return Act(
         "deploy",
         f"Deploy {wanted} as {name} ({sku}, capacity {capacity}) at {workspace.name}.",
-        *_at(workspace, usd, " ".join(terms.lines)),
+        *_at(workspace, usd, f"{' '.join(terms.lines)} A day of it counts against a budget."),
         lambda: workspace.deployments.create(wanted, name=name, sku=sku, capacity=capacity, say=say),
     )
 
