@@ -159,6 +159,12 @@ def test_foreign_text_is_marked_and_other_folders_are_closed(desk):
             assert "outside of" in await call("check", file=outside)
         plan = {"model": "gpt-4.1-nano", "training_file": "../state/x.jsonl"}
         assert "outside of" in await call("create", **plan)
+        for settings in ({"validation_file": "local:/etc/passwd"}, {"extra": {"validation_file": "/etc/passwd"}}):
+            told = await call("create", model="gpt-4.1-nano", training_file="train.jsonl", settings=settings)
+            assert "outside of" in told or "stands in `extra`" in told
+        twice = {"hyperparameters": {"training_file": "local:/etc/passwd"}}
+        told = await call("create", model="gpt-4.1-nano", training_file="train.jsonl", settings=twice)
+        assert "training_file is said twice" in told
         assert "unknown" in str(await call("carry_out", code="0000-0000"))
 
     run(desk, play)

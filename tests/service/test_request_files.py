@@ -84,6 +84,7 @@ def test_a_setting_may_stand_where_the_api_has_it_or_at_the_top(tmp_path, name, 
     ("name", "text", "told"),
     [
         ("slip.json", '{"model": "m", "training_file": "f", "n_epoch": 2}', "n_epoch: there is no such setting; n_epo"),
+        ("twice.json", '{"model": "m", "training_file": "f", "seed": 1, "hyperparameters": {"seed": 2}}', "said twice"),
         ("bare.json", '{"model": "m"}', "training_file: the request names none"),
         ("list.yaml", "- model", "it holds no object"),
         ("broken.yaml", "model: [", "is no YAML"),

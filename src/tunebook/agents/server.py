@@ -205,11 +205,16 @@ class Tools:
 
     def _request(self, model: str, train: str, valid: str | None, settings: dict[str, Any]) -> JobRequest:
         from tunebook.service import JobRequest
+        from tunebook.service.request_files import local_path
 
         named = {
             name: self._file(told) for name, told in (("training_file", train), ("validation_file", valid)) if told
         }
-        return JobRequest.from_json({**settings, "model": model, **named})
+        request = JobRequest.from_json({**settings, "model": model, **named})
+        for each in (request.training_file, request.validation_file):  # the settings may name files, too
+            if (path := local_path(each)) is not None:
+                self._path(str(path))
+        return request
 
     def _file(self, told: str) -> str:
         return told if told.startswith("file-") and not Path(told).suffix else f"local:{self._path(told)}"

@@ -6,10 +6,11 @@ a person or a budget has allowed it. Making an act sends nothing that is billed,
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -24,6 +25,7 @@ from tunebook.experiments.evaluation.held_out import served_model
 from tunebook.experiments.stock.clearing import clear
 from tunebook.experiments.stock.inventory import Plan
 from tunebook.experiments.sweeps.sweep import Sweep
+from tunebook.fields import left_out
 from tunebook.money import Cost
 from tunebook.service.deployments import deployable_name
 from tunebook.service.request import JobRequest
@@ -98,7 +100,7 @@ def create_act(workspace: Workspace, request: JobRequest, *, say: Callable[[str]
         return workspace.jobs.create(_sent(workspace, request, train, valid, say), say=say)
 
     named = train.name if train is not None else request.training_file
-    told = f"Train {request.model} ({request.method}) on {named} at {workspace.name}."
+    told = f"Train {request.model} ({request.method}) on {named} at {workspace.name}{_with(request)}."
     return Act("create", told, *_of_training(workspace, cost), carry_out)
 
 
@@ -127,7 +129,8 @@ def sweep_act(
         return Sweep(_sent(workspace, request, train, valid, say), space, **how).run(workspace, say=say)
 
     varied = "; ".join(f"{name} {', '.join(map(str, values))}" for name, values in space.items())
-    told = f"Train {plural(len(planned.plan), 'job')} of {request.model}, with {varied}, at {workspace.name}."
+    jobs = plural(len(planned.plan), "job")
+    told = f"Train {jobs} of {request.model}, with {varied}, at {workspace.name}{_with(request)}."
     return _of_sweep(workspace, planned, told, carry_out)
 
 
@@ -258,6 +261,20 @@ def delete_act(workspace: Workspace, plan: Plan) -> Act:
       ✓ deleted: file stray.jsonl
     """
     return Act("delete", repr(plan), 0.0, "Deleting costs nothing.", lambda: clear(workspace, plan, dry_run=False))
+
+
+def _with(request: JobRequest) -> str:
+    """The settings that a request gives, so that whoever says yes sees all of them."""
+    shown = {
+        f.name: value
+        for f in fields(request)
+        if f.name not in ("model", "training_file", "method")
+        and not left_out(value := getattr(request, f.name))
+        and value != {}
+    }
+    return "".join(
+        f", {name} {value if isinstance(value, str) else json.dumps(value)}" for name, value in shown.items()
+    )
 
 
 def _checked(request: JobRequest) -> tuple[Dataset | None, Dataset | None]:

@@ -96,7 +96,7 @@ class JobRequest(JobFields, Shown):
         """The request that a body of the API asks for; `to_json` gives it back. Settings may also stand at the top.
 
         What the kit has no field for is kept in `extra`. Raises RequestError for a body without model or training
-        file, and for a key at the top that is a slip of a setting's name.
+        file, for a setting that is said twice, and for a key at the top that is a slip of a setting's name.
 
         >>> tb.JobRequest.from_json({"model": "gpt-4.1-nano", "training_file": "file-1", "n_epochs": 2}).n_epochs
         2
@@ -110,10 +110,14 @@ class JobRequest(JobFields, Shown):
         for name, setting in settings().items():
             for place in (rest, inside, numbers):
                 for key in {setting.wire, name} & place.keys():
-                    given[name] = place.pop(key)
+                    value = place.pop(key)
+                    if given.setdefault(name, value) != value:
+                        raise RequestError(f"{name} is said twice, as {given[name]!r} and as {value!r}. Say it once.")
         left = {"method": {kind: inside | ({"hyperparameters": numbers} if numbers else {})}}
         extra = dict(rest.pop("extra", None) or {}) | rest
         for key in extra:
+            if key in settings():
+                raise RequestError(f"{key} stands in `extra`: give it as the setting it is.")
             if near := get_close_matches(key, settings(), 1):
                 raise RequestError(f"{key}: there is no such setting; {near[0]} is meant?")
         for name in ("model", "training_file"):
