@@ -396,3 +396,25 @@ def run_folders(tmp_path_factory):
     write_run(folder, "long", n_epochs=6, multiplier=0.1, low=0.42, rise=0.6)
     write_run(folder, "short", n_epochs=2, multiplier=0.2, low=0.48, rise=0.0)
     return folder
+
+
+@pytest.fixture
+def at_a_terminal():
+    """Type an answer to the command's question as a person does: (exit code, what the terminal showed)."""
+    pty = pytest.importorskip("pty", reason="no such terminals on Windows")
+
+    def run(arguments, environ, *, types):
+        child, terminal = pty.fork()
+        if child == 0:
+            os.execve(sys.executable, [sys.executable, "-m", "tunebook", *arguments], environ)  # noqa: S606
+        shown = b""
+        while b"[y/N]" not in shown:
+            shown += os.read(terminal, 1000)
+        os.write(terminal, types.encode())
+        with suppress(OSError):  # the command has ended
+            while more := os.read(terminal, 1000):
+                shown += more
+        os.close(terminal)
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), shown.decode()
+
+    return run

@@ -6,6 +6,7 @@ that the schema does not know fails here.
 
 import io
 import json
+import os
 import subprocess
 import sys
 
@@ -234,3 +235,14 @@ def test_every_verb_that_answers_in_json_has_its_keys_documented():
     answering = {name for name, sub in verbs(_parser([])) if "--json" in sub._option_string_actions}
 
     assert answering == set(ANSWERS)
+
+
+def test_a_person_sees_the_price_and_says_yes_or_no(pipeline, at_a_terminal):
+    create = ["create", "--model", "gpt-4.1-nano", "--train", "train.jsonl", "--n-epochs", "1"]
+
+    code, shown = at_a_terminal(create, dict(os.environ), types="n\n")
+    assert (code, "billed tokens" in shown) == (1, True)
+    assert pipeline.ask("jobs", "list") == []
+
+    assert at_a_terminal(create, dict(os.environ), types="y\n")[0] == 0
+    assert len(pipeline.ask("jobs", "list")) == 1

@@ -66,6 +66,8 @@ def _sweep(options: Namespace) -> int:
     known = options.folder is not None and (options.folder / "sweep.json").is_file()
     if (options.stop or options.train is None) and not known:
         raise TunebookError("Name a training file with --train, or with --folder a sweep that was begun.")
+    if known and options.vary:
+        say(f"{options.folder} holds a sweep already, and goes on as it was planned: --vary is not looked at.")
     workspace = connected()
     if options.stop:
         sweep = Sweep.open(options.folder)

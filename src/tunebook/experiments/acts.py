@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from tunebook.service.jobs import Job
 
 Kind = Literal["create", "sweep", "deploy", "evaluate", "resume", "delete"]
+_UNSENT = ("planned", "sending", "stopped")  # of a sweep's jobs: not sent, or perhaps not
 _HOURS = 24  # of a deployment, which is billed for as long as it exists, count against a budget
 
 
@@ -142,7 +143,7 @@ def go_on_act(workspace: Workspace, sweep: Sweep, *, say: Callable[[str], object
     >>> tb.experiments.go_on_act(ws, sweep).told
     'Go on with the sweep in sweeps/on: 2 of 2 jobs are still to be sent.'
     """
-    waiting = sweep.plan["state"].isin(["planned", "stopped"])
+    waiting = sweep.plan["state"].isin(_UNSENT)
     jobs = plural(len(waiting), "job")
     told = f"Go on with the sweep in {sweep.folder}: {waiting.sum()} of {jobs} are still to be sent."
     return _of_sweep(workspace, sweep, told, lambda: sweep.resume(workspace, say=say))
@@ -328,7 +329,7 @@ def _of_training(workspace: Workspace, cost: Cost | None) -> tuple[float | None,
 
 
 def _of_sweep(workspace: Workspace, sweep: Sweep, told: str, carry_out: Callable[[], Any]) -> Act:
-    waiting = sweep.plan[sweep.plan["state"].isin(["planned", "stopped"])]["usd"]
+    waiting = sweep.plan[sweep.plan["state"].isin(_UNSENT)]["usd"]
     usd = None if waiting.isna().any() else float(waiting.sum())
     return Act("sweep", told, *_at(workspace, usd, f"{sweep.cost}."), carry_out, sweep)
 
