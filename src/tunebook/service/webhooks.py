@@ -108,7 +108,7 @@ def telling(follow: Callable[..., Any], notify: Callable[[Any], object]) -> Call
 
 
 def _body(channel: Channel, text: str, job: str) -> dict[str, Any]:
-    """What the channel takes; nothing in the text is obeyed there: no mention of everybody, no link, no layout."""
+    """What the channel takes; a mention of everybody in the text calls nobody."""
     if channel == "slack":
         return {"text": text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")}
     if channel == "discord":
