@@ -102,6 +102,8 @@ class Text:
     longest: str = ""
 
     def problems(self, value: Any, facts: Catalogue) -> list[str]:
+        if not isinstance(value, str):
+            return [f"{value!r} is no text."]
         if not self.longest:
             return []
         longest = facts.most(self.longest)
@@ -111,7 +113,12 @@ class Text:
 
     def doubts(self, value: Any, facts: Catalogue) -> list[str]:
         limit = facts.limits.get(self.longest)
-        if limit is None or limit.elsewhere is None or not limit.value < len(value) <= facts.most(self.longest):
+        if (
+            limit is None
+            or limit.elsewhere is None
+            or not isinstance(value, str)
+            or not limit.value < len(value) <= facts.most(self.longest)
+        ):
             return []
         pages = (f"{page.value:g} by {page.source} ({page.dated})" for page in (limit, limit.elsewhere))
         return [f"{len(value)} characters are more than one of two pages allows: {', '.join(pages)}."]
@@ -150,15 +157,17 @@ class Json:
 class Pairs:
     """Names and texts, as many and as long as the catalogue's limits for metadata allow."""
 
-    def problems(self, value: Mapping[str, str], facts: Catalogue) -> list[str]:
+    def problems(self, value: Any, facts: Catalogue) -> list[str]:
+        if not isinstance(value, Mapping):
+            return [f"{value!r} is no object of names and texts."]
         pairs, key_length, value_length = (
             facts.limit(f"metadata_{name}") for name in ("pairs", "key_characters", "value_characters")
         )
         problems = [f"{len(value)} pairs are given; {pairs} are the most."] if len(value) > pairs else []
         return problems + [
-            f"{key[:20]!r}: a key has at most {key_length} characters, a value {value_length}."
+            f"{str(key)[:20]!r}: a key has at most {key_length} characters, a value {value_length}."
             for key, text in value.items()
-            if len(key) > key_length or len(str(text)) > value_length
+            if len(str(key)) > key_length or len(str(text)) > value_length
         ]
 
 

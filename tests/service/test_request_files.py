@@ -1,10 +1,11 @@
 """A job request is read from JSON, YAML, TOML and from the request file of `azd ai finetuning`, and written."""
 
 import json
+from contextlib import suppress
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tunebook.errors import RequestError
@@ -85,6 +86,8 @@ def test_a_setting_may_stand_where_the_api_has_it_or_at_the_top(tmp_path, name, 
     [
         ("slip.json", '{"model": "m", "training_file": "f", "n_epoch": 2}', "n_epoch: there is no such setting; n_epo"),
         ("twice.json", '{"model": "m", "training_file": "f", "seed": 1, "hyperparameters": {"seed": 2}}', "said twice"),
+        ("number.yaml", "{model: m, training_file: f, method: 3}", "method: 3 stands where an object"),
+        ("other.yaml", "{model: m, training_file: f, extra_body: 7}", "7 stands where settings are expected"),
         ("bare.json", '{"model": "m"}', "training_file: the request names none"),
         ("list.yaml", "- model", "it holds no object"),
         ("broken.yaml", "model: [", "is no YAML"),
@@ -105,7 +108,26 @@ def test_a_file_that_is_not_there_is_told(tmp_path):
         read_request(tmp_path / "none.yaml")
 
 
-numbers = st.none() | st.just("auto") | st.integers(1, 10)
+WORDS = [
+    "model", "training_file", "method", "type", "supervised", "dpo", "hyperparameters", "n_epochs", "epochs",
+    "metadata", "integrations", "config", "extra_body", "extra", "seed", "suffix", "trainingType", "grader", "tools", "m",
+    "local:x",
+]  # fmt: skip
+words = st.sampled_from(WORDS)
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers(-2, 99) | st.floats(allow_nan=False) | words,
+    lambda inside: st.lists(inside, max_size=3) | st.dictionaries(words, inside, max_size=5),
+    max_leaves=20,
+)
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(body=st.dictionaries(words, anything, max_size=6))
+def test_whatever_a_request_file_holds_it_is_a_request_or_the_error_says_why(tmp_path, body):
+    (tmp_path / "any.json").write_text(json.dumps({"model": "m", "training_file": "f"} | body))
+
+    with suppress(RequestError):  # anything else fails here
+        assert all(problem.message for problem in read_request(tmp_path / "any.json").problems())
 
 
 @given(
@@ -116,7 +138,7 @@ numbers = st.none() | st.just("auto") | st.integers(1, 10)
     method=st.sampled_from(["supervised", "dpo", "reinforcement"]),
     extra=st.just({}) | st.just({"unheard_of": {"deep": [1, None]}}),
 )
-def test_a_body_of_the_api_gives_back_its_request(**settings):
-    request = JobRequest(model="m", training_file="t", **settings)
+def test_a_body_of_the_api_gives_back_its_request(**given_settings):
+    request = JobRequest(model="m", training_file="t", **given_settings)
 
     assert JobRequest.from_json(json.loads(json.dumps(request.to_json()))) == request

@@ -101,11 +101,15 @@ class JobRequest(JobFields, Shown):
         >>> tb.JobRequest.from_json({"model": "gpt-4.1-nano", "training_file": "file-1", "n_epochs": 2}).n_epochs
         2
         """
-        rest, method = {**body}, body.get("method")
-        kind = method if isinstance(method, str) else (method or {}).get("type") or METHODS[0]
-        inside = dict((method or {}).get(kind) or {}) if not isinstance(method, str) else {}
-        numbers = dict(rest.pop("hyperparameters", None) or {}) | dict(inside.pop("hyperparameters", None) or {})
-        rest.pop("method", None)
+        rest = {str(key): value for key, value in body.items()}
+        told = rest.pop("method", None)
+        method: dict[str, Any] = {"type": told} if isinstance(told, str) else _object(told, "method")
+        kind = method.pop("type", None) or METHODS[0]
+        if not isinstance(kind, str):
+            raise RequestError(f"method.type: {kind!r} is no name of a method.")
+        inside = _object(method.pop(kind, None), f"method.{kind}")
+        numbers = _object(rest.pop("hyperparameters", None), "hyperparameters")
+        numbers |= _object(inside.pop("hyperparameters", None), f"method.{kind}.hyperparameters")
         given: dict[str, Any] = {"method": kind}
         for name, setting in settings().items():
             for place in (rest, inside, numbers):
@@ -113,8 +117,9 @@ class JobRequest(JobFields, Shown):
                     value = place.pop(key)
                     if given.setdefault(name, value) != value:
                         raise RequestError(f"{name} is said twice, as {given[name]!r} and as {value!r}. Say it once.")
-        left = {"method": {kind: inside | ({"hyperparameters": numbers} if numbers else {})}}
-        extra = dict(rest.pop("extra", None) or {}) | rest
+        if inside or numbers:
+            method[kind] = inside | ({"hyperparameters": numbers} if numbers else {})
+        extra = _object(rest.pop("extra", None), "extra") | rest
         for key in extra:
             if key in settings():
                 raise RequestError(f"{key} stands in `extra`: give it as the setting it is.")
@@ -123,7 +128,7 @@ class JobRequest(JobFields, Shown):
         for name in ("model", "training_file"):
             if not isinstance(given.get(name), str):
                 raise RequestError(f"{name}: the request names none.")
-        return cls(**given, extra=_merged(extra, left if inside or numbers else {}))
+        return cls(**given, extra=_merged(extra, {"method": method} if method else {}))
 
     def to_python(self) -> str:
         """The call that sends this request, ready to paste into a cell.
@@ -221,6 +226,13 @@ def _code(value: Any) -> str:
     if not isinstance(value, Mapping | list | tuple) or len(repr(value)) < _LINE:
         return repr(value)
     return pformat(value, width=_LINE, sort_dicts=False).replace("\n", "\n    ")
+
+
+def _object(value: Any, name: str) -> dict[str, Any]:
+    """A JSON object of a request; nothing is an empty one."""
+    if value is not None and not isinstance(value, Mapping):
+        raise RequestError(f"{name}: {value!r} stands where an object is expected.")
+    return {str(key): each for key, each in (value or {}).items()}
 
 
 def _merged(body: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:

@@ -116,8 +116,13 @@ def _of_the_api(told: Mapping[str, Any]) -> dict[str, Any]:
             for key, value in method.items()
         }
     if isinstance(body.get("integrations"), list):
-        body["integrations"] = [_renamed(each, "config", each.get("type")) for each in body["integrations"]]
-    return body | dict(told.get("extra_body") or {})
+        body["integrations"] = [
+            _renamed(each, "config", each["type"])
+            if isinstance(each, Mapping) and isinstance(each.get("type"), str)
+            else each
+            for each in body["integrations"]
+        ]
+    return body | _renamed(told.get("extra_body"), None, None)
 
 
 def _of_azd(body: Mapping[str, Any]) -> dict[str, Any]:
