@@ -143,6 +143,10 @@ def test_foreign_text_is_marked_and_other_folders_are_closed(desk):
         for settings in ({"validation_file": "local:/etc/passwd"}, {"extra": {"validation_file": "/etc/passwd"}}):
             told = await call("create", model="gpt-4.1-nano", training_file="train.jsonl", settings=settings)
             assert "outside of" in told or "stands in `extra`" in told
+        told = await call("create", model="gpt-4.1-nano", training_file="train.jsonl", settings={"model": "gpt-4.1"})
+        assert "model: give it as the tool's own argument" in told
+        told = await call("sweep", **{**SWEEP, "vary": {"training_file": ["file-1"]}})
+        assert "has no one price" in told
         twice = {"hyperparameters": {"training_file": "local:/etc/passwd"}}
         told = await call("create", model="gpt-4.1-nano", training_file="train.jsonl", settings=twice)
         assert "training_file is said twice" in told

@@ -110,8 +110,8 @@ def test_a_file_that_is_not_there_is_told(tmp_path):
 
 WORDS = [
     "model", "training_file", "method", "type", "supervised", "dpo", "hyperparameters", "n_epochs", "epochs",
-    "metadata", "integrations", "config", "extra_body", "extra", "seed", "suffix", "trainingType", "grader", "tools", "m",
-    "local:x",
+    "metadata", "integrations", "config", "extra_body", "extra", "seed", "suffix", "trainingType", "grader",
+    "tools", "m", "local:x",
 ]  # fmt: skip
 words = st.sampled_from(WORDS)
 anything = st.recursive(

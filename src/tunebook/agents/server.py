@@ -210,6 +210,10 @@ class Tools:
         named = {
             name: self._file(told) for name, told in (("training_file", train), ("validation_file", valid)) if told
         }
+        if twice := settings.keys() & {"model", *named}:
+            raise RequestError(
+                f"{', '.join(sorted(twice))}: give it as the tool's own argument, not among the settings."
+            )
         request = JobRequest.from_json({**settings, "model": model, **named})
         for each in (request.training_file, request.validation_file):  # the settings may name files, too
             if (path := local_path(each)) is not None:

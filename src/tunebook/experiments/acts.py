@@ -119,6 +119,10 @@ def sweep_act(
     >>> tb.experiments.sweep_act(ws, base, {"n_epochs": [1, 2]}).told
     'Train 2 jobs of gpt-4.1-nano, with n_epochs 1, 2, at ...'
     """
+    if "training_file" in space:
+        raise RequestError(
+            "training_file: a sweep over files has no one price; `tb.plan_parts` prices parts of a file."
+        )
     train, valid = _checked(request)
     if "file_tokens" not in how:
         with _trained_on(workspace, request, train) as data:
