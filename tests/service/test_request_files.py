@@ -88,6 +88,10 @@ def test_a_setting_may_stand_where_the_api_has_it_or_at_the_top(tmp_path, name, 
         ("twice.json", '{"model": "m", "training_file": "f", "seed": 1, "hyperparameters": {"seed": 2}}', "said twice"),
         ("number.yaml", "{model: m, training_file: f, method: 3}", "method: 3 stands where an object"),
         ("other.yaml", "{model: m, training_file: f, extra_body: 7}", "7 stands where settings are expected"),
+        ("date.yaml", "{model: m, training_file: f, metadata: {d: 2026-01-01}}", "is no YAML"),
+        ("nan.json", '{"model": "m", "training_file": "f", "temperature": NaN}', "is no JSON"),
+        ("list.json", '{"model": "m", "training_file": "f", "validation_file": ["x"]}', "no file's name"),
+        ("both.yaml", "{model: m, training_file: f, hyperparameters: {epochs: 2, n_epochs: 40}}", "stand for the same"),
         ("bare.json", '{"model": "m"}', "training_file: the request names none"),
         ("list.yaml", "- model", "it holds no object"),
         ("broken.yaml", "model: [", "is no YAML"),
@@ -101,6 +105,14 @@ def test_what_is_no_request_is_told_with_its_file(tmp_path, name, text, told):
 
     with pytest.raises(RequestError, match=f"{name}: .*{told}"):
         read_request(tmp_path / name)
+
+
+def test_a_request_written_into_another_folder_still_finds_its_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "jobs").mkdir()
+    request = JobRequest(model="m", training_file="local:train.jsonl")
+
+    assert read_request(write_request(request, "jobs/job.yaml")) == request
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path):

@@ -101,11 +101,25 @@ def test_a_channel_that_is_away_ends_nothing_and_shows_no_address():
     webhook = tb.Webhook(f"http://127.0.0.1:9/{SECRET}", say=said.append, sleep=lambda _: None)
 
     assert webhook("a") is False
-    assert said == ["The json webhook was not told: ConnectError."]
+    assert said == ["The json webhook was not told: URLError."]
     assert SECRET not in repr(webhook)
 
 
-@pytest.mark.parametrize("url", [None, "", "ftp://x", "http://example.org/x", "hooks.slack.com"])
+def test_no_log_of_any_library_holds_the_address(channel, caplog):
+    with caplog.at_level("DEBUG"):
+        tb.Webhook(channel.url)("a")
+
+    assert SECRET not in caplog.text
+
+
+def test_a_redirect_is_not_followed(channel):
+    channel.answers = [302]
+
+    assert tb.Webhook(channel.url, say=str)("a") is False
+    assert len(channel.got) == 1
+
+
+@pytest.mark.parametrize("url", [None, "", "https://[x", "ftp://x", "http://example.org/x", "hooks.slack.com"])
 def test_an_address_that_is_none_is_refused_without_showing_it(url, monkeypatch):
     monkeypatch.delenv("TUNEBOOK_WEBHOOK", raising=False)
 

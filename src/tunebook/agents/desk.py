@@ -95,7 +95,7 @@ class Desk:
         if refused := act.refusal(self.left_usd):
             return _told(code, "refused", f"{refused} {money(self.left_usd)} of the budget is left.")
         self._approvals.forget(asked)
-        self._spent += act.usd or 0.0
+        self._spent += max(act.usd or 0.0, 0.0)
         self._begun[code] = self._pool.submit(act.carry_out)
         return None
 

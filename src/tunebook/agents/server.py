@@ -132,8 +132,9 @@ class Tools:
             raise RequestError(f"{output}: a report is written as .html or .md.")
         if target.exists() and target not in self._written:
             raise RequestError(f"{output}: this file is there already. Choose another name.")
+        written = str(write_report(self._comparison(folder), target))
         self._written.add(target)
-        return _answer({"written": [str(write_report(self._comparison(folder), target))]})
+        return _answer({"written": [written]})
 
     def create(
         self,
@@ -168,7 +169,9 @@ class Tools:
 
         return self._asked(deploy_act(self._ws, model, name=name, sku=sku, capacity=capacity, say=_say))
 
-    def evaluate(self, dataset: PathIn, models: list[str], score: str = "exact", samples: int = 1) -> PlanAnswer:
+    def evaluate(
+        self, dataset: PathIn, models: list[str], score: str = "exact", samples: Annotated[int, Field(ge=1)] = 1
+    ) -> PlanAnswer:
         """Plan to put held-out examples to deployments, the baseline first. It is done after a person has approved."""
         from tunebook.experiments import evaluate_act
 
@@ -272,7 +275,7 @@ def _logged(tool: Callable[..., Any], log: Path) -> Callable[..., Any]:
             return found
         except TunebookError as error:
             outcome = f"refused: {error}"
-            raise ToolError(str(error)) from error
+            raise ToolError(data(str(error))) from error
         except Exception as error:
             outcome = f"failed: {type(error).__name__}: {error}"
             raise ToolError(data(f"{type(error).__name__}: {error}")) from error

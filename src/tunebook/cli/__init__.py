@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from typing import Any
@@ -56,7 +57,8 @@ def _run(arguments: list[str]) -> int:
         return _fail(f"{error.filename}: {error.strerror}." if error.filename else str(error))
     except Exception as error:
         if type(error).__module__.split(".")[0] not in ("openai", "azure"):
-            raise
+            traceback.print_exc()
+            return _fail("This is a fault of tunebook's own. Please report it with the lines above.")
         from tunebook.service.refusals import reason
 
         return _fail(" ".join(filter(None, reason(error))))

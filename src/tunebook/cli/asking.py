@@ -19,13 +19,13 @@ class Declined(Exception):
 
 
 def amount(told: str) -> float:
-    """US dollars on the command line: a finite number that is not negative (with NaN, nothing would be too dear)."""
+    """A budget on the command line: a finite number that is not negative (with NaN, nothing would be too dear)."""
     try:
         usd = float(told)
     except ValueError:
         usd = math.nan
     if not (math.isfinite(usd) and usd >= 0):
-        raise ArgumentTypeError(f"{told!r} is no amount of US dollars")
+        raise ArgumentTypeError(f"{told!r} is no amount")
     return usd
 
 

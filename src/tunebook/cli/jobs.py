@@ -140,7 +140,7 @@ def _list(options: Namespace) -> int:
 
     if options.limit < 1:
         raise RequestError(f"--limit {options.limit}: at least 1.")
-    jobs = [job_answer(job) for job in connected().jobs.list(limit=options.limit)]
+    jobs = [job_answer(job) for job in connected().jobs.list(limit=min(options.limit, 1_000_000))]
     rows = [(job["id"], job["status"], moment(job["created_at"]), job["model"], job["suffix"]) for job in jobs]
     answer(
         options, jobs, table(rows, ("job", "status", "created", "model", "suffix")) if jobs else "There are no jobs."

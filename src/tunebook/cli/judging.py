@@ -28,7 +28,7 @@ def add(verb: Verb) -> None:
     split = verb("split", _split, "Split a file into FILE.train.jsonl and FILE.valid.jsonl, near duplicates together.")
     split.add_argument("file", type=Path, metavar="FILE")
     split.add_argument(
-        "--valid", type=float, default=0.2, metavar="SHARE", help="or a number of examples (default: 0.2)"
+        "--valid", type=amount, default=0.2, metavar="SHARE", help="or a number of examples (default: 0.2)"
     )
     split.add_argument("--seed", type=int, default=0)
     split.add_argument("--out", type=Path, metavar="DIR", help="where to (default: beside the file)")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tunebook.cli.asking import add_spending, allow
+from tunebook.cli.asking import add_spending, allow, amount
 from tunebook.cli.output import answer, connected, plain, say
 from tunebook.errors import RequestError, TunebookError
 
@@ -28,7 +28,7 @@ def add(verb: Verb) -> None:
     sweep.add_argument("--vary", action="append", default=[], metavar="NAME=V,V", help="e.g. n_epochs=2,4")
     sweep.add_argument("--seeds", type=int, default=1, help="replicates of each setting")
     sweep.add_argument("--folder", type=Path, help="where its manifest and runs go; name it again to go on")
-    sweep.add_argument("--budget-tokens", type=float, help="refuse a plan that bills more tokens than this")
+    sweep.add_argument("--budget-tokens", type=amount, help="refuse a plan that bills more tokens than this")
     sweep.add_argument("--plan", action="store_true", help="print the plan and its cost, and send nothing")
     sweep.add_argument("--stop", action="store_true", help="cancel the jobs of the sweep in --folder")
     add_spending(sweep)
@@ -104,6 +104,8 @@ def _new_sweep(options: Namespace, workspace: Workspace) -> Any:
     space = {}
     for told in options.vary:
         name, _, values = told.partition("=")
+        if name in space:
+            raise RequestError(f"--vary {name} is given twice. Give all its values at once: --vary {name}=V,V")
         space[name] = [_number(value) for value in values.split(",") if value]
     request = JobRequest(model=options.model, training_file=options.train, validation_file=options.valid)
     return sweep_act(
@@ -185,6 +187,8 @@ def _planned(path: Path, workspace: Workspace) -> list[str]:
     try:
         told = json.loads(path.read_text("utf-8"))
         place, keys = told["place"], [step["key"] for step in told["steps"]]
+        if not all(isinstance(key, str) for key in keys):
+            raise ValueError(path)
     except (OSError, ValueError, KeyError, TypeError):
         raise RequestError(f"{path}: this is no plan. Make one: tunebook cleanup --plan {path}") from None
     if place != workspace.name:

@@ -7,6 +7,8 @@ a person or a budget has allowed it. Making an act sends nothing that is billed,
 from __future__ import annotations
 
 import json
+import math
+import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["create", "sweep", "deploy", "evaluate", "resume", "delete"]
 _UNSENT = ("planned", "sending", "stopped")  # of a sweep's jobs: not sent, or perhaps not
+_PRICED = frozenset({"model", "trainingfile", "validationfile", "nepochs", "epochs", "trainingtype"})
 _HOURS = 24  # of a deployment, which is billed for as long as it exists, count against a budget
 
 
@@ -48,7 +51,8 @@ _HOURS = 24  # of a deployment, which is billed for as long as it exists, count 
 class Act(Shown):
     """Something that is to be done: what, and what it costs.
 
-    usd: US dollars at most, as far as the catalogue tells; None where nobody knows. price: the same in words.
+    usd: US dollars, of the dearer regions, as far as the catalogue tells; None where nobody knows. price: the same in
+    words, and what it takes for granted (epochs that the service decides, answers as long as their examples).
     carry_out: does it, and returns what came of it. of: what it is about, such as the planned `Sweep`.
 
     >>> act = tb.experiments.create_act(ws, tb.JobRequest(model="gpt-4.1-nano", training_file="local:train.jsonl"))
@@ -65,7 +69,7 @@ class Act(Shown):
 
     def refusal(self, budget_usd: float) -> str:
         """Why this budget does not allow it; empty when it does."""
-        if self.usd is None:
+        if self.usd is None or not (math.isfinite(self.usd) and self.usd >= 0):
             return f"The budget of {money(budget_usd)} cannot be kept: {self.price}"
         if self.usd > budget_usd:
             return f"It costs up to {money(self.usd)}, the budget is {money(budget_usd)}."
@@ -117,7 +121,7 @@ def sweep_act(
 
     >>> base = tb.JobRequest(model="gpt-4.1-nano", training_file="local:train.jsonl")
     >>> tb.experiments.sweep_act(ws, base, {"n_epochs": [1, 2]}).told
-    'Train 2 jobs of gpt-4.1-nano, with n_epochs 1, 2, at ...'
+    'Train 2 jobs of gpt-4.1-nano on train.jsonl, with n_epochs 1, 2, at ...'
     """
     if "training_file" in space:
         raise RequestError(
@@ -135,7 +139,8 @@ def sweep_act(
 
     varied = "; ".join(f"{name} {', '.join(map(str, values))}" for name, values in space.items())
     jobs = plural(len(planned.plan), "job")
-    told = f"Train {jobs} of {request.model}, with {varied}, at {workspace.name}{_with(request)}."
+    named = train.name if train is not None else request.training_file
+    told = f"Train {jobs} of {request.model} on {named}, with {varied}, at {workspace.name}{_with(request)}."
     return _of_sweep(workspace, planned, told, carry_out)
 
 
@@ -205,6 +210,8 @@ def evaluate_act(
     >>> tb.experiments.evaluate_act(ws, "valid.jsonl", [base, tuned]).told
     'Put the 10 examples of valid.jsonl to colours-base and colours-tuned: 20 answers.'
     """
+    if samples < 1:
+        raise RequestError(f"samples={samples}: at least 1.")
     data = dataset if isinstance(dataset, Dataset) else read_dataset(dataset)
     facts, total = load_catalogue(), 0.0
     skus = {each.name: each.sku for each in workspace.deployments.list()}
@@ -282,8 +289,27 @@ def _with(request: JobRequest) -> str:
     )
 
 
+def _keys(value: Any) -> Iterator[str]:
+    """Every key of an object, of those inside of it too."""
+    if isinstance(value, Mapping):
+        for key, inside in value.items():
+            yield str(key)
+            yield from _keys(inside)
+    elif isinstance(value, list | tuple):
+        for inside in value:
+            yield from _keys(inside)
+
+
 def _checked(request: JobRequest) -> tuple[Dataset | None, Dataset | None]:
-    """The files that a request names on this machine, checked as the service would check them."""
+    """The files that a request names on this machine, checked as the service would check them.
+
+    What makes the price stands in the fields: the price is made of these, and `extra` is sent beside them.
+    """
+    for name in ("model", "training_file", "validation_file"):
+        if not str(getattr(request, name)).isprintable():
+            raise RequestError(f"{name}: {getattr(request, name)!r} holds what no name has.")
+    if hidden := sorted(key for key in _keys(request.extra) if re.sub(r"[\W_]", "", key).lower() in _PRICED):
+        raise RequestError(f"{', '.join(hidden)}: the price depends on it. Give it as the setting, not in `extra`.")
     paths = [local_path(name) for name in (request.training_file, request.validation_file)]
     parts = [None if path is None else read_dataset(path, method=request.method) for path in paths]
     for part in parts:

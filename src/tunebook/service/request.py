@@ -128,6 +128,8 @@ class JobRequest(JobFields, Shown):
         for name in ("model", "training_file"):
             if not isinstance(given.get(name), str):
                 raise RequestError(f"{name}: the request names none.")
+        if not isinstance(given.get("validation_file"), str | None):
+            raise RequestError(f"validation_file: {given['validation_file']!r} is no file's name.")
         return cls(**given, extra=_merged(extra, {"method": method} if method else {}))
 
     def to_python(self) -> str:

@@ -69,7 +69,12 @@ def write_request(request: JobRequest, path: str | os.PathLike[str]) -> Path:
         hyperparameters:
           epochs: 2
     """
-    file, body = Path(path), request.to_json()
+    file = Path(path)
+    body = request.to_json()
+    for name in _FILES:
+        told = body.get(name) or ""
+        if told.startswith(LOCAL) and not Path(told.removeprefix(LOCAL)).is_absolute():
+            body[name] = LOCAL + os.path.relpath(told.removeprefix(LOCAL), file.parent)
     if file.suffix == ".json":
         text = json.dumps(body, indent=2, ensure_ascii=False) + "\n"
     elif file.suffix in (".yaml", ".yml"):
@@ -97,16 +102,20 @@ def _parsed(file: Path) -> Any:
     if read is None:
         raise RequestError(f"its name ends in {file.suffix or 'nothing'}. {_SAID}")
     try:
-        return read(file.read_text("utf-8-sig"))
+        body = read(file.read_text("utf-8-sig"))
+        json.dumps(body, allow_nan=False)  # a date, a set, NaN: what the API cannot be sent
+        return body
     except OSError as error:
         raise RequestError(f"cannot be read ({error.strerror or error}).") from None
-    except (ValueError, yaml.YAMLError, RecursionError) as error:
+    except (ValueError, TypeError, yaml.YAMLError, RecursionError) as error:
         raise RequestError(f"is no {file.suffix[1:].upper()}: {error}") from None
 
 
 def _of_the_api(told: Mapping[str, Any]) -> dict[str, Any]:
     """A body of the API from one that may be azd's."""
     body = {key: value for key, value in told.items() if key not in (*_OF_AZD, "extra_body")}
+    if "hyperparameters" in body:
+        body["hyperparameters"] = _renamed(body["hyperparameters"], "epochs", "n_epochs")
     method = body.get("method")
     if isinstance(method, Mapping):
         body["method"] = {
@@ -145,4 +154,6 @@ def _of_azd(body: Mapping[str, Any]) -> dict[str, Any]:
 def _renamed(values: Any, old: Any, new: Any) -> dict[str, Any]:
     if values is not None and not isinstance(values, Mapping):
         raise RequestError(f"{values!r} stands where settings are expected, each with its name.")
+    if isinstance(values, Mapping) and old in values and new in values:
+        raise RequestError(f"{old} and {new} stand for the same: give one of them.")
     return {new if key == old else key: value for key, value in (values or {}).items()}

@@ -6,11 +6,15 @@ and in no repr, message or error of ours.
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
+from http.client import HTTPException
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.error import HTTPError
 from urllib.parse import urlsplit
+from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
 
 from tunebook.errors import RequestError
 from tunebook.service.clients import is_loopback
@@ -55,8 +59,11 @@ class Webhook:
         say: Callable[[str], object] = print,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
-        url = url or os.environ.get(VARIABLE) or ""
-        host = urlsplit(url).hostname or ""
+        url = (url or os.environ.get(VARIABLE) or "").strip()
+        try:
+            host = urlsplit(url).hostname or ""
+        except ValueError:
+            host = ""
         if not host or not (url.startswith("https://") or (url.startswith("http://") and is_loopback(url))):
             raise RequestError(f"A webhook's address begins with https://. Give it as url, or set {VARIABLE}.")
         known = next((kind for name, kind in _HOSTS.items() if host == name or host.endswith(f".{name}")), None)
@@ -66,29 +73,42 @@ class Webhook:
 
     def __call__(self, news: Any) -> bool:
         """Tell it: an alarm, a job's picture, or a text. Whether the channel took it."""
-        from openai import DefaultHttpxClient
-
         text = str(getattr(news, "message", None) or (news.line() if hasattr(news, "line") else news))
-        body = _body(self.channel, text[:_LONGEST], str(getattr(news, "job_id", "")))
+        body = json.dumps(_body(self.channel, text[:_LONGEST], str(getattr(news, "job_id", "")))).encode()
         pauses, why = intervals(*_PAUSE_S), ""
-        with DefaultHttpxClient(trust_env=not is_loopback(self._url), follow_redirects=False, timeout=10) as client:
-            for attempt in range(self._retries + 1):
-                try:
-                    status = client.post(self._url, json=body).status_code
-                except Exception as error:  # of the HTTP library, whose messages hold the address
-                    why, status = type(error).__name__, 503
-                else:
-                    why = f"it answers {status}"
-                if status < 300:
-                    return True
-                if status not in _AGAIN or attempt == self._retries:
-                    break
-                self._sleep(next(pauses))
+        for attempt in range(self._retries + 1):
+            try:
+                status = self._post(body)
+                why = f"it answers {status}"
+            except (OSError, HTTPException, ValueError) as error:  # whose messages may hold the address
+                why, status = type(error).__name__, 503
+            if status < 300:
+                return True
+            if status not in _AGAIN or attempt == self._retries:
+                break
+            self._sleep(next(pauses))
         self._say(f"The {self.channel} webhook was not told: {why}.")
         return False
 
+    def _post(self, body: bytes) -> int:
+        """The status of the answer. By the standard library, because HTTP clients log the addresses they ask."""
+        proxies = ProxyHandler({}) if is_loopback(self._url) else ProxyHandler()
+        request = Request(self._url, body, {"Content-Type": "application/json"})  # noqa: S310 - https, or loopback
+        try:
+            with build_opener(proxies, _Stay()).open(request, timeout=10) as reply:
+                return int(reply.status)
+        except HTTPError as error:
+            return error.code
+
     def __repr__(self) -> str:
         return f"Webhook({self.channel!r})"
+
+
+class _Stay(HTTPRedirectHandler):
+    """A redirect is an answer, and no other address is told."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
 
 
 def telling(follow: Callable[..., Any], notify: Callable[[Any], object]) -> Callable[..., Any]:
