@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "service": (f"{GROUND} data analysis", "openai azure platformdirs yaml"),
     "experiments": (f"{GROUND} data analysis service plots", "msgspec numpy openai pandas sklearn scipy tqdm"),
     "plots": (f"{GROUND} analysis", "markupsafe matplotlib numpy pandas"),
-    "report": (f"{GROUND} analysis experiments plots", "jinja2 markupsafe matplotlib numpy pandas mlflow wandb"),
+    "report": (f"{GROUND} analysis experiments plots", "jinja2 markupsafe matplotlib numpy pandas mlflow wandb yaml"),
     "widgets": (
         f"{GROUND} data analysis service experiments plots report",
         "anywidget traitlets ipywidgets IPython matplotlib numpy openai pandas",

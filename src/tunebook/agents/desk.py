@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as StillRunning
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal
 
 from typing_extensions import TypedDict
 
 from tunebook.agents.approvals import Approvals, Asked
-from tunebook.cli.answers import CostAnswer
+from tunebook.cli.answers import CostAnswer, evaluation_answer
 from tunebook.words import money
 
 if TYPE_CHECKING:
@@ -108,23 +108,21 @@ class Desk:
             raise
         except Exception as error:
             return _told(code, "failed", f"{type(error).__name__}: {error}")
-        return OutcomeAnswer(code=code, state="done", told="Done.", result=_result(found))
+        return OutcomeAnswer(code=code, state="done", told="Done.", result=_result(self._acts[code][1].kind, found))
 
 
 def _told(code: str, state: Outcome, told: str) -> OutcomeAnswer:
     return OutcomeAnswer(code=code, state=state, told=told, result=None)
 
 
-def _result(found: Any) -> dict[str, Any]:
-    """What came of an act, as plain values: a job, a sweep, a deployment, an evaluation, deletions."""
-    if hasattr(found, "deletions"):
+def _result(kind: str, found: Any) -> dict[str, Any]:
+    """What came of an act of this kind, as plain values."""
+    if kind == "delete":
         return {"deletions": [asdict(each) for each in found.deletions]}
-    if hasattr(found, "plan"):
+    if kind == "sweep":
         return {"folder": str(found.folder), "runs": str(found.folder / "runs"), "jobs": list(found.plan["job_id"])}
-    if hasattr(found, "to_json") and not is_dataclass(type(found)):
-        return dict(found.to_json())
-    if hasattr(found, "sku"):
+    if kind == "deploy":
         return {name: getattr(found, name) for name in ("name", "model", "sku", "state")}
-    if hasattr(found, "models"):
-        return {key: value for key, value in found.to_json().items() if key != "examples"}
-    return {"job": found.id, "status": found.status}
+    if kind == "evaluate":
+        return evaluation_answer(found)
+    return {"job": found.id, "status": found.status}  # create, resume

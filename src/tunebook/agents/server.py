@@ -8,8 +8,9 @@ import logging
 import secrets
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
-from importlib.resources import files
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +19,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import ToolAnnotations
 from pydantic import Field
 
+from tunebook.agents import page
 from tunebook.agents.approvals import Approvals
 from tunebook.agents.desk import Desk, OutcomeAnswer, PlanAnswer
 from tunebook.agents.marking import NOTE, data, marked
@@ -55,11 +57,6 @@ Settings = Annotated[
 Vary = Annotated[
     dict[str, list[int | float | str]], Field(description='what differs between the jobs: {"n_epochs": [1, 2, 4]}')
 ]
-
-
-def page() -> str:
-    """What an agent reads first."""
-    return (files("tunebook.agents") / "AGENTS.md").read_text("utf-8")
 
 
 class Tools:
@@ -208,20 +205,16 @@ class Tools:
 
     def _request(self, model: str, train: str, valid: str | None, settings: dict[str, Any]) -> JobRequest:
         from tunebook.service import JobRequest
-        from tunebook.service.request_files import local_path
 
-        named = {
-            name: self._file(told) for name, told in (("training_file", train), ("validation_file", valid)) if told
-        }
+        named = {name: told for name, told in (("training_file", train), ("validation_file", valid)) if told}
         if twice := settings.keys() & {"model", *named}:
             raise RequestError(
                 f"{', '.join(sorted(twice))}: give it as the tool's own argument, not among the settings."
             )
         request = JobRequest.from_json({**settings, "model": model, **named})
-        for each in (request.training_file, request.validation_file):  # the settings may name files, too
-            if (path := local_path(each)) is not None:
-                self._path(str(path))
-        return request
+        used = {name: told for name in ("training_file", "validation_file") if (told := getattr(request, name))}
+        files: dict[str, Any] = {name: self._file(told) for name, told in used.items()}  # settings name some, too
+        return replace(request, **files)
 
     def _file(self, told: str) -> str:
         return told if told.startswith("file-") and not Path(told).suffix else f"local:{self._path(told)}"
@@ -243,13 +236,7 @@ class Tools:
 
 
 def serve(workspace: Workspace, *, folder: Path, state: Path, budget_usd: float) -> None:
-    """Serve one agent over standard input and output, until it hangs up. Every call stands in `state`/agents.jsonl."""
-    make_server(workspace, folder=folder, state=state, budget_usd=budget_usd).run("stdio")
-
-
-def make_server(workspace: Workspace, *, folder: Path, state: Path, budget_usd: float) -> MCPServer:
-    from importlib.metadata import version
-
+    """Serve one agent over standard input and output, until it hangs up. Its calls stand in `state`/agents.jsonl."""
     tools = Tools(workspace, folder, Desk(Approvals(state / "approvals", time.time), budget_usd))
     server = MCPServer("tunebook", version=version("tunebook"), instructions=f"{NOTE}\n\n{page()}", log_level="WARNING")
     log = state / "agents.jsonl"
@@ -260,7 +247,7 @@ def make_server(workspace: Workspace, *, folder: Path, state: Path, budget_usd: 
     ):
         for name in names:
             server.add_tool(_logged(getattr(tools, name), log), name=name, annotations=kind)
-    return server
+    server.run("stdio")
 
 
 def _logged(tool: Callable[..., Any], log: Path) -> Callable[..., Any]:
@@ -273,12 +260,11 @@ def _logged(tool: Callable[..., Any], log: Path) -> Callable[..., Any]:
             found = tool(**arguments)
             outcome = "answered"
             return found
-        except TunebookError as error:
-            outcome = f"refused: {error}"
-            raise ToolError(data(str(error))) from error
         except Exception as error:
-            outcome = f"failed: {type(error).__name__}: {error}"
-            raise ToolError(data(f"{type(error).__name__}: {error}")) from error
+            ours = isinstance(error, TunebookError)
+            told = str(error) if ours else f"{type(error).__name__}: {error}"
+            outcome = f"{'refused' if ours else 'failed'}: {told}"
+            raise ToolError(data(told)) from error
         finally:
             at = datetime.now(UTC).isoformat(timespec="seconds")
             _append(log, {"at": at, "tool": tool.__name__, "arguments": arguments, "outcome": outcome})

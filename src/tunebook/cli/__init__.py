@@ -108,7 +108,3 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     jobs.add_jobs(group("jobs", "List, show, watch, pause, resume, cancel and archive jobs."))
     spending.add(verb)
     return parser
-
-
-if __name__ == "__main__":
-    sys.exit(main())

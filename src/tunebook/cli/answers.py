@@ -18,6 +18,7 @@ from msgspec import Meta
 from typing_extensions import TypedDict
 
 if TYPE_CHECKING:
+    from tunebook.experiments import Evaluation
     from tunebook.service import JobSnapshot
     from tunebook.service.jobs import Job
 
@@ -307,6 +308,11 @@ def job_answer(job: Job | JobSnapshot) -> JobAnswer:
         fine_tuned_model=run.fine_tuned_model,
         error=(told.get("error") or {}).get("message") or None,
     )
+
+
+def evaluation_answer(found: Evaluation) -> Object:
+    """What an evaluation found, without the scores of the single examples: its file has them."""
+    return {key: value for key, value in found.to_json().items() if key != "examples"}
 
 
 def progress_answer(snapshot: JobSnapshot) -> ProgressAnswer:

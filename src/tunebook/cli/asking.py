@@ -21,12 +21,12 @@ class Declined(Exception):
 def amount(told: str) -> float:
     """A budget on the command line: a finite number that is not negative (with NaN, nothing would be too dear)."""
     try:
-        usd = float(told)
+        number = float(told)
     except ValueError:
-        usd = math.nan
-    if not (math.isfinite(usd) and usd >= 0):
+        number = math.nan
+    if not (math.isfinite(number) and number >= 0):
         raise ArgumentTypeError(f"{told!r} is no amount")
-    return usd
+    return number
 
 
 def add_spending(parser: ArgumentParser) -> None:
@@ -46,9 +46,14 @@ def allow(act: Act, options: Namespace) -> None:
     free = act.kind == "delete"
     if options.yes and (free or budget is not None):
         return
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        needed = "--yes" if free else "--yes and --budget-usd"
-        raise TunebookError(f"Nobody is here to ask: say it with {needed}. Nothing was done.")
-    print("Go on? [y/N] ", end="", file=sys.stderr, flush=True)
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+    needed = "--yes" if free else "--yes and --budget-usd"
+    if not says_yes("Go on?", nobody=f"Nobody is here to ask: say it with {needed}. Nothing was done."):
         raise Declined("Nothing was done.")
+
+
+def says_yes(question: str, *, nobody: str) -> bool:
+    """Ask the person at the terminal. Raises TunebookError, saying `nobody`, where there is none."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise TunebookError(nobody)
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")

@@ -195,21 +195,22 @@ def _answer_pictures(
 
 
 def _pause(options: Namespace) -> int:
-    return _steered(options, lambda job: job.pause())
+    return _steered(options, _jobs(options.ids), lambda job: job.pause())
 
 
 def _cancel(options: Namespace) -> int:
-    return _steered(options, lambda job: job.cancel())
+    return _steered(options, _jobs(options.ids), lambda job: job.cancel())
 
 
 def _resume(options: Namespace) -> int:
     from tunebook.experiments import resume_act
 
-    allow(resume_act(_jobs(options.ids)[0]), options)
-    return _steered(options, lambda job: job.resume())
+    (job,) = _jobs(options.ids)
+    allow(resume_act(job), options)
+    return _steered(options, [job], lambda job: job.resume())
 
 
-def _steered(options: Namespace, do: Callable[[Job], Job]) -> int:
+def _steered(options: Namespace, jobs: Iterable[Job], do: Callable[[Job], Job]) -> int:
     """Do it to each job; one that cannot is said, and the others are done all the same."""
     import openai
 
@@ -217,7 +218,7 @@ def _steered(options: Namespace, do: Callable[[Job], Job]) -> int:
     from tunebook.service.refusals import reason
 
     done, refused = [], 0
-    for job in _jobs(options.ids):
+    for job in jobs:
         try:
             done.append(do(job))
         except (RequestError, openai.BadRequestError, openai.ConflictError) as error:
@@ -268,5 +269,7 @@ def _upload(options: Namespace) -> int:
 
 def _delete(options: Namespace) -> int:
     from tunebook.cli.spending import cleared
+    from tunebook.experiments import cleanup_plan
 
-    return cleared(options, connected(), options.ids)
+    workspace = connected()
+    return cleared(options, workspace, cleanup_plan(workspace, options.ids))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 from importlib.resources import files
@@ -13,7 +12,7 @@ from pathlib import Path
 from time import time
 from typing import Any
 
-from tunebook.cli.asking import amount
+from tunebook.cli.asking import amount, says_yes
 from tunebook.cli.output import connected, say
 from tunebook.errors import RequestError
 
@@ -82,7 +81,9 @@ def lab(options: Namespace) -> int:
 
 
 def _agents(_: Namespace) -> int:
-    print((files("tunebook.agents") / "AGENTS.md").read_text("utf-8"))
+    from tunebook.agents import page
+
+    print(page())
     return 0
 
 
@@ -114,16 +115,12 @@ def _approve(options: Namespace) -> int:
         return 0
     asked = approvals.find(options.code)
     say(asked)
-    decision: Decision = "declined"
-    if not options.no:
-        if not (sys.stdin.isatty() and sys.stderr.isatty()):
-            raise RequestError("A person approves, at a terminal. Nothing was approved.")
-        print("Approve? [y/N] ", end="", file=sys.stderr, flush=True)
-        if sys.stdin.readline().strip().lower() in ("y", "yes"):
-            decision = "approved"
+    nobody = "A person approves, at a terminal. Nothing was approved."
+    yes = not options.no and says_yes("Approve?", nobody=nobody)
+    decision: Decision = "approved" if yes else "declined"
     approvals.decide(asked.code, decision)
     print(f"{decision.capitalize()}.")
-    return 0 if decision == "approved" or options.no else 1
+    return 0 if yes or options.no else 1
 
 
 def _schema(options: Namespace) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -142,6 +142,7 @@ def _deploy(options: Namespace) -> int:
 
 
 def _evaluate(options: Namespace) -> int:
+    from tunebook.cli.answers import evaluation_answer
     from tunebook.experiments import evaluate_act
 
     act = evaluate_act(
@@ -154,8 +155,7 @@ def _evaluate(options: Namespace) -> int:
     )
     allow(act, options)
     found = act.carry_out()
-    record = {key: value for key, value in found.to_json().items() if key != "examples"}
-    answer(options, {"act": act.to_json(), **record}, found)
+    answer(options, {"act": act.to_json(), **evaluation_answer(found)}, found)
     gains = [plain(result.to_json()) for result in found.gains.values()]
     if options.fail_on == "worse":
         return 1 if any(each["high"] is not None and each["high"] < 0 for each in gains) else 0
@@ -182,8 +182,8 @@ def _cleanup(options: Namespace) -> int:
     return 0
 
 
-def _planned(path: Path, workspace: Workspace) -> list[str]:
-    """The keys of a plan's steps that are still there."""
+def _planned(path: Path, workspace: Workspace) -> Plan:
+    """The plan in a file, as far as its steps are still there."""
     try:
         told = json.loads(path.read_text("utf-8"))
         place, keys = told["place"], [step["key"] for step in told["steps"]]
@@ -195,20 +195,20 @@ def _planned(path: Path, workspace: Workspace) -> list[str]:
         raise RequestError(f"{path}: this plan is for {place}, and this is {workspace.name}. Nothing was deleted.")
     from tunebook.experiments import take_inventory
 
-    there = {item.key for item in take_inventory(workspace).items}
+    inventory = take_inventory(workspace)
+    there = {item.key for item in inventory.items}
     for key in keys:
         if key not in there:
             say(f"{key} is gone already.")
-    return [key for key in keys if key in there]
+    return inventory.plan(key for key in keys if key in there)
 
 
-def cleared(options: Namespace, workspace: Workspace, names: Sequence[str]) -> int:
-    """Delete these after a yes; 1 when something stays."""
+def cleared(options: Namespace, workspace: Workspace, plan: Plan) -> int:
+    """Carry a plan out after a yes; 1 when something stays."""
     from dataclasses import asdict
 
-    from tunebook.experiments import cleanup_plan, delete_act
+    from tunebook.experiments import delete_act
 
-    plan = cleanup_plan(workspace, list(names))
     if not plan.steps:
         answer(options, {**_plan_record(plan), "deletions": []}, plan)
         return 1 if plan.refused else 0

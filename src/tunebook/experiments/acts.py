@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import openai
+import pandas as pd
 
 from tunebook.catalogue import load_catalogue
 from tunebook.data import Dataset, read_dataset
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
     from tunebook.service.jobs import Job
 
 Kind = Literal["create", "sweep", "deploy", "evaluate", "resume", "delete"]
-_UNSENT = ("planned", "sending", "stopped")  # of a sweep's jobs: not sent, or perhaps not
 _PRICED = frozenset({"model", "trainingfile", "validationfile", "nepochs", "epochs", "trainingtype"})
 _HOURS = 24  # of a deployment, which is billed for as long as it exists, count against a budget
 
@@ -104,8 +104,9 @@ def create_act(workspace: Workspace, request: JobRequest, *, say: Callable[[str]
     def carry_out() -> Any:
         return workspace.jobs.create(_sent(workspace, request, train, valid, say), say=say)
 
-    named = train.name if train is not None else request.training_file
-    told = f"Train {request.model} ({request.method}) on {named} at {workspace.name}{_with(request)}."
+    told = (
+        f"Train {request.model} ({request.method}) on {_trained(request, train)} at {workspace.name}{_with(request)}."
+    )
     return Act("create", told, *_of_training(workspace, cost), carry_out)
 
 
@@ -139,8 +140,8 @@ def sweep_act(
 
     varied = "; ".join(f"{name} {', '.join(map(str, values))}" for name, values in space.items())
     jobs = plural(len(planned.plan), "job")
-    named = train.name if train is not None else request.training_file
-    told = f"Train {jobs} of {request.model} on {named}, with {varied}, at {workspace.name}{_with(request)}."
+    on = _trained(request, train)
+    told = f"Train {jobs} of {request.model} on {on}, with {varied}, at {workspace.name}{_with(request)}."
     return _of_sweep(workspace, planned, told, carry_out)
 
 
@@ -152,9 +153,9 @@ def go_on_act(workspace: Workspace, sweep: Sweep, *, say: Callable[[str], object
     >>> tb.experiments.go_on_act(ws, sweep).told
     'Go on with the sweep in sweeps/on: 2 of 2 jobs are still to be sent.'
     """
-    waiting = sweep.plan["state"].isin(_UNSENT)
-    jobs = plural(len(waiting), "job")
-    told = f"Go on with the sweep in {sweep.folder}: {waiting.sum()} of {jobs} are still to be sent."
+    plan = sweep.plan
+    jobs = plural(len(plan), "job")
+    told = f"Go on with the sweep in {sweep.folder}: {len(_unsent(plan))} of {jobs} are still to be sent."
     return _of_sweep(workspace, sweep, told, lambda: sweep.resume(workspace, say=say))
 
 
@@ -181,9 +182,7 @@ def deploy_act(
     wanted = model if isinstance(model, str) else chosen_checkpoint(model, checkpoint)
     wanted = deployable_name(wanted)
     preflight = workspace.deployments.check(wanted, name=name, sku=sku, capacity=capacity)
-    if not preflight.ok:
-        told = " ".join(f"{finding.check}: {finding.message}" for finding in preflight.refused)
-        raise RequestError(f"Deploying {wanted!r} as {name!r} would be refused. {told}")
+    preflight.raise_refused(f"Deploying {wanted!r} as {name!r}")
     terms = deployment_terms(sku=sku, model=wanted, now=datetime.now(UTC))
     usd = None if terms.usd_per_hour is None else _HOURS * terms.usd_per_hour
     return Act(
@@ -213,19 +212,10 @@ def evaluate_act(
     if samples < 1:
         raise RequestError(f"samples={samples}: at least 1.")
     data = dataset if isinstance(dataset, Dataset) else read_dataset(dataset)
-    facts, total = load_catalogue(), 0.0
     skus = {each.name: each.sku for each in workspace.deployments.list()}
-    usd: float | None = 0.0
-    for name in models:
-        served = served_model(workspace, name)
-        price = facts.token_price(served, skus.get(name, "standard")) or facts.token_price(served, "base")
-        tokens = samples * sum(data.count_tokens(model=served))
-        if price is None:
-            usd = None
-        else:
-            rates = (price.input_at_most or price.input) + (price.output_at_most or price.output)
-            total += tokens * rates / 1e6
-    usd = None if usd is None else total
+    served = [(served_model(workspace, name), skus.get(name, "standard")) for name in models]
+    prices = [_of_answers(data, model, sku) for model, sku in served]
+    usd = None if None in prices else samples * sum(filter(None, prices))
     answers = len(data) * len(models) * samples
     told = (
         f"Put the {plural(len(data), 'example')} of {data.name} to {' and '.join(models)}: {plural(answers, 'answer')}."
@@ -239,6 +229,16 @@ def evaluate_act(
         *_at(workspace, usd, price_told),
         lambda: evaluate(workspace, data, list(models), samples=samples, **how),
     )
+
+
+def _of_answers(data: Dataset, model: str, sku: str) -> float | None:
+    """US dollars of one answer to each example, as long as the example; None where the model's price is not known."""
+    facts = load_catalogue()
+    price = facts.token_price(model, sku) or facts.token_price(model, "base")
+    if price is None:
+        return None
+    rates = (price.input_at_most or price.input) + (price.output_at_most or price.output)
+    return sum(data.count_tokens(model=model)) * rates / 1e6
 
 
 def resume_act(job: Job) -> Act:
@@ -275,14 +275,17 @@ def delete_act(workspace: Workspace, plan: Plan) -> Act:
     return Act("delete", repr(plan), 0.0, "Deleting costs nothing.", lambda: clear(workspace, plan, dry_run=False))
 
 
+def _trained(request: JobRequest, train: Dataset | None) -> str:
+    """What the training file is called: its name here, else its id at the service."""
+    return request.training_file if train is None else train.name
+
+
 def _with(request: JobRequest) -> str:
     """The settings that a request gives, so that whoever says yes sees all of them."""
     shown = {
         f.name: value
         for f in fields(request)
-        if f.name not in ("model", "training_file", "method")
-        and not left_out(value := getattr(request, f.name))
-        and value != {}
+        if f.name not in ("model", "training_file", "method") and not left_out(value := getattr(request, f.name))
     }
     return "".join(
         f", {name} {value if isinstance(value, str) else json.dumps(value)}" for name, value in shown.items()
@@ -358,8 +361,13 @@ def _of_training(workspace: Workspace, cost: Cost | None) -> tuple[float | None,
     return _at(workspace, most, f"{cost}.")
 
 
+def _unsent(plan: pd.DataFrame) -> pd.DataFrame:
+    """The jobs of a plan that were not sent, or perhaps not."""
+    return plan[plan["state"].isin(("planned", "sending", "stopped"))]
+
+
 def _of_sweep(workspace: Workspace, sweep: Sweep, told: str, carry_out: Callable[[], Any]) -> Act:
-    waiting = sweep.plan[sweep.plan["state"].isin(_UNSENT)]["usd"]
+    waiting = _unsent(sweep.plan)["usd"]
     usd = None if waiting.isna().any() else float(waiting.sum())
     return Act("sweep", told, *_at(workspace, usd, f"{sweep.cost}."), carry_out, sweep)
 
@@ -367,5 +375,5 @@ def _of_sweep(workspace: Workspace, sweep: Sweep, told: str, carry_out: Callable
 def _at(workspace: Workspace, usd: float | None, price: str) -> tuple[float | None, str]:
     """A price at a resource: the embedded service bills nothing, so that there an unknown one is none."""
     if workspace.embedded:
-        return usd or 0.0, f"Nothing is billed here; at Azure: {price}"
+        return usd or 0.0, f"{workspace.before_a_price}{price}"
     return usd, price[:1].upper() + price[1:]

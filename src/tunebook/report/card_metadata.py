@@ -6,10 +6,12 @@ reads is what was meant. The Hub takes names of models and data sets only as ids
 
 from __future__ import annotations
 
-import json
+import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+import yaml
 
 from tunebook.analysis.sweeps.rows import ComparedJob
 from tunebook.catalogue import load_catalogue
@@ -23,9 +25,9 @@ _SCORE_LEVEL = 0.95  # of the interval of a ModelScore
 # Names of scores as the Hub spells its metrics.
 _METRICS = {"exact": "exact_match"}
 _ID = re.compile(r"(?!.*(--|\.\.|\.git$))[A-Za-z0-9](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9])?")
-# A line break in YAML 1.1, what no YAML file may hold, and half characters (lone surrogates).
-_UNPRINTABLE = re.compile(r"[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
-_HALVES = re.compile(r"[\ud800-\udfff]")
+# What needs no quotes unless it means something in YAML, which the library knows.
+_WORD = re.compile(r"[A-Za-z][A-Za-z_-]*")
+_HALVES = re.compile(r"[\ud800-\udfff]")  # half characters (lone surrogates), which no file holds
 
 
 def metadata_of(
@@ -121,34 +123,25 @@ def _slug(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9]+", "_", text)[:60].strip("_").lower() or "unnamed"
 
 
+class _Quoting(yaml.SafeDumper):
+    """Quotes every text but plain words, so that YAML 1.1 and 1.2 read the same; writes out what stands twice."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        del data
+        return True
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    whole = _HALVES.sub("\N{REPLACEMENT CHARACTER}", text)
+    style = None if _WORD.fullmatch(whole) else '"'
+    return dumper.represent_scalar("tag:yaml.org,2002:str", whole, style=style)
+
+
+_Quoting.add_representer(str, _text)
+_Quoting.add_multi_representer(float, lambda dumper, value: dumper.represent_float(float(value)))  # numpy's, too
+
+
 def front_matter(metadata: Mapping[str, Any]) -> str:
-    """Metadata as YAML between its two rules. Texts are quoted as JSON quotes them, so none can end the block."""
-    return "\n".join(["---", *_lines(metadata), "---", ""])
-
-
-def _lines(value: Any, pad: str = "") -> Iterator[str]:
-    """A mapping or list in block style, of keys that are ours; its scalars as YAML 1.1 and 1.2 both read them."""
-    if isinstance(value, Mapping):
-        for key, inner in value.items():
-            nested = isinstance(inner, Mapping | list)
-            yield f"{pad}{key}:" if nested else f"{pad}{key}: {_scalar(inner)}"
-            if nested:
-                yield from _lines(inner, f"{pad}  ")
-        return
-    for item in value:
-        if isinstance(item, Mapping):
-            first, *rest = _lines(item, f"{pad}  ")
-            yield f"{pad}- {first.lstrip()}"
-            yield from rest
-        else:
-            yield f"{pad}- {_scalar(item)}"
-
-
-def _scalar(value: Any) -> str:
-    if isinstance(value, float):
-        text = repr(float(value))
-        return text.replace("e", ".0e") if "e" in text and "." not in text else text  # YAML 1.1 asks for the point
-    if not isinstance(value, str):
-        return json.dumps(value)
-    quoted = json.dumps(_HALVES.sub("\N{REPLACEMENT CHARACTER}", value), ensure_ascii=False)
-    return _UNPRINTABLE.sub(lambda sign: f"\\u{ord(sign[0]):04x}", quoted)
+    """Metadata as YAML between its two rules, which no text in it can close."""
+    block = yaml.dump(metadata, Dumper=_Quoting, sort_keys=False, allow_unicode=True, width=math.inf)
+    return f"---\n{block}---\n"

@@ -206,9 +206,7 @@ def copy_checkpoint(
     name = deployable_name(job if checkpoint is None else checkpoint)
     account, region = _destination_of(destination, region)
     preflight = check_copy(job, destination, checkpoint=name, region=region)
-    if not preflight.ok:
-        refusals = " ".join(f"{finding.check}: {finding.message}" for finding in preflight.refused)
-        raise RequestError(f"{preflight.subject} would be refused. {refusals}")
+    preflight.raise_refused(preflight.subject)
     body = {"destinationResourceId": account.id, "region": region}
     try:
         return CheckpointCopy(job, name, _ask(job, name, body))

@@ -66,15 +66,13 @@ class Deployments:
         """
         wanted = deployable_name(model)
         preflight = self.check(wanted, name=name, sku=sku, capacity=capacity, elsewhere=source is not None)
-        if not preflight.ok:
-            refusals = " ".join(f"{finding.check}: {finding.message}" for finding in preflight.refused)
-            raise RequestError(f"Deploying {wanted!r} as {name!r} would be refused. {refusals}")
+        preflight.raise_refused(f"Deploying {wanted!r} as {name!r}")
         existing = self._existing()
         if existing is None or name not in existing:
             for finding in preflight.findings:
                 if finding.outcome == "doubtful":
                     say(f"{name}: {finding.message}")
-            here = "Nothing is billed here; at Azure: " if self._resource.embedded else ""
+            here = self._resource.before_a_price
             for line in self._terms(sku, wanted).lines:
                 say(f"{name}: {here}{line}")
                 here = ""
@@ -98,7 +96,7 @@ class Deployments:
         """Deploy a checkpoint of a job once it has succeeded; `job.deploy_when_done` says it all."""
         self.check_order(job.job.model, name=name, sku=sku, capacity=capacity, checkpoint=checkpoint)
         order = self._orders.add(job, name=name, sku=sku, capacity=capacity, checkpoint=checkpoint)
-        here = "Nothing is billed here; at Azure: " if self._resource.embedded else ""
+        here = self._resource.before_a_price
         for line in self._terms(sku, _future(job.job.model)).lines:
             say(f"{name}, once it is deployed: {here}{line}")
             here = ""

@@ -17,6 +17,7 @@ from openai import NotFoundError
 
 from tunebook.analysis.run import TERMINAL
 from tunebook.catalogue import Catalogue, load_catalogue
+from tunebook.errors import RequestError
 from tunebook.palette import TONES
 from tunebook.service.jobs import Jobs, as_json, job_of
 from tunebook.service.management import Management, if_allowed
@@ -61,6 +62,12 @@ class Preflight(Shown):
     @property
     def ok(self) -> bool:
         return not self.refused
+
+    def raise_refused(self, doing: str) -> None:
+        """Raise RequestError, with every reason, where doing it would be refused."""
+        if not self.ok:
+            refusals = " ".join(f"{finding.check}: {finding.message}" for finding in self.refused)
+            raise RequestError(f"{doing} would be refused. {refusals}")
 
     def __repr__(self) -> str:
         return "\n".join([self.subject, *(f"  {finding}" for finding in self.findings)])

@@ -131,7 +131,7 @@ def _of_the_api(told: Mapping[str, Any]) -> dict[str, Any]:
             else each
             for each in body["integrations"]
         ]
-    return body | _renamed(told.get("extra_body"), None, None)
+    return body | _settings(told.get("extra_body"))
 
 
 def _of_azd(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -151,9 +151,15 @@ def _of_azd(body: Mapping[str, Any]) -> dict[str, Any]:
     return made | ({"extra_body": rest} if rest else {})
 
 
-def _renamed(values: Any, old: Any, new: Any) -> dict[str, Any]:
+def _renamed(values: Any, old: str, new: str) -> dict[str, Any]:
+    given = _settings(values)
+    if old in given and new in given:
+        raise RequestError(f"{old} and {new} stand for the same: give one of them.")
+    return {new if key == old else key: value for key, value in given.items()}
+
+
+def _settings(values: Any) -> dict[str, Any]:
+    """Settings by their names; nothing is none of them."""
     if values is not None and not isinstance(values, Mapping):
         raise RequestError(f"{values!r} stands where settings are expected, each with its name.")
-    if isinstance(values, Mapping) and old in values and new in values:
-        raise RequestError(f"{old} and {new} stand for the same: give one of them.")
-    return {new if key == old else key: value for key, value in (values or {}).items()}
+    return dict(values or {})

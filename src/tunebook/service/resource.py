@@ -61,5 +61,10 @@ class Resource:
         return self._dated() if self._dated else self.client
 
     @property
+    def before_a_price(self) -> str:
+        """What has to be said before a price of Azure's: that the embedded service bills nothing."""
+        return "Nothing is billed here; at Azure: " if self.embedded else ""
+
+    @property
     def kind(self) -> str:
         return "embedded service" if self.embedded else "Azure OpenAI resource"
